@@ -1,0 +1,111 @@
+"""Every error this package raises on purpose, as one tree.
+
+    DurableError
+    ├── ConfigurationError          the app or its settings are wrong; nothing was started
+    │   ├── DuplicateNameError      two functions registered under one name
+    │   └── HubMismatchError        the task hub was created with other settings
+    ├── InvalidInputError           a caller handed over something that cannot work; also a ValueError
+    │   └── PayloadError            a value that JSON cannot carry, or that does not fit the wanted type
+    ├── InstanceNotFoundError       no instance has this id
+    ├── InstanceExistsError         an instance with this id is there and may not be replaced
+    ├── InstanceStateError          the instance is in a state that does not allow the command
+    ├── OrchestratorError           what an orchestrator's code meets, or what ends it
+    │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
+    │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
+    │   └── NotDurableError         the code awaited something that is not durable (R2)
+    └── StorageError                a storage call did not do what was asked
+        ├── TurnLostError           another process committed this turn (P2)
+        ├── RowChangedError         the Instances row is not the one that was read (P8)
+        ├── LeaseLostError          the delivery belongs to somebody else now (S6)
+        └── StorageUnavailableError throttled, timed out or unreachable after all retries
+
+`retryable` says whether the same call may succeed later without anybody changing anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durable_ext.records.failures import Failure
+
+
+class DurableError(Exception):
+    """Root of all errors of this package."""
+
+    retryable: bool = False
+
+
+class ConfigurationError(DurableError):
+    """The app or its settings are wrong. The message says which setting and what to do."""
+
+
+class DuplicateNameError(ConfigurationError):
+    """Two functions are registered under one name."""
+
+
+class HubMismatchError(ConfigurationError):
+    """The task hub in storage was created with another partition count or format version."""
+
+
+class InvalidInputError(DurableError, ValueError):
+    """A caller handed over something that cannot work: an id, a name, a date, a status."""
+
+
+class PayloadError(InvalidInputError):
+    """A value cannot be carried as JSON, or does not fit the type that was asked for."""
+
+
+class InstanceNotFoundError(DurableError):
+    """No instance has this id."""
+
+
+class InstanceExistsError(DurableError):
+    """An instance with this id is there, in a status that may not be replaced (P9)."""
+
+
+class InstanceStateError(DurableError):
+    """The instance is in a state that does not allow the command, for example finished."""
+
+
+class OrchestratorError(DurableError):
+    """What an orchestrator's code meets, or what ends it."""
+
+
+class TaskFailedError(OrchestratorError):
+    """An activity or a child orchestration failed. `failure` has type, message, traceback and cause (R4)."""
+
+    def __init__(self, task_name: str, failure: Failure) -> None:
+        super().__init__(f"{task_name} failed: {failure.summary}")
+        self.task_name = task_name
+        self.failure = failure
+
+
+class NonDeterminismError(OrchestratorError):
+    """A replay asked for something else than the history has. The instance is not harmed: fix the code (R3)."""
+
+
+class NotDurableError(OrchestratorError):
+    """The orchestrator awaited a socket, a thread or a foreign future. Do such work in an activity (R2)."""
+
+
+class StorageError(DurableError):
+    """A storage call failed for good. The message names the call."""
+
+
+class TurnLostError(StorageError):
+    """Another process committed this turn; nothing of ours became visible (P2)."""
+
+
+class RowChangedError(StorageError):
+    """The Instances row changed since it was read; read it again and decide anew (P8)."""
+
+
+class LeaseLostError(StorageError):
+    """The delivery expired or was taken by another process; stop the work it guards (S6)."""
+
+
+class StorageUnavailableError(StorageError):
+    """Storage was throttled, timed out or unreachable after all retries."""
+
+    retryable = True

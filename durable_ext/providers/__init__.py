@@ -1,0 +1,1 @@
+"""Storage: the contract, and one folder for each store that keeps it."""

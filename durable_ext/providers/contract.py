@@ -1,0 +1,224 @@
+"""What a store promises. Three abstract classes, no behaviour.
+
+*Provider* is what the engine needs to run, *Feed* is where deliveries come from when no Functions trigger brings them,
+*Catalog* is what people query and clean up. A provider stores and returns what it is told: it makes no ids, reads no
+event's meaning beyond what rows need, and decides nothing.
+
+Every verb may be repeated after an unknown outcome (P13): each says why that is harmless, or how the caller finds out.
+Errors are StorageError and its kinds, each knowing whether it is retryable. docs/providers.md maps the methods of
+other engines' storage contracts to these.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.messages import Delivery, Message, Quarantined
+from durable_ext.records.payloads import Payload
+from durable_ext.records.turns import Turn
+
+# Aware UTC now. Passed in, so that tests move time themselves.
+Clock = Callable[[], datetime]
+
+
+class VersionedRow(msgspec.Struct, frozen=True):
+    """An Instances row and the token that guards its replacement."""
+
+    row: InstanceRow
+    etag: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """All that a session needs to go on: the row, and the turns of the current execution in order.
+
+    The current execution is the newest one with a turn 0; the row may lag behind it (P8). A log without its turn 0 is
+    left out (P3). No turns: nothing was committed yet.
+    """
+
+    stored: VersionedRow | None
+    turns: tuple[Turn, ...]
+
+
+class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which instances a query means; every condition given must hold. Times are aware UTC, ends included."""
+
+    statuses: frozenset[RuntimeStatus] = frozenset()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    updated_to: datetime | None = None
+    id_prefix: str = ""
+    name: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of rows, ordered by instance id. `continuation` None: there are no more. A page may be short."""
+
+    rows: tuple[InstanceRow, ...]
+    continuation: str | None
+
+
+class Provider(ABC):
+    """What the engine writes and reads. `inline_limit` is the longest payload, in bytes, that rows and messages carry
+    themselves; the worker puts a longer one first (P1). `partitions` is the number of control queues."""
+
+    inline_limit: int
+    partitions: int
+
+    @abstractmethod
+    async def create_hub(self) -> None:
+        """Create what is missing and check the rest. Repeatable.
+
+        Raises HubMismatchError when the hub was made with another partition count or format version, and
+        StorageUnavailableError when the store cannot be reached (the caller waits and tries again).
+        """
+
+    @abstractmethod
+    async def delete_hub(self) -> None:
+        """Delete every artefact of the hub. Repeatable."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections. The provider is not used afterwards. Repeatable."""
+
+    @abstractmethod
+    async def create_row(self, row: InstanceRow, *, replacing: str | None = None) -> str:
+        """Insert the Instances row, or replace the one with etag `replacing`; return the new etag (P9).
+
+        Raises InstanceExistsError when a row is there (inserting) and RowChangedError when it is not the one named
+        (replacing). After an unknown outcome: a row with our execution id is our own, and counts as success.
+        """
+
+    @abstractmethod
+    async def update_row(self, row: InstanceRow, etag: str) -> str:
+        """Replace the Instances row that has this etag; return the new one (P8).
+
+        Raises RowChangedError when it has another or is gone. After an unknown outcome the caller gets RowChangedError,
+        reads the row and finds its own position there.
+        """
+
+    @abstractmethod
+    async def read_row(self, instance_id: str) -> VersionedRow | None:
+        """The Instances row, or None."""
+
+    @abstractmethod
+    async def load(self, instance_id: str) -> Loaded:
+        """Row and current history of an instance, read strongly consistent."""
+
+    @abstractmethod
+    async def consumed(self, instance_id: str) -> frozenset[str]:
+        """Ids of all messages consumed by any kept execution of the instance (P7, redelivered messages only)."""
+
+    @abstractmethod
+    async def append(self, turn: Turn) -> None:
+        """Insert the turn if no turn has this execution and number: the commit (P2). All of it or nothing.
+
+        Raises TurnLostError when another turn is there. After an unknown outcome the provider reads the turn back: one
+        with our commit id is our own insert.
+        """
+
+    @abstractmethod
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Enqueue messages, each not visible before its `due`. Returns when all are stored (S7 may gather them).
+
+        Not atomic: after an error some may have been sent. Sending again is harmless, receivers drop repeats (P7).
+        """
+
+    @abstractmethod
+    async def reserve(self, message: Message, lease: timedelta) -> Delivery:
+        """Enqueue a message that the caller processes itself: hidden for `lease`, received already (S4)."""
+
+    @abstractmethod
+    async def complete(self, delivery: Delivery) -> None:
+        """Delete the queue message. One that is gone, or was taken over, is no error: receivers drop repeats (P7)."""
+
+    @abstractmethod
+    async def abandon(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
+        """Make the queue message visible again after `delay`. One that is gone or taken over is no error."""
+
+    @abstractmethod
+    async def extend(self, delivery: Delivery, lease: timedelta) -> Delivery:
+        """Hide the queue message for `lease` from now; return the delivery with its new receipt.
+
+        Raises LeaseLostError when it is gone or was taken over (S6).
+        """
+
+    @abstractmethod
+    async def open_delivery(self, queue: str, message_id: str, body: str, dequeue_count: int) -> Delivery:
+        """The delivery that a queue trigger brought: decodes the body, from its blob if need be (F2).
+
+        Never raises for a body it cannot decode: the delivery then has a `defect` (P11).
+        """
+
+    @abstractmethod
+    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
+        """Store a long payload and return its reference. Named by content, so doing it twice is harmless (P1)."""
+
+    @abstractmethod
+    async def get_payload(self, payload: Payload) -> bytes:
+        """The data of a payload, wherever it is. Raises StorageError when its blob is gone."""
+
+    @abstractmethod
+    async def quarantine(self, message: Quarantined) -> None:
+        """Keep a message that cannot be processed (P11). Keyed by its id, so doing it twice is harmless."""
+
+
+class Feed(ABC):
+    """Where deliveries come from without a Functions trigger: long poll, batch, back-off."""
+
+    @abstractmethod
+    async def receive_control(
+        self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
+    ) -> Sequence[Delivery]:
+        """Up to `limit` deliveries of a control queue, each leased; empty when nothing came within `wait`.
+
+        A message sent by this very process wakes the call at once.
+        """
+
+    @abstractmethod
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+        """The same for the work-item queue."""
+
+
+class Catalog(ABC):
+    """What people query and clean up: HTTP, CLI, monitor and janitor."""
+
+    @abstractmethod
+    async def query(self, where: InstanceFilter, *, limit: int = 100, continuation: str | None = None) -> Page:
+        """One page of at most `limit` rows. Raises InvalidInputError for a continuation it did not make."""
+
+    @abstractmethod
+    async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances match, by status; statuses without any are absent."""
+
+    @abstractmethod
+    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
+        """The turns of one execution in order, by default the current one; empty when there are none."""
+
+    @abstractmethod
+    async def purge(self, row: InstanceRow) -> None:
+        """Delete payloads, then history, then the row, so that a crash leaves something to purge again (P10).
+
+        The terminal turn stays as a tombstone until `sweep` takes it. Repeatable. Deciding whether the instance may be
+        purged is the caller's.
+        """
+
+    @abstractmethod
+    async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
+        """Delete history of executions before `below_generation` that ended before `older_than` (P7). Repeatable."""
+
+    @abstractmethod
+    async def sweep(self, older_than: datetime) -> int:
+        """Delete tombstones, and logs without their turn 0, of purges before `older_than` (P3, P10); how many."""
+
+    @abstractmethod
+    async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
+        """Quarantined messages, oldest first (P11)."""
+
+    @abstractmethod
+    async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
+        """Delete a quarantined message, after sending it again when `replay`; False when there is none (P11)."""

@@ -1,0 +1,191 @@
+"""History events: facts, in the past tense. One class per kind, and the union of them.
+
+The first group are inputs of a turn (something happened to the instance), the second are decisions of its code.
+A decision has an `id`, unique in its execution, counted from 0 in the order the code made them; an input that
+answers a decision names it as `task_id`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Parent
+from durable_ext.records.payloads import Payload
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag_field="type"):
+    pass
+
+
+# Inputs: what happened to the instance.
+
+
+class ExecutionStarted(_Event, frozen=True, kw_only=True, tag=True):
+    """Turn 0 begins: the name, the input and the parent of this execution."""
+
+    name: str
+    input: Payload | None = None
+    version: str | None = None
+    parent: Parent | None = None
+    tags: dict[str, str] = {}
+    created_at: datetime
+
+
+class TaskCompleted(_Event, frozen=True, kw_only=True, tag=True):
+    """An activity returned."""
+
+    task_id: int
+    result: Payload
+
+
+class TaskFailed(_Event, frozen=True, kw_only=True, tag=True):
+    """An activity raised, or could not be run."""
+
+    task_id: int
+    failure: Failure
+
+
+class ChildCompleted(_Event, frozen=True, kw_only=True, tag=True):
+    """A child orchestration returned."""
+
+    task_id: int
+    result: Payload
+
+
+class ChildFailed(_Event, frozen=True, kw_only=True, tag=True):
+    """A child orchestration failed, was terminated, or could not be started."""
+
+    task_id: int
+    failure: Failure
+
+
+class TimerFired(_Event, frozen=True, kw_only=True, tag=True):
+    """A durable timer is due."""
+
+    task_id: int
+
+
+class EventRaised(_Event, frozen=True, kw_only=True, tag=True):
+    """An external event arrived."""
+
+    name: str
+    input: Payload
+
+
+class ExecutionSuspended(_Event, frozen=True, kw_only=True, tag=True):
+    """From here on inputs are kept but not handed to the code."""
+
+    reason: str = ""
+
+
+class ExecutionResumed(_Event, frozen=True, kw_only=True, tag=True):
+    """The kept inputs are handed to the code."""
+
+    reason: str = ""
+
+
+class ExecutionTerminated(_Event, frozen=True, kw_only=True, tag=True):
+    """Somebody ended the instance from outside."""
+
+    reason: str = ""
+    recursive: bool = True
+
+
+# Decisions: what the code asked for.
+
+
+class TaskScheduled(_Event, frozen=True, kw_only=True, tag=True):
+    """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3)."""
+
+    id: int
+    name: str
+    input: Payload
+    placement: str = "auto"
+    tags: dict[str, str] = {}
+
+
+class TimerCreated(_Event, frozen=True, kw_only=True, tag=True):
+    """Wake the code at a time."""
+
+    id: int
+    fire_at: datetime
+
+
+class ChildScheduled(_Event, frozen=True, kw_only=True, tag=True):
+    """Start a child orchestration under this instance and execution id. Nobody waits for a detached one."""
+
+    id: int
+    name: str
+    instance_id: str
+    execution_id: str
+    input: Payload
+    version: str | None = None
+    tags: dict[str, str] = {}
+    detached: bool = False
+
+
+class EventSent(_Event, frozen=True, kw_only=True, tag=True):
+    """Raise an external event in another instance."""
+
+    id: int
+    instance_id: str
+    name: str
+    input: Payload
+
+
+class CustomStatusSet(_Event, frozen=True, kw_only=True, tag=True):
+    """What people see beside the runtime status. Recorded so that the row can be rebuilt from history (P8)."""
+
+    status: Payload
+
+
+class ExecutionCompleted(_Event, frozen=True, kw_only=True, tag=True):
+    """The code returned."""
+
+    result: Payload
+
+
+class ExecutionFailed(_Event, frozen=True, kw_only=True, tag=True):
+    """The code raised."""
+
+    failure: Failure
+
+
+class ContinuedAsNew(_Event, frozen=True, kw_only=True, tag=True):
+    """The next execution starts with this input; events nobody waited for go with it."""
+
+    input: Payload
+    execution_id: str
+    carried: tuple[EventRaised, ...] = ()
+    version: str | None = None
+
+
+Input = (
+    ExecutionStarted
+    | TaskCompleted
+    | TaskFailed
+    | ChildCompleted
+    | ChildFailed
+    | TimerFired
+    | EventRaised
+    | ExecutionSuspended
+    | ExecutionResumed
+    | ExecutionTerminated
+)
+Decision = (
+    TaskScheduled
+    | TimerCreated
+    | ChildScheduled
+    | EventSent
+    | CustomStatusSet
+    | ExecutionCompleted
+    | ExecutionFailed
+    | ContinuedAsNew
+)
+Event = Input | Decision
+
+# Events after which an execution takes no further turn.
+Terminal = ExecutionCompleted | ExecutionFailed | ExecutionTerminated | ContinuedAsNew

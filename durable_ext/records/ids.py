@@ -1,0 +1,96 @@
+"""Derived ids and the rules for ids that people choose. Pure arithmetic: same values in, same id out."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+from durable_ext.errors import InvalidInputError
+from durable_ext.records.instance import Execution
+from durable_ext.records.limits import MAX_INSTANCE_ID, MAX_NAME
+
+_FORBIDDEN = frozenset("/\\#?")
+_FNV_OFFSET = 2166136261
+_FNV_PRIME = 16777619
+_UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "9e952958-5e33-4daf-827f-2fa12937b875")
+
+
+def check_instance_id(instance_id: str) -> str:
+    """The id itself when it may name an instance, else InvalidInputError.
+
+    Forbidden are those of Durable Functions: empty, longer than 256, `/ \\ # ?`, control characters, a leading `@`
+    (entities).
+    """
+    _check_text("instance id", instance_id, MAX_INSTANCE_ID)
+    if instance_id.startswith("@"):
+        raise InvalidInputError(f"instance id {instance_id!r} starts with '@', which is kept for entities")
+    if bad := _FORBIDDEN & set(instance_id):
+        raise InvalidInputError(f"instance id {instance_id!r} contains {' '.join(sorted(bad))}; use other characters")
+    return instance_id
+
+
+def check_name(what: str, name: str) -> str:
+    """The name itself when it may name an orchestrator, an activity or an event, else InvalidInputError."""
+    return _check_text(what, name, MAX_NAME)
+
+
+def _check_text(what: str, text: str, longest: int) -> str:
+    if not text or not text.strip():
+        raise InvalidInputError(f"{what} is empty")
+    if len(text) > longest:
+        raise InvalidInputError(f"{what} has {len(text)} characters; at most {longest} are allowed")
+    if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise InvalidInputError(f"{what} {text!r} contains control characters")
+    return text
+
+
+def message_id(execution: Execution, turn: int, position: int) -> str:
+    """Id of what the event at `position` of a committed turn sends (P4)."""
+    return f"{execution.execution_id}-{turn:x}-{position:x}"
+
+
+def start_message_id(execution: Execution) -> str:
+    """Id of the message that starts an execution for a client: the janitor can make it again from the row (P9)."""
+    return f"{execution.execution_id}-start"
+
+
+def result_message_id(work_item_id: str) -> str:
+    """Id of the completion of a work item: two runs of one work item answer with one id."""
+    return f"{work_item_id}-done"
+
+
+def child_instance_id(parent: Execution, task_id: int) -> str:
+    """Id of a child orchestration that was not given one (design section 5)."""
+    return f"{parent.execution_id}:{task_id}"
+
+
+def child_execution_id(parent: Execution, task_id: int) -> str:
+    """Execution id of a child, derived from the parent's execution and decision, so that a repeat is the same start."""
+    return _digest("child", parent.execution_id, str(task_id))
+
+
+def next_execution_id(execution: Execution) -> str:
+    """Execution id after continue-as-new."""
+    return _digest("next", execution.execution_id)
+
+
+def seed(execution: Execution) -> int:
+    """Seed of an execution's deterministic random numbers."""
+    return int(_digest("seed", execution.execution_id), 16)
+
+
+def deterministic_uuid(instance_id: str, time_text: str, counter: int) -> uuid.UUID:
+    """The recipe of azure-functions-durable's `new_uuid`: uuid5 over instance, time and a counter."""
+    return uuid.uuid5(_UUID_NAMESPACE, f"{instance_id}_{time_text}_{counter}")
+
+
+def partition_of(instance_id: str, partitions: int) -> int:
+    """Control queue of an instance: FNV-1a over the UTF-8 bytes of the raw id, as DurableTask.AzureStorage has it."""
+    value = _FNV_OFFSET
+    for byte in instance_id.encode():
+        value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
+    return value % partitions
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,81 @@
+"""Instance and execution identity, status, parent link, and the row that people query."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from durable_ext.records.failures import Failure
+from durable_ext.records.payloads import Payload
+
+
+class RuntimeStatus(StrEnum):
+    """Status of an instance; names and values are those of Durable Functions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    TERMINATED = "Terminated"
+    CANCELED = "Canceled"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether an instance in this status has ended for good."""
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.TERMINATED, RuntimeStatus.CANCELED})
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One generation of an instance. A history log is named by all three."""
+
+    instance_id: str
+    execution_id: str
+    generation: int = 0
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who started a child orchestration, and as which task."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    name: str = ""
+
+
+class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
+
+    `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC.
+    """
+
+    execution: Execution
+    name: str
+    status: RuntimeStatus
+    created_at: datetime
+    updated_at: datetime
+    turn: int = -1
+    version: str | None = None
+    input: Payload | None = None
+    output: Payload | None = None
+    custom_status: Payload | None = None
+    failure: Failure | None = None
+    completed_at: datetime | None = None
+    scheduled_start: datetime | None = None
+    parent: Parent | None = None
+    tags: dict[str, str] = {}
+
+    @property
+    def instance_id(self) -> str:
+        return self.execution.instance_id
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """How far the row is: a writer with a smaller position is slow and must not overwrite (P8)."""
+        return (self.execution.generation, self.turn)

@@ -1,0 +1,149 @@
+"""What travels through queues. A message is addressed to an instance; its body says what happened or is wanted.
+
+`RunActivity` travels through the work-item queue, every other body through the control queue of the instance.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Execution, Parent
+from durable_ext.records.payloads import Payload
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag_field="type"):
+    pass
+
+
+class StartExecution(_Body, frozen=True, kw_only=True, tag=True):
+    """Begin an execution. `row_etag` is the Instances row the client wrote, so that the worker need not read it."""
+
+    execution: Execution
+    name: str
+    input: Payload | None = None
+    version: str | None = None
+    parent: Parent | None = None
+    tags: dict[str, str] = {}
+    created_at: datetime
+    scheduled_start: datetime | None = None
+    row_etag: str = ""
+
+
+class FinishTask(_Body, frozen=True, kw_only=True, tag=True):
+    """An activity is over: exactly one of `result` and `failure` is set."""
+
+    task_id: int
+    result: Payload | None = None
+    failure: Failure | None = None
+
+
+class FinishChild(_Body, frozen=True, kw_only=True, tag=True):
+    """A child orchestration is over: exactly one of `result` and `failure` is set."""
+
+    task_id: int
+    result: Payload | None = None
+    failure: Failure | None = None
+
+
+class FireTimer(_Body, frozen=True, kw_only=True, tag=True):
+    """A timer is due at `fire_at`; a queue that cannot wait that long delivers early and it is sent again."""
+
+    task_id: int
+    fire_at: datetime
+
+
+class RaiseEvent(_Body, frozen=True, kw_only=True, tag=True):
+    """Hand an external event to the instance."""
+
+    name: str
+    input: Payload
+
+
+class Terminate(_Body, frozen=True, kw_only=True, tag=True):
+    """End the instance, and with `recursive` its running children."""
+
+    reason: str = ""
+    recursive: bool = True
+
+
+class Suspend(_Body, frozen=True, kw_only=True, tag=True):
+    """Keep inputs back until Resume."""
+
+    reason: str = ""
+
+
+class Resume(_Body, frozen=True, kw_only=True, tag=True):
+    """Undo Suspend."""
+
+    reason: str = ""
+
+
+class RunActivity(_Body, frozen=True, kw_only=True, tag=True):
+    """A work item: an activity to run; `task_id` is the decision it answers."""
+
+    task_id: int
+    name: str
+    input: Payload
+    tags: dict[str, str] = {}
+
+
+Body = StartExecution | FinishTask | FinishChild | FireTimer | RaiseEvent | Terminate | Suspend | Resume | RunActivity
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """One message. `id` is derived for what a turn sends, so that sending again sends the same message (P4).
+
+    `execution_id` None means whichever execution is current. `due` keeps the message hidden until then. `resent`
+    marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
+    """
+
+    id: str
+    instance_id: str
+    body: Body
+    sent_at: datetime
+    execution_id: str | None = None
+    due: datetime | None = None
+    resent: bool = False
+    deferrals: int = 0
+
+    @property
+    def is_work_item(self) -> bool:
+        """Whether the message travels through the work-item queue."""
+        return isinstance(self.body, RunActivity)
+
+
+class Defect(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a queue message could not be decoded, and what it held (P11)."""
+
+    reason: str
+    body: str
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue message received, with its receipt (peek-lock). It may hold several messages (S7).
+
+    `receipt` is opaque to all but the provider that made it; None when the Functions host holds the lease (F2).
+    A delivery with a `defect` has no messages.
+    """
+
+    queue: str
+    id: str
+    receipt: str | None
+    dequeue_count: int
+    messages: tuple[Message, ...]
+    defect: Defect | None = None
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message that cannot be processed, kept for an operator (P11). `body` is the queue body as it was."""
+
+    id: str
+    queue: str
+    body: str
+    reason: str
+    instance_id: str
+    dequeue_count: int
+    time: datetime
