@@ -1,1 +1,1 @@
-
+"""Effects around the engine: sessions, activities, client, janitor. Names no concrete provider."""

@@ -1,0 +1,74 @@
+"""What a caller sees of an instance: its row, with the payloads as values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from durable_ext.authoring.payload import Converter, decode
+from durable_ext.errors import TaskFailedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from durable_ext.records.failures import Failure
+    from durable_ext.records.instance import InstanceRow, RuntimeStatus
+
+
+class InstanceStatus:
+    """One instance as it was when it was read. Times are aware UTC. Payloads are loaded."""
+
+    def __init__(self, row: InstanceRow, converter: Converter) -> None:
+        self.row = row
+        self._converter = converter
+
+    @property
+    def instance_id(self) -> str:
+        return self.row.instance_id
+
+    @property
+    def name(self) -> str:
+        """Name of the orchestrator."""
+        return self.row.name
+
+    @property
+    def runtime_status(self) -> RuntimeStatus:
+        return self.row.status
+
+    @property
+    def created_time(self) -> datetime:
+        return self.row.created_at
+
+    @property
+    def last_updated_time(self) -> datetime:
+        return self.row.updated_at
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the instance failed; None unless it did."""
+        return self.row.failure
+
+    @property
+    def input(self) -> Any:
+        """The input as plain JSON value."""
+        return decode(self._converter, self.row.input, Any)
+
+    @property
+    def output(self) -> Any:
+        """The output as plain JSON value; for a failed instance the failure's summary."""
+        if self.row.output is None and self.row.failure is not None:
+            return self.row.failure.summary
+        return decode(self._converter, self.row.output, Any)
+
+    @property
+    def custom_status(self) -> Any:
+        """The custom status as plain JSON value; None while unset."""
+        return decode(self._converter, self.row.custom_status, Any)
+
+    def output_as(self, kind: Any) -> Any:
+        """The output decoded to a type. Raises TaskFailedError when the instance failed, PayloadError on a misfit."""
+        if self.row.failure is not None:
+            raise TaskFailedError(self.row.name, self.row.failure)
+        return decode(self._converter, self.row.output, kind)
+
+    def __repr__(self) -> str:
+        return f"InstanceStatus({self.instance_id!r}, {self.name!r}, {self.runtime_status.value})"
