@@ -1,0 +1,175 @@
+"""Names to functions. Refuses duplicates and signatures that cannot be called, when they are registered."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from durable_ext.errors import ConfigurationError, DuplicateNameError
+from durable_ext.records.ids import check_name
+
+AnyFunction = Callable[..., Any]
+_CONTEXT_NAMES = frozenset({"ctx", "context"})
+
+
+class Definition:
+    """A registered function, its name, and what its signature says about input and result."""
+
+    kind = "function"
+
+    def __init__(self, name: str, function: AnyFunction) -> None:
+        self.name = check_name(f"{self.kind} name", name)
+        self.function = function
+        self._parameters = [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+
+    @property
+    def input_type(self) -> Any:
+        """Annotation of the input parameter; Any without one."""
+        name = self._input_name
+        return Any if name is None else self._hints.get(name, Any)
+
+    @property
+    def output_type(self) -> Any:
+        """Annotation of the result; Any without one."""
+        return self._hints.get("return", Any)
+
+    @property
+    def _input_name(self) -> str | None:
+        raise NotImplementedError
+
+    @property
+    def takes_input(self) -> bool:
+        return self._input_name is not None
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self.function)
+        except NameError as error:
+            raise ConfigurationError(
+                f"an annotation of {self.kind} {self.name!r} cannot be resolved: {error}; "
+                "define the type at module level"
+            ) from error
+
+    def _refuse(self, wanted: str) -> ConfigurationError:
+        found = ", ".join(parameter.name for parameter in self._parameters)
+        return ConfigurationError(f"{self.kind} {self.name!r} has the parameters ({found}); it takes {wanted}")
+
+
+class OrchestratorDefinition(Definition):
+    """`async def f(ctx)`, `async def f(ctx, input)`, or a generator of the same shapes (R2)."""
+
+    kind = "orchestrator"
+
+    def __init__(self, name: str, function: AnyFunction) -> None:
+        super().__init__(name, function)
+        if len(self._parameters) not in (1, 2):
+            raise self._refuse("(ctx) or (ctx, input)")
+        if inspect.isasyncgenfunction(function):
+            raise ConfigurationError(f"orchestrator {name!r} is an async generator; use await, or def with yield")
+        self.is_generator = inspect.isgeneratorfunction(function)
+        self.is_async = inspect.iscoroutinefunction(function)
+
+    @property
+    def _input_name(self) -> str | None:
+        return self._parameters[1].name if len(self._parameters) == 2 else None
+
+    @property
+    def output_type(self) -> Any:
+        """Annotation of the result; for a generator that of its `return`."""
+        hint = super().output_type
+        if not self.is_generator:
+            return hint
+        arguments = typing.get_args(hint)
+        return arguments[2] if len(arguments) == 3 else Any
+
+
+class ActivityDefinition(Definition):
+    """A function of `()`, `(input)` or `(ctx, input)`, async or not. One that is not runs in a thread."""
+
+    kind = "activity"
+
+    def __init__(self, name: str, function: AnyFunction) -> None:
+        super().__init__(name, function)
+        if len(self._parameters) > 2:
+            raise self._refuse("(), (input) or (ctx, input)")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(f"activity {name!r} is a generator; return a value instead")
+        self.is_async = inspect.iscoroutinefunction(function)
+
+    @cached_property
+    def takes_context(self) -> bool:
+        """Whether the first parameter is the activity context: there are two, or it is annotated or named so."""
+        if len(self._parameters) == 2:
+            return True
+        if not self._parameters:
+            return False
+        annotation = self._parameters[0].annotation
+        text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        if text.rpartition(".")[2] == "ActivityContext":
+            return True
+        return annotation is inspect.Parameter.empty and self._parameters[0].name in _CONTEXT_NAMES
+
+    @property
+    def _input_name(self) -> str | None:
+        position = 1 if self.takes_context else 0
+        return self._parameters[position].name if len(self._parameters) > position else None
+
+
+class Registry:
+    """The orchestrators and activities of one app, by name."""
+
+    def __init__(self) -> None:
+        self.orchestrators: dict[str, OrchestratorDefinition] = {}
+        self.activities: dict[str, ActivityDefinition] = {}
+        self._names: dict[AnyFunction, str] = {}
+
+    def add_orchestrator(self, function: AnyFunction, name: str | None = None) -> OrchestratorDefinition:
+        """Register an orchestrator. Raises DuplicateNameError and ConfigurationError."""
+        definition = OrchestratorDefinition(name or function.__name__, function)
+        _insert(self.orchestrators, definition)
+        self._names[function] = definition.name
+        return definition
+
+    def add_activity(self, function: AnyFunction, name: str | None = None) -> ActivityDefinition:
+        """Register an activity. Raises DuplicateNameError and ConfigurationError."""
+        definition = ActivityDefinition(name or function.__name__, function)
+        _insert(self.activities, definition)
+        self._names[function] = definition.name
+        return definition
+
+    def include(self, other: Registry) -> None:
+        """Take over all of another registry, a blueprint's for example. Raises DuplicateNameError."""
+        for orchestrator in other.orchestrators.values():
+            _insert(self.orchestrators, orchestrator)
+        for activity in other.activities.values():
+            _insert(self.activities, activity)
+        self._names.update(other._names)
+
+    def name_of(self, function: AnyFunction | str) -> str:
+        """The name a function is registered under; its own name when it is registered elsewhere."""
+        if isinstance(function, str):
+            return function
+        return self._names.get(function) or getattr(function, "__name__", "")
+
+
+def _insert(table: dict[str, Any], definition: Definition) -> None:
+    present = table.get(definition.name)
+    if present is not None and present.function is not definition.function:
+        raise DuplicateNameError(
+            f"two {definition.kind} functions are called {definition.name!r}: {_place(present.function)} and "
+            f"{_place(definition.function)}; give one of them another name"
+        )
+    table[definition.name] = definition
+
+
+def _place(function: AnyFunction) -> str:
+    code = getattr(function, "__code__", None)
+    return f"{function.__module__}:{code.co_firstlineno}" if code is not None else function.__module__
