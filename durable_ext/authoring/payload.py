@@ -1,7 +1,7 @@
 """Users' values to JSON text and back (R4). Never pickle, never a class named by the data.
 
 JSON goes through msgspec: dataclasses, Structs, TypedDicts, named tuples, enums, datetime, Decimal, UUID and bytes are
-decoded by annotation; pydantic models too where pydantic is installed. Without an annotation the plain JSON value comes.
+decoded by annotation; pydantic models too where pydantic is installed. Without an annotation the plain value comes.
 """
 
 from __future__ import annotations

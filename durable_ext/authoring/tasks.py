@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, cast
 
 
 class GeneratorTask:
@@ -79,5 +79,5 @@ def _future_of(yielded: Any) -> asyncio.Future[Any]:
     if isinstance(yielded, GeneratorTask):
         return yielded.future
     if isinstance(yielded, asyncio.Future):
-        return yielded
+        return cast("asyncio.Future[Any]", yielded)
     raise TypeError(f"yield takes a task of the context, not {type(yielded).__qualname__}")

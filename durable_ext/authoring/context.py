@@ -1,0 +1,349 @@
+"""The context of an orchestrator: each call records a decision and returns a future (R2, R5).
+
+Everything here is deterministic: time is the turn's time, ids and random numbers derive from the execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar, Unpack, cast, overload
+
+from durable_ext.authoring.decisions import Decisions
+from durable_ext.authoring.logger import ReplaySafeLogger
+from durable_ext.authoring.options import ActivityOptions, ChildOptions
+from durable_ext.authoring.payload import Converter, decode, encode
+from durable_ext.authoring.registry import Definition, Registry
+from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.authoring.tasks import AnyTask, GeneratorTask
+from durable_ext.errors import InvalidInputError, TaskFailedError
+from durable_ext.records.events import ChildScheduled, CustomStatusSet, EventSent, TaskScheduled, TimerCreated
+from durable_ext.records.ids import (
+    check_instance_id,
+    check_name,
+    child_execution_id,
+    child_instance_id,
+    deterministic_uuid,
+    seed,
+)
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_T = TypeVar("_T")
+
+
+class ActivityContext:
+    """What an activity may know about its call. `attempt` counts deliveries of its work item, from 1."""
+
+    def __init__(self, instance_id: str, execution_id: str, task_id: int, attempt: int = 1) -> None:
+        self.instance_id = instance_id
+        self.execution_id = execution_id
+        self.task_id = task_id
+        self.attempt = attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every run of this one call: hand it to services that can drop repeats."""
+        return f"{self.execution_id}-{self.task_id}"
+
+
+class OrchestrationContext:
+    """The durable world of one execution. Use it from the orchestrator's own code only, never from a thread."""
+
+    def __init__(self, decisions: Decisions, registry: Registry, converter: Converter) -> None:
+        self._decisions = decisions
+        self._registry = registry
+        self._converter = converter
+        self._uuids = 0
+
+    @property
+    def instance_id(self) -> str:
+        return self._decisions.execution.instance_id
+
+    @property
+    def execution_id(self) -> str:
+        return self._decisions.execution.execution_id
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        parent = self._decisions.started.parent
+        return None if parent is None else parent.instance_id
+
+    @property
+    def name(self) -> str:
+        """Name of this orchestrator."""
+        return self._decisions.started.name
+
+    @property
+    def version(self) -> str | None:
+        return self._decisions.started.version
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self._decisions.started.tags)
+
+    @property
+    def now(self) -> datetime:
+        """The time of this turn, aware UTC; the same at every replay."""
+        return self._decisions.now
+
+    @property
+    def current_utc_datetime(self) -> datetime:
+        return self._decisions.now
+
+    @property
+    def is_replaying(self) -> bool:
+        return self._decisions.is_replaying
+
+    @cached_property
+    def logger(self) -> ReplaySafeLogger:
+        """A logger that is silent during replay."""
+        return ReplaySafeLogger(self._decisions)
+
+    def create_replay_safe_logger(self, logger: Any) -> ReplaySafeLogger:
+        """A view of one of the app's loggers that is silent during replay."""
+        return ReplaySafeLogger(self._decisions, logger)
+
+    @cached_property
+    def random(self) -> random.Random:
+        """Random numbers that are the same at every replay."""
+        return random.Random(seed(self._decisions.execution))  # noqa: S311 - has to be predictable
+
+    def new_uuid(self) -> str:
+        """A UUID that is the same at every replay (the recipe of azure-functions-durable)."""
+        text = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        value = deterministic_uuid(self.instance_id, text, self._uuids)
+        self._uuids += 1
+        return str(value)
+
+    def new_guid(self) -> uuid.UUID:
+        """As new_uuid, as a UUID object."""
+        return uuid.UUID(self.new_uuid())
+
+    def get_input(self, expected_type: Any = Any) -> Any:
+        """The input, decoded to a type. Raises PayloadError on a misfit."""
+        return decode(self._converter, self._decisions.started.input, expected_type)
+
+    def set_custom_status(self, status: Any) -> None:
+        """What people see beside the runtime status; any value that is data. Raises PayloadError."""
+        self._decisions.check_thread()
+        self._decisions.decide(CustomStatusSet(status=encode(self._converter, status)))
+
+    def continue_as_new(self, input_: Any = None, *, version: str | None = None, keep_events: bool = True) -> None:
+        """Start over with a new input and an empty history, as soon as the code returns or waits.
+
+        External events that nobody waited for go along unless `keep_events` is false. Raises PayloadError.
+        """
+        self._decisions.check_thread()
+        self._decisions.continue_as_new(encode(self._converter, input_), version, keep_events)
+
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[[ActivityContext, _In], Awaitable[_Out]],
+        input_: _In,
+        **options: Unpack[ActivityOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: Callable[[_In], Awaitable[_Out]], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: Callable[[], Awaitable[_Out]], **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: Callable[[ActivityContext, _In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: Callable[[_In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: Callable[[], _Out], **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, activity: str, input_: Any = None, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[Any]: ...
+    def call_activity(self, activity: Any, input_: Any = None, **options: Unpack[ActivityOptions]) -> Any:
+        """Run an activity; the future has its result, or raises TaskFailedError (R5).
+
+        `activity` is the function itself or its name. Raises PayloadError for an input that is not data.
+        """
+        self._decisions.check_thread()
+        name = check_name("activity name", self._registry.name_of(activity))
+        payload = encode(self._converter, input_)
+        kind = options.get("result_type", _output_type(self._registry.activities.get(name)))
+
+        def ask() -> asyncio.Future[Any]:
+            task_id = self._decisions.next_id()
+            decision = TaskScheduled(
+                id=task_id,
+                name=name,
+                input=payload,
+                placement=options.get("placement", "auto"),
+                tags=options.get("tags") or {},
+            )
+            return self._decisions.ask(task_id, decision, kind)
+
+        return self._task(self._retrying(ask, options.get("retry")))
+
+    def call_activity_with_retry(
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[Any]:
+        """As call_activity with `retry`, in the argument order of azure-functions-durable."""
+        options["retry"] = retry_options
+        return self.call_activity(name, input_, **options)
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[Any, _In], Coroutine[Any, Any, _Out]],
+        input_: _In,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[Any], Coroutine[Any, Any, _Out]],
+        input_: Any = None,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[..., Generator[Any, Any, _Out]],
+        input_: Any = None,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self, orchestrator: str, input_: Any = None, **options: Unpack[ChildOptions]
+    ) -> asyncio.Future[Any]: ...
+    def call_sub_orchestrator(self, orchestrator: Any, input_: Any = None, **options: Unpack[ChildOptions]) -> Any:
+        """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
+        self._decisions.check_thread()
+        name = check_name("orchestrator name", self._registry.name_of(orchestrator))
+        wanted = options.get("instance_id")
+        if wanted is not None:
+            check_instance_id(wanted)
+        payload = encode(self._converter, input_)
+        kind = options.get("result_type", _output_type(self._registry.orchestrators.get(name)))
+
+        def ask() -> asyncio.Future[Any]:
+            task_id = self._decisions.next_id()
+            decision = ChildScheduled(
+                id=task_id,
+                name=name,
+                instance_id=wanted or child_instance_id(self._decisions.execution, task_id),
+                execution_id=child_execution_id(self._decisions.execution, task_id),
+                input=payload,
+                version=options.get("version"),
+                tags=options.get("tags") or {},
+            )
+            return self._decisions.ask(task_id, decision, kind)
+
+        return self._task(self._retrying(ask, options.get("retry")))
+
+    def call_sub_orchestrator_with_retry(
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, **options: Unpack[ChildOptions]
+    ) -> asyncio.Future[Any]:
+        """As call_sub_orchestrator with `retry`, in the argument order of azure-functions-durable."""
+        options["retry"] = retry_options
+        return self.call_sub_orchestrator(name, input_, **options)
+
+    def create_timer(self, fire_at: datetime | timedelta) -> asyncio.Future[None]:
+        """A future that is done at a time, or after a duration, of any length. Cancel it when no longer needed."""
+        self._decisions.check_thread()
+        due = self.now + fire_at if isinstance(fire_at, timedelta) else fire_at
+        if due.tzinfo is None:
+            due = due.replace(tzinfo=UTC)
+        task_id = self._decisions.next_id()
+        timer = self._decisions.ask(task_id, TimerCreated(id=task_id, fire_at=due.astimezone(UTC)), Any)
+        return self._task(timer)
+
+    def wait_for_external_event(
+        self, name: str, expected_type: Any = Any, *, timeout: timedelta | None = None
+    ) -> asyncio.Future[Any]:
+        """The next event of this name, in the order they arrived; each is handed out once.
+
+        With `timeout` the future raises TimeoutError when none has come by then.
+        """
+        self._decisions.check_thread()
+        check_name("event name", name)
+        event = self._decisions.wait_event(name, expected_type)
+        if timeout is None:
+            return self._task(event)
+        return self._task(self._decisions.loop.create_task(_within(event, timeout)))
+
+    def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
+        """Raise an external event in another instance. Nobody waits for it. Raises PayloadError."""
+        self._decisions.check_thread()
+        event = EventSent(
+            id=self._decisions.next_id(),
+            instance_id=check_instance_id(instance_id),
+            name=check_name("event name", name),
+            input=encode(self._converter, data),
+        )
+        self._decisions.decide(event)
+
+    def task_all(self, tasks: Sequence[Any]) -> Any:
+        """Done when all are, with the list of their results; fails with the first that fails."""
+        futures = [task.future if isinstance(task, GeneratorTask) else task for task in tasks]
+        return self._task(asyncio.gather(*futures))
+
+    def task_any(self, tasks: Sequence[Any]) -> Any:
+        """Done with the first that is; its result is that task. For generators; async code has asyncio.wait."""
+        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in tasks]
+        return AnyTask(self._decisions.loop, views)
+
+    def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
+        return future
+
+    def _retrying(self, ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy | None) -> asyncio.Future[Any]:
+        # The first attempt is decided now, in the order of the calls, not when the loop gets to the task.
+        first = ask()
+        if policy is None:
+            return first
+        return self._decisions.loop.create_task(self._attempts(first, ask, policy))
+
+    async def _attempts(
+        self, attempt: asyncio.Future[Any], ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy
+    ) -> Any:
+        started = self.now
+        number = 1
+        while True:
+            try:
+                return await attempt
+            except TaskFailedError as error:
+                pause = policy.pause(number, error.failure, started, self.now)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause.total_seconds())
+            number += 1
+            attempt = ask()
+
+
+class GeneratorContext(OrchestrationContext):
+    """The context of a generator orchestrator: its calls return tasks to yield, named as in that package."""
+
+    def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
+        return cast("asyncio.Future[_T]", GeneratorTask(future))
+
+
+async def _within(event: asyncio.Future[_T], timeout: timedelta) -> _T:  # noqa: ASYNC109
+    if timeout < timedelta(0):
+        raise InvalidInputError("timeout is negative")
+    async with asyncio.timeout(timeout.total_seconds()):
+        return await event
+
+
+def _output_type(definition: Definition | None) -> Any:
+    return Any if definition is None else definition.output_type
