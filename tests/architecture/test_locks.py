@@ -1,8 +1,8 @@
 """Records, authoring and replay know no clock, random, environment, I/O, logging or SDK (design section 3, R1).
 
 Time, ids and seeds come in as values. A violation is an import of a banned module, a use of a banned name under
-whatever alias, or an attribute that nobody but a clock or a random source has. `random.Random(seed)` is arithmetic and
-allowed, with a seed.
+whatever alias, or an attribute that nobody but a clock or a random source has. Two modules are half open: a
+generator with a seed is arithmetic, and the id of this thread tells a call from outside.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ LOCKED_ROOMS = {"records", "authoring", "replay"}
 BANNED_MODULES = {
     *("time", "secrets", "os", "io", "pathlib", "tempfile", "shutil", "glob", "fcntl", "platform"),
     *("logging", "socket", "ssl", "select", "selectors", "signal", "subprocess"),
-    *("threading", "_thread", "multiprocessing", "concurrent", "queue", "sched"),
+    *("_thread", "multiprocessing", "concurrent", "queue", "sched"),
     *("http", "urllib", "sqlite3", "azure", "aiohttp", "starlette", "uvicorn", "httpx", "requests"),
 }
+
+HALF_OPEN = {"random": "random.Random", "threading": "threading.get_ident"}
 
 # Nowhere in the package: code that runs what it reads.
 BANNED_EVERYWHERE = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
@@ -59,7 +61,11 @@ def broken_locks(source: Module) -> list[str]:
 
 
 def _is_banned(name: str) -> bool:
-    return name in BANNED_NAMES or (name.startswith("random.") and not name.startswith("random.Random"))
+    room, dot, _ = name.partition(".")
+    allowed = HALF_OPEN.get(room)
+    if allowed and dot:
+        return name != allowed and not name.startswith(f"{allowed}.")
+    return name in BANNED_NAMES
 
 
 def _is_unseeded(call: ast.Call, known: dict[str, str]) -> bool:
@@ -120,6 +126,8 @@ def test_planted_code_from_data_is_found(text: str) -> None:
         "from random import random",
         "from random import Random\nRandom()",
         "import random\nrandom.seed(1)",
+        "import threading\nthreading.Lock()",
+        "from threading import Thread",
     ],
 )
 def test_a_planted_effect_is_found(text: str) -> None:
@@ -130,6 +138,7 @@ def test_a_planted_effect_is_found(text: str) -> None:
     "text",
     [
         "import asyncio\nasyncio.gather()",
+        "import threading\nthreading.get_ident()",
         "import uuid\nuuid.uuid5(uuid.NAMESPACE_OID, 'x')",
         "from datetime import datetime\ndef f(now: datetime) -> float:\n    return now.timestamp()",
         "import random\ndef f(seed: int) -> float:\n    return random.Random(seed).random()",
