@@ -37,11 +37,13 @@ class Loaded(msgspec.Struct, frozen=True):
     """All that a session needs to go on: the row, and the turns of the current execution in order.
 
     The current execution is the newest one with a turn 0; the row may lag behind it (P8). A log without its turn 0 is
-    left out (P3). No turns: nothing was committed yet.
+    left out (P3). No turns: nothing was committed yet. `buried` are the ids of executions that were purged and whose
+    tombstones are still there (P10): a late start of one must not run again.
     """
 
     stored: VersionedRow | None
     turns: tuple[Turn, ...]
+    buried: frozenset[str] = frozenset()
 
 
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):

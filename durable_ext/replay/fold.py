@@ -1,0 +1,90 @@
+"""A history to the row that people query: the projection of P8. History is the truth, the row can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+import msgspec
+
+from durable_ext.records import events
+from durable_ext.records.events import Event
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.payloads import inline
+from durable_ext.records.turns import Turn
+
+
+def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | None:
+    """The row after these turns, which follow the ones that `row` reflects. None while nothing has started."""
+    for turn in turns:
+        row = _after(row, turn)
+    return row
+
+
+def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
+    changes: dict[str, Any] = {"status": _status_before(row, turn)}
+    for event in turn.events:
+        if isinstance(event, events.ExecutionStarted):
+            row = _first(row, turn, event)
+        changes.update(_changes(event, turn))
+    if row is None:
+        return None
+    return msgspec.structs.replace(row, execution=turn.execution, turn=turn.number, updated_at=turn.time, **changes)
+
+
+def _status_before(row: InstanceRow | None, turn: Turn) -> RuntimeStatus:
+    if row is not None and turn.number > 0 and row.status is RuntimeStatus.SUSPENDED:
+        return RuntimeStatus.SUSPENDED
+    return RuntimeStatus.RUNNING
+
+
+def _first(row: InstanceRow | None, turn: Turn, event: events.ExecutionStarted) -> InstanceRow:
+    continued = row is not None and row.execution.generation < turn.execution.generation
+    return InstanceRow(
+        execution=turn.execution,
+        name=event.name,
+        status=RuntimeStatus.RUNNING,
+        created_at=event.created_at,
+        updated_at=turn.time,
+        version=event.version,
+        input=event.input,
+        # People go on seeing the last custom status of an eternal orchestration.
+        custom_status=row.custom_status if row is not None and continued else None,
+        scheduled_start=None if row is None else row.scheduled_start,
+        parent=event.parent,
+        tags=event.tags,
+    )
+
+
+def _changes(event: Event, turn: Turn) -> dict[str, Any]:
+    match event:
+        case events.CustomStatusSet():
+            return {"custom_status": event.status}
+        case events.ExecutionSuspended():
+            return {"status": RuntimeStatus.SUSPENDED}
+        case events.ExecutionResumed():
+            return {"status": RuntimeStatus.RUNNING}
+        case events.ExecutionCompleted():
+            return {"status": RuntimeStatus.COMPLETED, "output": event.result, "completed_at": turn.time}
+        case events.ExecutionFailed():
+            return {"status": RuntimeStatus.FAILED, "failure": event.failure, "completed_at": turn.time}
+        case events.ExecutionTerminated():
+            output = inline(msgspec.json.encode(event.reason))
+            return {"status": RuntimeStatus.TERMINATED, "output": output, "completed_at": turn.time}
+        case (
+            events.ExecutionStarted()
+            | events.TaskCompleted()
+            | events.TaskFailed()
+            | events.ChildCompleted()
+            | events.ChildFailed()
+            | events.TimerFired()
+            | events.EventRaised()
+            | events.TaskScheduled()
+            | events.TimerCreated()
+            | events.ChildScheduled()
+            | events.EventSent()
+            | events.ContinuedAsNew()
+        ):
+            return {}
+        case _:
+            assert_never(event)

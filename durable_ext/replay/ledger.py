@@ -1,0 +1,171 @@
+"""What an execution has asked for and what has come back, folded from its turns.
+
+It answers three questions: is this message news (P7), is it ahead of its cause (P12), and what do committed turns
+still owe (P4, P6).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import assert_never
+
+from durable_ext.records import events, messages
+from durable_ext.records.events import ExecutionStarted, Input, Terminal
+from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Execution
+from durable_ext.records.messages import Message
+from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.turns import Turn
+from durable_ext.replay.outbox import Owed, owed_by
+
+
+class Verdict(Enum):
+    """Why a message is no input of the next turn."""
+
+    KNOWN = auto()  # consumed already, or answered already
+    EARLY = auto()  # its cause is not in this history
+    OVER = auto()  # for an execution that has ended or is another
+
+
+class Ledger:
+    """The books of one execution."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.started: ExecutionStarted | None = None
+        self.ended: Terminal | None = None
+        self.turns = 0
+        self._turns: list[Turn] = []
+        self._consumed: set[str] = set()
+        self._open: dict[int, events.Decision] = {}
+        self._answered: set[int] = set()
+        self._suspended = False
+
+    def record(self, turn: Turn) -> None:
+        """Enter a committed turn. Turns come in order."""
+        self.turns = turn.number + 1
+        self._turns.append(turn)
+        self._consumed.update(turn.message_ids)
+        for event in turn.events:
+            self._enter(event)
+
+    def has_consumed(self, message_id: str) -> bool:
+        """Whether a committed turn consumed the message."""
+        return message_id in self._consumed
+
+    def judge(self, message: Message) -> Input | Verdict:
+        """The input a message becomes, or why it becomes none."""
+        if message.id in self._consumed:
+            return Verdict.KNOWN
+        if self.ended is not None:
+            return Verdict.OVER
+        if message.execution_id is not None and message.execution_id != self.execution.execution_id:
+            return Verdict.OVER
+        return self._input_of(message)
+
+    def owed_under(self, trigger_id: str) -> tuple[Owed, ...]:
+        """What the turns that name this trigger still owe: everything sent without a recorded outcome (P6)."""
+        turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
+        return tuple(owed for turn in turns for owed in self.owed_by(turn) if owed.task_id not in self._answered)
+
+    def owed_by(self, turn: Turn) -> tuple[Owed, ...]:
+        """All that a recorded turn sends (P4)."""
+        if self.started is None:
+            return ()
+        return tuple(owed_by(turn, self.started, tuple(self._open.values())))
+
+    @property
+    def last_turn(self) -> Turn | None:
+        return self._turns[-1] if self._turns else None
+
+    @property
+    def is_suspended(self) -> bool:
+        return self._suspended
+
+    def _enter(self, event: events.Event) -> None:
+        match event:
+            case ExecutionStarted():
+                self.started = event
+            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled():
+                self._open[event.id] = event
+            case (
+                events.TaskCompleted()
+                | events.TaskFailed()
+                | events.ChildCompleted()
+                | events.ChildFailed()
+                | events.TimerFired()
+            ):
+                self._open.pop(event.task_id, None)
+                self._answered.add(event.task_id)
+            case events.ExecutionSuspended():
+                self._suspended = True
+            case events.ExecutionResumed():
+                self._suspended = False
+            case (
+                events.ExecutionCompleted()
+                | events.ExecutionFailed()
+                | events.ExecutionTerminated()
+                | events.ContinuedAsNew()
+            ):
+                self.ended = event
+            case events.EventRaised() | events.EventSent() | events.CustomStatusSet():
+                pass
+            case _:
+                assert_never(event)
+
+    def _input_of(self, message: Message) -> Input | Verdict:
+        match message.body:
+            case messages.FinishTask() | messages.FinishChild() | messages.FireTimer() as body:
+                return self._answer_of(body)
+            case messages.RaiseEvent() as body:
+                return events.EventRaised(name=body.name, input=body.input)
+            case messages.Terminate() as body:
+                return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive)
+            case messages.Suspend() as body:
+                return Verdict.KNOWN if self._suspended else events.ExecutionSuspended(reason=body.reason)
+            case messages.Resume() as body:
+                return events.ExecutionResumed(reason=body.reason) if self._suspended else Verdict.KNOWN
+            case messages.StartExecution() as body:
+                return Verdict.KNOWN if self.turns else _started(body)
+            case messages.RunActivity():
+                return Verdict.OVER
+            case _:
+                assert_never(message.body)
+
+    def _answer_of(self, body: messages.FinishTask | messages.FinishChild | messages.FireTimer) -> Input | Verdict:
+        if body.task_id in self._answered:
+            return Verdict.KNOWN
+        if body.task_id not in self._open:
+            return Verdict.EARLY
+        match body:
+            case messages.FireTimer():
+                return events.TimerFired(task_id=body.task_id)
+            case messages.FinishTask(failure=None):
+                return events.TaskCompleted(task_id=body.task_id, result=_result(body))
+            case messages.FinishTask():
+                return events.TaskFailed(task_id=body.task_id, failure=_failure(body))
+            case messages.FinishChild(failure=None):
+                return events.ChildCompleted(task_id=body.task_id, result=_result(body))
+            case messages.FinishChild():
+                return events.ChildFailed(task_id=body.task_id, failure=_failure(body))
+            case _:
+                assert_never(body)
+
+
+def _started(body: messages.StartExecution) -> ExecutionStarted:
+    return ExecutionStarted(
+        name=body.name,
+        input=body.input,
+        version=body.version,
+        parent=body.parent,
+        tags=body.tags,
+        created_at=body.created_at,
+    )
+
+
+def _result(body: messages.FinishTask | messages.FinishChild) -> Payload:
+    return body.result if body.result is not None else inline(b"null")
+
+
+def _failure(body: messages.FinishTask | messages.FinishChild) -> Failure:
+    return body.failure if body.failure is not None else Failure(type="Unknown", message="no failure was recorded")

@@ -1,0 +1,281 @@
+"""The code of one execution in memory, between turns.
+
+`apply` hands it one input and runs it until it waits; what it decided meanwhile comes back. Given the same inputs at
+the same times it decides the same, whether they arrive for the first time or from history (R1, R2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict, deque
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from durable_ext.authoring.context import GeneratorContext, OrchestrationContext
+from durable_ext.authoring.decisions import LogLine
+from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.registry import OrchestratorDefinition, Registry
+from durable_ext.authoring.tasks import run_generator
+from durable_ext.errors import DurableError, NotDurableError, PayloadError, TaskFailedError
+from durable_ext.records import events
+from durable_ext.records.events import Decision, EventRaised, ExecutionStarted, Input
+from durable_ext.records.failures import Failure, failure_from
+from durable_ext.records.ids import next_execution_id
+from durable_ext.records.instance import Execution
+from durable_ext.records.payloads import Payload, inline
+from durable_ext.replay.loop import OrchestratorLoop
+
+_WARNING = 30
+_Answer = events.TaskCompleted | events.ChildCompleted | events.TaskFailed | events.ChildFailed | events.TimerFired
+
+
+class _Asked:
+    """A decision the code waits for."""
+
+    __slots__ = ("future", "kind", "name")
+
+    def __init__(self, name: str, future: asyncio.Future[Any], kind: Any) -> None:
+        self.name = name
+        self.future = future
+        self.kind = kind
+
+
+class LiveExecution:
+    """A running orchestrator. Implements `Decisions` for its context. After an error of `apply`, throw it away."""
+
+    def __init__(self, execution: Execution, registry: Registry, converter: Converter) -> None:
+        self.execution = execution
+        self.is_replaying = False
+        self.now = datetime.fromtimestamp(0, UTC)
+        self.finished = False
+        self.logs: list[LogLine] = []
+        self.loop = OrchestratorLoop(self._start_timer)
+        self._registry = registry
+        self._converter = converter
+        self._started: ExecutionStarted | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._decided: list[Decision] = []
+        self._count = 0
+        self._asked: dict[int, _Asked] = {}
+        self._mailbox: defaultdict[str, deque[EventRaised]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[_Asked]] = defaultdict(deque)
+        self._held: deque[Input] | None = None  # inputs kept back while suspended
+        self._next: events.ContinuedAsNew | None = None
+        self._keep_events = True
+        self._thread = 0
+
+    # What the context asks for.
+
+    @property
+    def started(self) -> ExecutionStarted:
+        if self._started is None:
+            raise LookupError("the execution has not started")
+        return self._started
+
+    def next_id(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def decide(self, decision: Decision) -> None:
+        if self._next is None:  # what comes after continue-as-new is dropped
+            self._decided.append(decision)
+
+    def ask(self, task_id: int, decision: Decision, kind: Any) -> asyncio.Future[Any]:
+        self.decide(decision)
+        future = self.loop.create_future()
+        name = getattr(decision, "name", "timer")
+        self._asked[task_id] = _Asked(name, future, kind)
+        return future
+
+    def wait_event(self, name: str, kind: Any) -> asyncio.Future[Any]:
+        waiter = _Asked(name, self.loop.create_future(), kind)
+        early = self._mailbox.get(name)
+        if early:
+            self._resolve(waiter, early.popleft().input)
+        else:
+            self._waiting[name].append(waiter)
+        return waiter.future
+
+    def continue_as_new(self, payload: Payload, version: str | None, keep_events: bool) -> None:
+        self._keep_events = keep_events
+        self._next = events.ContinuedAsNew(
+            input=payload,
+            execution_id=next_execution_id(self.execution),
+            version=version or self.started.version,
+        )
+
+    def log(self, line: LogLine) -> None:
+        if not self.is_replaying:
+            self.logs.append(line)
+
+    def check_thread(self) -> None:
+        if not self.loop.running or threading.get_ident() != self._thread:
+            raise NotDurableError(
+                "the orchestration context was used outside of its orchestrator's own code (from a thread, an activity "
+                "or after the orchestration ended); call it from the orchestrator only"
+            )
+
+    # What the turn asks for.
+
+    def apply(self, event: Input, now: datetime) -> list[Decision]:
+        """Hand over one input, run until the code waits, return its decisions; the last may end the execution."""
+        self.now = now
+        self.loop.set_time(now.timestamp())
+        self._thread = threading.get_ident()
+        self._take(event)
+        self._run()
+        decided, self._decided = self._decided, []
+        return decided
+
+    def wants_timer(self, task_id: int) -> bool:
+        """Whether firing this timer would still mean anything to the code."""
+        asked = self._asked.get(task_id)
+        return task_id in self.loop.timers or (asked is not None and not asked.future.done())
+
+    @property
+    def unconsumed(self) -> tuple[EventRaised, ...]:
+        """External events nobody waited for, by name in the order of arrival."""
+        return tuple(event for name in self._mailbox for event in self._mailbox[name])
+
+    def drop(self) -> None:
+        """Throw the code away without letting it act."""
+        self.finished = True
+        self.loop.drop()
+
+    def _take(self, event: Input) -> None:
+        match event:
+            case events.ExecutionSuspended():
+                self._held = self._held or deque()
+            case events.ExecutionResumed():
+                held, self._held = self._held or deque(), None
+                for kept in held:
+                    self._take(kept)
+                    self._run()
+            case events.ExecutionTerminated():
+                self.finished = True
+            case _ if self._held is not None:
+                self._held.append(event)
+            case events.ExecutionStarted():
+                self._start(event)
+            case events.EventRaised():
+                self._raise(event)
+            case _:
+                self._settle(event)
+
+    def _settle(self, event: _Answer) -> None:
+        match event:
+            case events.TaskCompleted() | events.ChildCompleted():
+                self._answer(event.task_id, event.result)
+            case events.TaskFailed() | events.ChildFailed():
+                self._fail(event.task_id, event.failure)
+            case events.TimerFired():
+                self._fire(event.task_id)
+            case _:
+                assert_never(event)
+
+    def _run(self) -> None:
+        if self.finished:
+            return
+        self.loop.run_ready()
+        for complaint in self.loop.complaints:
+            self.log(LogLine(_WARNING, complaint))
+        self.loop.complaints.clear()
+        if self.loop.refusal is not None:
+            self._finish(events.ExecutionFailed(failure=failure_from(self.loop.refusal)))
+        elif self._next is not None:
+            self._finish(self._next)
+        elif self._main is not None and self._main.done():
+            self._finish(self._outcome(self._main))
+        elif self._main is not None and self._held is None and not self._waits():
+            stuck = NotDurableError(
+                "the orchestrator awaits something that is neither a task of its context, a timer nor an event, and "
+                "that nothing can ever finish; await ctx calls and asyncio functions only"
+            )
+            self._finish(events.ExecutionFailed(failure=failure_from(stuck)))
+
+    def _finish(self, decision: Decision) -> None:
+        if isinstance(decision, events.ContinuedAsNew) and self._keep_events:
+            decision = msgspec.structs.replace(decision, carried=self.unconsumed)
+        self._decided.append(decision)
+        self.drop()
+
+    def _outcome(self, main: asyncio.Task[Any]) -> Decision:
+        if main.cancelled():
+            return events.ExecutionFailed(
+                failure=failure_from(asyncio.CancelledError("the orchestrator was cancelled"))
+            )
+        error = main.exception()
+        if error is None:
+            try:
+                return events.ExecutionCompleted(result=inline(self._converter.encode(main.result())))
+            except PayloadError as misfit:
+                error = misfit
+        return events.ExecutionFailed(failure=failure_from(error))
+
+    def _waits(self) -> bool:
+        """Whether anything is under way that can wake the code."""
+        return (
+            bool(self.loop.timers)
+            or any(not asked.future.done() for asked in self._asked.values())
+            or any(not waiter.future.done() for waiters in self._waiting.values() for waiter in waiters)
+        )
+
+    def _start(self, event: ExecutionStarted) -> None:
+        self._started = event
+        definition = self._registry.orchestrators.get(event.name)
+        if definition is None:
+            known = ", ".join(sorted(self._registry.orchestrators)) or "none"
+            error = DurableError(f"no orchestrator is registered under the name {event.name!r}; registered: {known}")
+            self._finish(events.ExecutionFailed(failure=failure_from(error)))
+            return
+        self._main = self.loop.create_task(self._execute(definition, event))
+
+    async def _execute(self, definition: OrchestratorDefinition, event: ExecutionStarted) -> Any:
+        kind = GeneratorContext if definition.is_generator else OrchestrationContext
+        arguments: list[Any] = [kind(self, self._registry, self._converter)]
+        if definition.takes_input:
+            data = b"null" if event.input is None else event.input.data
+            arguments.append(self._converter.decode(data, definition.input_type))
+        result = definition.function(*arguments)
+        if definition.is_generator:
+            return await run_generator(result)
+        return await result if definition.is_async else result
+
+    def _start_timer(self, when: float) -> int:
+        task_id = self.next_id()
+        self.decide(events.TimerCreated(id=task_id, fire_at=datetime.fromtimestamp(when, UTC)))
+        return task_id
+
+    def _fire(self, task_id: int) -> None:
+        if not self.loop.fire(task_id):
+            self._answer(task_id, inline(b"null"))
+
+    def _answer(self, task_id: int, result: Payload) -> None:
+        asked = self._asked.pop(task_id, None)
+        if asked is not None:
+            self._resolve(asked, result)
+
+    def _fail(self, task_id: int, failure: Failure) -> None:
+        asked = self._asked.pop(task_id, None)
+        if asked is not None and not asked.future.done():
+            asked.future.set_exception(TaskFailedError(asked.name, failure))
+
+    def _raise(self, event: EventRaised) -> None:
+        waiters = self._waiting[event.name]
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.future.done():  # one that gave up must not eat the event
+                self._resolve(waiter, event.input)
+                return
+        self._mailbox[event.name].append(event)
+
+    def _resolve(self, asked: _Asked, payload: Payload) -> None:
+        if asked.future.done():
+            return
+        try:
+            asked.future.set_result(self._converter.decode(payload.data, asked.kind))
+        except PayloadError as error:
+            asked.future.set_exception(error)

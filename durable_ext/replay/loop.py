@@ -1,0 +1,189 @@
+"""The deterministic asyncio event loop an orchestrator runs on (R2).
+
+Its time is the turn's time; `call_later` and `call_at` are durable timers, so that asyncio.sleep and asyncio.timeout
+are; callbacks run in the order they were scheduled. It never waits: `run_ready` returns when nothing is ready. All that
+reaches outside (sockets, threads, processes, signals) is refused with an error that says what to do.
+
+The loop runs inside a callback or a task of the worker's own loop. asyncio keeps the running loop and the current task
+in the thread, so both are set aside for the time of a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from asyncio import events, tasks
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+from durable_ext.errors import NotDurableError
+
+_T = TypeVar("_T")
+# Decides a durable timer for a time (seconds since the epoch) and returns the number of the decision.
+TimerStarter = Callable[[float], int]
+
+
+class _NumberedTask(asyncio.Task[_T]):
+    """A task whose hash is its number: sets of tasks, as TaskGroup keeps, then have the same order at every replay."""
+
+    def __init__(self, coro: Coroutine[Any, Any, _T], loop: OrchestratorLoop, number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(coro, loop=loop, **options)
+        # What still waits when the orchestration ends is meant to be dropped.
+        self._log_destroy_pending = False
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _DurableTimer(asyncio.TimerHandle):
+    __slots__ = ("task_id",)
+    task_id: int
+
+
+class OrchestratorLoop(asyncio.AbstractEventLoop):
+    """One loop per live execution. `timers` are the durable timers that nobody cancelled, by decision."""
+
+    def __init__(self, start_timer: TimerStarter) -> None:
+        self._ready: deque[asyncio.Handle] = deque()
+        self._now = 0.0
+        self._start_timer = start_timer
+        self._created = 0
+        self._alive: dict[int, asyncio.Task[Any]] = {}
+        self._closed = False
+        self.timers: dict[int, asyncio.TimerHandle] = {}
+        self.running = False
+        self.refusal: NotDurableError | None = None
+        self.complaints: list[str] = []
+
+    def set_time(self, seconds: float) -> None:
+        """Set the turn's time, in seconds since the epoch."""
+        self._now = seconds
+
+    def run_ready(self) -> None:
+        """Run callbacks until none is ready."""
+        outer = events._get_running_loop()
+        current = None if outer is None else tasks.current_task(outer)
+        if outer is not None and current is not None:
+            tasks._leave_task(outer, current)
+        events._set_running_loop(self)
+        # Async generators of the orchestrator must not be closed by the worker's loop later on.
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        self.running = True
+        try:
+            while self._ready:
+                handle = self._ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            self.running = False
+            sys.set_asyncgen_hooks(*hooks)
+            events._set_running_loop(outer)
+            if outer is not None and current is not None:
+                tasks._enter_task(outer, current)
+
+    def fire(self, task_id: int) -> bool:
+        """A durable timer is due: its callback is ready. False when there is no such timer (any more)."""
+        handle = self.timers.pop(task_id, None)
+        if handle is None:
+            return False
+        self._ready.append(handle)
+        return True
+
+    def drop(self) -> None:
+        """Throw away what still runs, without letting it act."""
+        self._closed = True
+        for task in list(self._alive.values()):
+            coroutine = task.get_coro()
+            try:
+                coroutine.close()  # pyright: ignore[reportAttributeAccessIssue]
+            except RuntimeError:  # the code awaits in a finally block; it is thrown away all the same
+                continue
+        self._ready.clear()
+        self._alive.clear()
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = _DurableTimer(when, callback, args, self, context)
+        if when <= self._now:
+            handle.task_id = -1
+            self._ready.append(handle)
+        else:
+            handle.task_id = self._start_timer(when)
+            self.timers[handle.task_id] = handle
+        return handle
+
+    def _timer_handle_cancelled(self, handle: _DurableTimer) -> None:
+        # asyncio calls this when a timer handle is cancelled.
+        self.timers.pop(handle.task_id, None)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        if self._closed:
+            coro.close()
+            raise asyncio.CancelledError("the execution was thrown away")
+        options.pop("eager_start", None)  # 3.14 hands it over; starting eagerly would change the order
+        number = self._created
+        self._created += 1
+        task = _NumberedTask(coro, self, number, **options)
+        self._alive[number] = task
+        task.add_done_callback(lambda _: self._alive.pop(number, None))
+        return task
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return self.running
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.complaints.append(f"{context.get('message', '')}: {error!r}" if error else str(context.get("message")))
+
+    def refuse(self, what: str) -> NoReturn:
+        """Fail the instance: what was asked for is not durable."""
+        self.refusal = NotDurableError(
+            f"the orchestrator used {what}, which is lost when the process ends; do it in an activity and await "
+            "ctx.call_activity(...)"
+        )
+        raise self.refusal
+
+
+def _refusing(name: str) -> Callable[..., Any]:
+    def refuse(self: OrchestratorLoop, *_args: Any, **_options: Any) -> NoReturn:
+        self.refuse(f"asyncio's {name}")
+
+    return refuse
+
+
+# Every verb of asyncio's loop that is not defined above reaches outside.
+for _name in dir(asyncio.AbstractEventLoop):
+    if not _name.startswith("_") and _name not in vars(OrchestratorLoop):
+        setattr(OrchestratorLoop, _name, _refusing(_name))
