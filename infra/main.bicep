@@ -17,6 +17,8 @@ param location string = resourceGroup().location
 param pythonVersion string = '3.11'
 
 @description('Name of the task hub: the prefix of its queues, tables and container.')
+@minLength(3)
+@maxLength(45)
 param hub string = 'durable'
 
 @description('Control queues of the task hub. Fixed for its lifetime; see docs/deploy.md on what one more costs.')

@@ -71,12 +71,19 @@ def test_example_settings_are_strings_for_the_emulator() -> None:
 def test_deployed_settings_are_in_the_example() -> None:
     deployed = {name for name in the_resource(TEXT, "Microsoft.Web/sites/config")["properties"] if SETTING.match(name)}
     example = {name for name in load("local.settings.json.example")["Values"] if SETTING.match(name)}
-    assert deployed == example
+    assert deployed
+    assert deployed - example == set()
 
 
-def test_the_code_reads_every_setting() -> None:
+def test_the_example_has_every_setting_that_the_code_reads() -> None:
     example = {name for name in load("local.settings.json.example")["Values"] if SETTING.match(name)}
-    assert example - names_the_code_reads() == set()
+    assert example == names_the_code_reads()
+
+
+def test_a_session_ends_well_before_the_function_timeout() -> None:
+    timeout = duration(load("host.json")["functionTimeout"])
+    budget = timedelta(seconds=float(load("local.settings.json.example")["Values"]["DURABLE_SESSION_BUDGET"]))
+    assert budget <= timeout / 2
 
 
 def test_the_template_and_the_example_agree_on_the_hub() -> None:
