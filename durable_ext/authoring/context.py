@@ -125,7 +125,10 @@ class OrchestrationContext:
         return uuid.UUID(self.new_uuid())
 
     def get_input(self, expected_type: Any = Any) -> Any:
-        """The input, decoded to a type. Raises PayloadError on a misfit."""
+        """The input, decoded to a type, by default the registered one. Raises PayloadError on a misfit."""
+        definition = self._registry.orchestrators.get(self.name)
+        if expected_type is Any and definition is not None:
+            expected_type = definition.input_type
         return decode(self._converter, self._decisions.started.input, expected_type)
 
     def set_custom_status(self, status: Any) -> None:

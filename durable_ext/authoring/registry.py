@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import ConfigurationError, DuplicateNameError
 from durable_ext.records.ids import check_name
 
@@ -68,14 +69,21 @@ class OrchestratorDefinition(Definition):
 
     kind = "orchestrator"
 
-    def __init__(self, name: str, function: AnyFunction) -> None:
+    def __init__(self, name: str, function: AnyFunction, input_type: Any = None) -> None:
         super().__init__(name, function)
+        self._declared_input_type = input_type
         if len(self._parameters) not in (1, 2):
             raise self._refuse("(ctx) or (ctx, input)")
         if inspect.isasyncgenfunction(function):
             raise ConfigurationError(f"orchestrator {name!r} is an async generator; use await, or def with yield")
         self.is_generator = inspect.isgeneratorfunction(function)
         self.is_async = inspect.iscoroutinefunction(function)
+
+    @property
+    def input_type(self) -> Any:
+        """Annotation of the input parameter, else the type that was declared at registration; Any without both."""
+        annotated = super().input_type
+        return self._declared_input_type if annotated is Any and self._declared_input_type is not None else annotated
 
     @property
     def _input_name(self) -> str | None:
@@ -124,16 +132,22 @@ class ActivityDefinition(Definition):
 
 
 class Registry:
-    """The orchestrators and activities of one app, by name."""
+    """The orchestrators and activities of one app, by name, and how the app turns values into JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, converter: Converter | None = None) -> None:
+        self.converter: Converter = converter or JsonConverter()
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
         self.activities: dict[str, ActivityDefinition] = {}
         self._names: dict[AnyFunction, str] = {}
 
-    def add_orchestrator(self, function: AnyFunction, name: str | None = None) -> OrchestratorDefinition:
-        """Register an orchestrator. Raises DuplicateNameError and ConfigurationError."""
-        definition = OrchestratorDefinition(name or function.__name__, function)
+    def add_orchestrator(
+        self, function: AnyFunction, name: str | None = None, input_type: Any = None
+    ) -> OrchestratorDefinition:
+        """Register an orchestrator. Raises DuplicateNameError and ConfigurationError.
+
+        `input_type` is what its input is decoded to when the function does not annotate it.
+        """
+        definition = OrchestratorDefinition(name or function.__name__, function, input_type)
         _insert(self.orchestrators, definition)
         self._names[function] = definition.name
         return definition

@@ -75,6 +75,11 @@ class Ledger:
         return tuple(owed_by(turn, self.started, tuple(self._open.values())))
 
     @property
+    def recorded(self) -> tuple[Turn, ...]:
+        """The turns of this execution so far."""
+        return tuple(self._turns)
+
+    @property
     def last_turn(self) -> Turn | None:
         return self._turns[-1] if self._turns else None
 

@@ -29,10 +29,12 @@ from durable_ext.records.turns import Turn
 
 
 class Owed(msgspec.Struct, frozen=True):
-    """A message a turn sends, and the decision whose recorded outcome settles it; None: only sending settles it."""
+    """A message a turn sends, and the decision whose recorded outcome settles it; None: only sending settles it.
+    `placement` is where an activity was asked to run (S3)."""
 
     message: Message
     task_id: int | None
+    placement: str = "auto"
 
 
 def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Collection[Decision]) -> Iterator[Owed]:
@@ -41,7 +43,8 @@ def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Collection[De
         match event:
             case events.TaskScheduled():
                 body = RunActivity(task_id=event.id, name=event.name, input=event.input, tags=event.tags)
-                yield Owed(_message(turn, position, turn.execution.instance_id, body), event.id)
+                message = _message(turn, position, turn.execution.instance_id, body)
+                yield Owed(message, event.id, event.placement)
             case events.TimerCreated():
                 timer = FireTimer(task_id=event.id, fire_at=event.fire_at)
                 message = _message(turn, position, turn.execution.instance_id, timer)

@@ -1,0 +1,121 @@
+"""Durable orchestrations in plain async Python, on Azure Functions or self-hosted.
+
+This is the one public door. Names are loaded when they are first used, so that importing the package costs little (F4).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.context import ActivityContext, OrchestrationContext
+    from durable_ext.authoring.payload import Converter, JsonConverter
+    from durable_ext.authoring.registry import Registry
+    from durable_ext.authoring.retry import RetryPolicy
+    from durable_ext.authoring.status import InstanceStatus
+    from durable_ext.errors import (
+        ConfigurationError,
+        DuplicateNameError,
+        DurableError,
+        HubMismatchError,
+        InstanceExistsError,
+        InstanceNotFoundError,
+        InstanceStateError,
+        InvalidInputError,
+        NonDeterminismError,
+        NotDurableError,
+        PayloadError,
+        StorageError,
+        StorageUnavailableError,
+        TaskFailedError,
+    )
+    from durable_ext.functions.app import DurableApp, DurableBlueprint
+    from durable_ext.functions.client import DurableClient
+    from durable_ext.providers.contract import InstanceFilter
+    from durable_ext.records.failures import Failure
+    from durable_ext.records.instance import RuntimeStatus
+    from durable_ext.worker.client import Client, StartOptions
+    from durable_ext.worker.settings import WorkerSettings
+    from durable_ext.worker.worker import Worker
+
+_HOMES = {
+    "ActivityContext": "authoring.context",
+    "Client": "worker.client",
+    "ConfigurationError": "errors",
+    "Converter": "authoring.payload",
+    "DuplicateNameError": "errors",
+    "DurableApp": "functions.app",
+    "DurableBlueprint": "functions.app",
+    "DurableClient": "functions.client",
+    "DurableError": "errors",
+    "Failure": "records.failures",
+    "HubMismatchError": "errors",
+    "InstanceExistsError": "errors",
+    "InstanceFilter": "providers.contract",
+    "InstanceNotFoundError": "errors",
+    "InstanceStateError": "errors",
+    "InstanceStatus": "authoring.status",
+    "InvalidInputError": "errors",
+    "JsonConverter": "authoring.payload",
+    "NonDeterminismError": "errors",
+    "NotDurableError": "errors",
+    "OrchestrationContext": "authoring.context",
+    "PayloadError": "errors",
+    "Registry": "authoring.registry",
+    "RetryPolicy": "authoring.retry",
+    "RuntimeStatus": "records.instance",
+    "StartOptions": "worker.client",
+    "StorageError": "errors",
+    "StorageUnavailableError": "errors",
+    "TaskFailedError": "errors",
+    "Worker": "worker.worker",
+    "WorkerSettings": "worker.settings",
+}
+
+__all__ = [
+    "ActivityContext",
+    "Client",
+    "ConfigurationError",
+    "Converter",
+    "DuplicateNameError",
+    "DurableApp",
+    "DurableBlueprint",
+    "DurableClient",
+    "DurableError",
+    "Failure",
+    "HubMismatchError",
+    "InstanceExistsError",
+    "InstanceFilter",
+    "InstanceNotFoundError",
+    "InstanceStateError",
+    "InstanceStatus",
+    "InvalidInputError",
+    "JsonConverter",
+    "NonDeterminismError",
+    "NotDurableError",
+    "OrchestrationContext",
+    "PayloadError",
+    "Registry",
+    "RetryPolicy",
+    "RuntimeStatus",
+    "StartOptions",
+    "StorageError",
+    "StorageUnavailableError",
+    "TaskFailedError",
+    "Worker",
+    "WorkerSettings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'durable_ext' has no attribute {name!r}")
+    value = getattr(import_module(f"durable_ext.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,207 @@
+"""Which messages of a batch are news, and for which state: what P6, P7, P9 and P12 ask of a receiver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from durable_ext.errors import InstanceExistsError
+from durable_ext.records.events import Input
+from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message, StartExecution
+from durable_ext.replay.ledger import Verdict
+from durable_ext.replay.outbox import Owed
+from durable_ext.worker.deferral import Deferral
+from durable_ext.worker.items import Item
+from durable_ext.worker.services import Services
+from durable_ext.worker.state import Absent, SessionState
+
+logger = logging.getLogger("durable_ext.admission")
+
+# A timer this early is sent again; clocks of storage and worker may differ by less.
+_EARLY_TIMER = timedelta(seconds=1)
+
+
+class Admitted:
+    """A batch sorted out.
+
+    `accepted` items give the `inputs`, in this order. `repairs` are items consumed before, with what their turns still
+    owe. `twins` are the open trigger once more. `early` items came ahead of their cause, `dropped` ones are dealt with.
+    `not_before` is the latest time a timer among them was set for.
+    """
+
+    def __init__(self, state: SessionState | None) -> None:
+        self.state = state
+        self.accepted: list[Item] = []
+        self.inputs: list[Input] = []
+        self.repairs: list[tuple[Item, tuple[Owed, ...]]] = []
+        self.twins: list[Item] = []
+        self.early: list[Item] = []
+        self.dropped: list[Item] = []
+        self.over: list[Item] = []
+        self.not_before: datetime | None = None
+        self._answered: set[int] = set()
+        self._ids: set[str] = set()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether something would be put off or dropped on the word of this state."""
+        return bool(self.early or self.over)
+
+    def accept(self, item: Item, event: Input) -> None:
+        """Let the item take part, unless the batch has its like already."""
+        body = item.message.body
+        answers = body.task_id if isinstance(body, FinishTask | FinishChild | FireTimer) else None
+        if item.message.id in self._ids or answers in self._answered:
+            self.dropped.append(item)
+            return
+        self._ids.add(item.message.id)
+        if answers is not None:
+            self._answered.add(answers)
+        self.accepted.append(item)
+        self.inputs.append(event)
+        if isinstance(body, FireTimer):
+            self.not_before = body.fire_at if self.not_before is None else max(self.not_before, body.fire_at)
+
+
+class Admission:
+    """Judges the messages of one instance."""
+
+    def __init__(self, instance_id: str, services: Services, deferral: Deferral) -> None:
+        self._instance_id = instance_id
+        self._services = services
+        self._deferral = deferral
+
+    async def admit(self, kept: SessionState | None, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+        """Sort out a batch. Storage is read when no state is kept, and before anything is dropped on a kept one's word.
+
+        Raises StorageError.
+        """
+        starting = next((item.message for item in batch if _begins_another(item.message, kept)), None)
+        if starting is not None:
+            _drop(kept)
+            kept = None
+        admitted = None
+        if starting is not None and self._is_fresh(starting, batch):
+            admitted = await self._sort(_fresh(self._services, starting), batch, trigger_id)
+        elif kept is not None:
+            admitted = await self._sort(kept, batch, trigger_id)
+            if admitted.is_doubtful:
+                _drop(kept)
+                admitted = None
+        if admitted is None:
+            admitted = await self._admit_anew(batch, trigger_id)
+        await self._put_off(admitted)
+        return admitted
+
+    async def _admit_anew(self, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+        found = await self._services.loader.load(self._instance_id)
+        if isinstance(found, Absent):
+            begun = await self._begin(found, batch)
+            if begun is None:
+                return _without_history(found, batch)
+            found = begun
+        return await self._sort(found, batch, trigger_id)
+
+    def _is_fresh(self, starting: Message, batch: Sequence[Item]) -> bool:
+        repeated = any(item.repeated for item in batch if item.message is starting)
+        return self._services.loader.is_fresh(starting, self._services.clock(), repeated=repeated)
+
+    async def _begin(self, absent: Absent, batch: Sequence[Item]) -> SessionState | None:
+        for item in batch:
+            body = item.message.body
+            if not isinstance(body, StartExecution):
+                continue
+            if item.repeated and item.message.id in await self._services.provider.consumed(self._instance_id):
+                continue  # it ran, and the id has been taken over since
+            try:
+                state = await self._services.loader.begin(body, absent)
+            except InstanceExistsError as error:
+                await self._deferral.refuse(item.message, error)
+                continue
+            if state is not None:
+                return state
+        return None
+
+    async def _sort(self, state: SessionState, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+        admitted = Admitted(state)
+        for item in batch:
+            if item.message.id == trigger_id:
+                admitted.twins.append(item)
+                continue
+            verdict = state.ledger.judge(item.message)
+            if not isinstance(verdict, Verdict) and await self._was_consumed(item, state):
+                verdict = Verdict.KNOWN
+            self._enter(admitted, state, item, verdict)
+        return admitted
+
+    def _enter(self, admitted: Admitted, state: SessionState, item: Item, verdict: Input | Verdict) -> None:
+        match verdict:
+            case Verdict.KNOWN:
+                owed = state.ledger.owed_under(item.message.id) if item.repeated else ()
+                if owed or (item.repeated and state.to_continue is not None):
+                    admitted.repairs.append((item, owed))
+                else:
+                    admitted.dropped.append(item)
+            case Verdict.EARLY:
+                admitted.early.append(item)
+            case Verdict.OVER:
+                admitted.over.append(item)
+            case event:
+                self._accept(admitted, state, item, event)
+
+    def _accept(self, admitted: Admitted, state: SessionState, item: Item, event: Input) -> None:
+        body = item.message.body
+        if isinstance(body, FireTimer):
+            if state.live is not None and not state.live.wants_timer(body.task_id):
+                admitted.dropped.append(item)  # the code cancelled it
+                return
+            if body.fire_at - self._services.clock() > _EARLY_TIMER:
+                admitted.early.append(item)
+                return
+        admitted.accept(item, event)
+
+    async def _was_consumed(self, item: Item, state: SessionState) -> bool:
+        """Whether an earlier execution consumed a repeated message; only repeats are looked up (P7)."""
+        if not item.repeated or state.execution.generation == 0:
+            return False
+        if isinstance(item.message.body, FinishTask | FinishChild | FireTimer):
+            return False  # these name the decision they answer
+        return item.message.id in await self._services.provider.consumed(self._instance_id)
+
+    async def _put_off(self, admitted: Admitted) -> None:
+        for item in admitted.early:
+            await self._deferral.put_off(item.message)
+        for item in admitted.over:
+            logger.info(
+                "instance %s: %s is dropped: its execution is over or unknown",
+                self._instance_id,
+                type(item.message.body).__name__,
+            )
+        admitted.dropped += admitted.early + admitted.over
+
+
+def _begins_another(message: Message, kept: SessionState | None) -> bool:
+    body = message.body
+    if not isinstance(body, StartExecution):
+        return False
+    return kept is None or kept.execution.execution_id != body.execution.execution_id
+
+
+def _without_history(absent: Absent, batch: Sequence[Item]) -> Admitted:
+    admitted = Admitted(None)
+    for item in batch:
+        waits = absent.is_pending and not isinstance(item.message.body, StartExecution)
+        (admitted.early if waits else admitted.over).append(item)
+    return admitted
+
+
+def _fresh(services: Services, starting: Message) -> SessionState:
+    if not isinstance(starting.body, StartExecution):
+        raise LookupError("only a start begins an execution")
+    return services.loader.fresh(starting.body)
+
+
+def _drop(state: SessionState | None) -> None:
+    if state is not None:
+        state.drop()

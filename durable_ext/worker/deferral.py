@@ -1,0 +1,64 @@
+"""Messages that cannot be taken now: put off (P12), kept for an operator (P11), or answered with a refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from durable_ext.records.codec import encode_messages
+from durable_ext.records.failures import failure_from
+from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, StartExecution
+from durable_ext.worker.services import Services
+
+_LONGEST_PAUSE = timedelta(seconds=60)
+# About an hour and a half of waiting for a cause that never comes.
+_MOST_DEFERRALS = 100
+
+
+class Deferral:
+    """Sends messages on their way again."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def put_off(self, message: Message) -> None:
+        """Send a message again, to come back later. One that has waited too often is quarantined."""
+        body = message.body
+        if isinstance(body, FireTimer) and body.fire_at > self._services.clock():
+            await self._services.provider.send([msgspec.structs.replace(message, due=body.fire_at)])
+            return
+        if message.deferrals >= _MOST_DEFERRALS:
+            await self.quarantine(message, "its cause did not become visible", message.deferrals)
+            return
+        pause = min(timedelta(seconds=2 ** min(message.deferrals, 10)), _LONGEST_PAUSE)
+        later = msgspec.structs.replace(message, due=self._services.clock() + pause, deferrals=message.deferrals + 1)
+        await self._services.provider.send([later])
+
+    async def refuse(self, message: Message, error: Exception) -> None:
+        """Tell the parent that its child cannot be started."""
+        body = message.body
+        if not isinstance(body, StartExecution) or body.parent is None:
+            return
+        answer = Message(
+            id=f"{message.id}-refused",
+            instance_id=body.parent.instance_id,
+            execution_id=body.parent.execution_id,
+            body=FinishChild(task_id=body.parent.task_id, failure=failure_from(error)),
+            sent_at=self._services.clock(),
+        )
+        await self._services.provider.send([answer])
+
+    async def quarantine(self, message: Message, reason: str, dequeue_count: int, queue: str = "control") -> None:
+        """Keep a message where the catalog lists it (P11)."""
+        await self._services.provider.quarantine(
+            Quarantined(
+                id=message.id,
+                queue=queue,
+                body=encode_messages([message]).decode(),
+                reason=reason,
+                instance_id=message.instance_id,
+                dequeue_count=dequeue_count,
+                time=self._services.clock(),
+            )
+        )

@@ -1,0 +1,93 @@
+"""Work a session holds: activities and short timers run here, messages under way. The trigger waits for it (P5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from durable_ext.records.messages import FinishTask, FireTimer, Message, RunActivity
+from durable_ext.worker.services import Services
+
+
+class HeldWork:
+    """The tasks of one session. `report` takes the result of local work, `fail` an error, `wake` follows any end."""
+
+    def __init__(
+        self,
+        services: Services,
+        report: Callable[[Message, FinishTask | FireTimer], None],
+        fail: Callable[[BaseException], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._services = services
+        self._report = report
+        self._fail = fail
+        self._wake = wake
+        self._local: dict[asyncio.Task[None], Message] = {}
+        self._sends: set[asyncio.Task[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._local or self._sends)
+
+    def run_activity(self, message: Message, body: RunActivity) -> None:
+        """Run an activity in this process (S3)."""
+        self._start(message, self._activity(message, body))
+
+    def run_timer(self, message: Message, body: FireTimer) -> None:
+        """Wait for a short timer in this process."""
+        self._start(message, self._timer(message, body))
+
+    def send(self, work: Coroutine[Any, Any, None], done: Callable[[], None] = lambda: None) -> None:
+        """Have something sent; `done` follows its success."""
+        task = asyncio.create_task(work)
+        self._sends.add(task)
+        task.add_done_callback(lambda task: self._sent(task, done))
+
+    async def all_sent(self) -> None:
+        """Wait until nothing is being sent. Raises what a send raised."""
+        while self._sends:
+            await asyncio.gather(*self._sends)
+
+    def take_back(self) -> tuple[Message, ...]:
+        """Stop local work and return its messages, for the queue to carry (S5)."""
+        messages = tuple(self._local.values())
+        for task in self._local:
+            task.cancel()
+        self._local.clear()
+        return messages
+
+    def abandon(self) -> None:
+        """Stop everything quietly: the trigger comes back and repairs (P6)."""
+        self.take_back()
+        for task in list(self._sends):
+            task.cancel()
+
+    def _start(self, message: Message, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._local[task] = message
+        task.add_done_callback(self._finished)
+
+    async def _activity(self, message: Message, body: RunActivity) -> None:
+        self._report(message, await self._services.activities.run(message, body))
+
+    async def _timer(self, message: Message, body: FireTimer) -> None:
+        await asyncio.sleep((body.fire_at - self._services.clock()).total_seconds())
+        self._report(message, body)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._local.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+        self._wake()
+
+    def _sent(self, task: asyncio.Task[None], done: Callable[[], None]) -> None:
+        self._sends.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            done()
+        else:
+            self._fail(error)
+        self._wake()

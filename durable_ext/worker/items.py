@@ -1,0 +1,39 @@
+"""One message of a delivery until it is dealt with. A delivery is complete when all its items are (S7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from durable_ext.records.messages import Message
+
+
+class Item:
+    """A message and the promise to deal with it. `repeated`: it may have been here before, look it up (P7)."""
+
+    __slots__ = ("done", "message", "repeated")
+
+    def __init__(self, message: Message, *, repeated: bool = False) -> None:
+        self.message = message
+        self.repeated = repeated or message.resent
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def share_fate(self, twins: Iterable[Item]) -> None:
+        """Other deliveries of this message: dealt with when it is."""
+        for twin in twins:
+            self.done.add_done_callback(twin._follow)
+
+    def _follow(self, done: asyncio.Future[None]) -> None:
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        self.settle() if error is None else self.fail(error)
+
+    def settle(self) -> None:
+        """Dealt with: its delivery may be completed."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Not dealt with: its delivery is to be abandoned and comes back."""
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # seen, whether or not anybody awaits it

@@ -1,0 +1,80 @@
+"""The payloads inside events and messages: stored before anything names them (P1), loaded before code needs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from durable_ext.records.events import ContinuedAsNew, Event, Input
+from durable_ext.records.messages import Body, Message
+from durable_ext.records.payloads import Payload
+from durable_ext.records.turns import Turn
+from durable_ext.worker.payload_store import PayloadStore
+
+# Every field of an event or a message body that holds a user's value.
+_FIELDS = ("input", "result", "status")
+_AT_ONCE = 8
+
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+_Move = Callable[[Payload], Awaitable[Payload]]
+
+
+async def store_events(store: PayloadStore, instance_id: str, events: Sequence[Event]) -> tuple[Event, ...]:
+    """The events as history may carry them: long payloads put and named."""
+
+    async def put(payload: Payload) -> Payload:
+        return await store.put(instance_id, payload)
+
+    return tuple([await _mapped(event, put) for event in events])
+
+
+async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns with the payloads a replay hands to code in place; those of decisions stay where they are."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def load(turn: Turn) -> Turn:
+        if all(not isinstance(event, Input) or not _is_away(event) for event in turn.events):
+            return turn
+        async with gate:
+            loaded = [await _mapped(event, store.get) if isinstance(event, Input) else event for event in turn.events]
+        return msgspec.structs.replace(turn, events=tuple(loaded))
+
+    return tuple(await asyncio.gather(*[load(turn) for turn in turns]))
+
+
+async def load_inputs(store: PayloadStore, inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """Inputs with their payloads in place, for the code."""
+    return tuple([await _mapped(event, store.get) for event in inputs])
+
+
+async def move_message(store: PayloadStore, message: Message) -> Message:
+    """The message with its payloads under the receiver's name: they must outlive the sender's purge (P10)."""
+    body: Body = message.body
+    if not _is_away(body):
+        return message
+
+    async def move(payload: Payload) -> Payload:
+        return await store.move(message.instance_id, payload)
+
+    return msgspec.structs.replace(message, body=await _mapped(body, move))
+
+
+async def _mapped(record: _Record, move: _Move) -> _Record:
+    changes: dict[str, object] = {}
+    for name in _FIELDS:
+        payload = getattr(record, name, None)
+        if isinstance(payload, Payload):
+            moved = await move(payload)
+            if moved is not payload:
+                changes[name] = moved
+    if isinstance(record, ContinuedAsNew) and record.carried:
+        changes["carried"] = tuple([await _mapped(event, move) for event in record.carried])
+    return msgspec.structs.replace(record, **changes) if changes else record
+
+
+def _is_away(record: msgspec.Struct) -> bool:
+    payloads = (getattr(record, name, None) for name in _FIELDS)
+    return any(isinstance(payload, Payload) and not payload.inline for payload in payloads)

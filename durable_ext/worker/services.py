@@ -1,0 +1,27 @@
+"""What every session of a worker shares. A plain bundle, handed down by the worker; no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from durable_ext.providers.contract import Clock, Provider
+from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.projection import Projector
+from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.state import Loader
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """`next_commit_id` makes ids no other process makes (P2)."""
+
+    provider: Provider
+    settings: WorkerSettings
+    clock: Clock
+    loader: Loader
+    payloads: PayloadStore
+    activities: ActivityRunner
+    projector: Projector
+    next_commit_id: Callable[[], str]

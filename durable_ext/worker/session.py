@@ -1,0 +1,252 @@
+"""A session: consecutive turns of one instance in one process (S1 to S6).
+
+Messages arrive in the inbox; all that are there take part in the next turn. The first delivery is the trigger: every
+turn names it, and it is settled last, when nothing these turns asked for is under way here any more (P5). Any error
+ends the session: its deliveries are abandoned, come back, and the turns in history repair what was owed (P6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from durable_ext.errors import TurnLostError
+from durable_ext.records.events import Input
+from durable_ext.records.messages import FinishTask, FireTimer, Message
+from durable_ext.records.turns import Turn
+from durable_ext.replay.turn import run_turn
+from durable_ext.worker.admission import Admission, Admitted
+from durable_ext.worker.deferral import Deferral
+from durable_ext.worker.held_work import HeldWork
+from durable_ext.worker.items import Item
+from durable_ext.worker.offload import load_inputs, store_events
+from durable_ext.worker.orchestrator_log import emit
+from durable_ext.worker.routing import Neighbours, Router
+from durable_ext.worker.services import Services
+from durable_ext.worker.state import SessionState
+
+logger = logging.getLogger("durable_ext.session")
+
+# Each lost turn means that somebody else made progress; so many in a row mean that something is wrong.
+_MOST_LOST_TURNS = 20
+
+
+class Session:
+    """The session of one instance. `state` is what it leaves in memory for the next (S2)."""
+
+    def __init__(self, instance_id: str, services: Services, neighbours: Neighbours) -> None:
+        self.instance_id = instance_id
+        self.state: SessionState | None = None
+        self._services = services
+        self._inbox: deque[Item] = deque()
+        self._wake = asyncio.Event()
+        self._held = HeldWork(services, self._report, self._break, self._wake.set)
+        self._router = Router(services, self._held, neighbours)
+        self._admission = Admission(instance_id, services, Deferral(services))
+        self._trigger: Item | None = None
+        self._broken: BaseException | None = None
+        self._winding_down = False
+        self._projected_at: datetime | None = None
+        self._opened_at = services.clock()
+
+    def offer(self, item: Item) -> None:
+        """Put a message into the inbox."""
+        self._inbox.append(item)
+        self._wake.set()
+
+    def wind_down(self) -> None:
+        """Place nothing here any more, and give what is held to the queues (S5)."""
+        self._winding_down = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Take turns until nothing is left to do. Raises nothing: an error goes to the deliveries (P6)."""
+        taken: list[Item] = []
+        self._opened_at = self._services.clock()
+        try:
+            while self._inbox or self._held:
+                await self._give_back()
+                taken = await self._next_batch()
+                if taken:
+                    await self._process(taken)
+                if not self._held and not self._inbox:
+                    await self._settle()
+            await self._settle()
+        except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
+            self._fail(taken, error)
+
+    async def _next_batch(self) -> list[Item]:
+        while not self._inbox and self._held and self._broken is None and not self._winding_down:
+            self._wake.clear()
+            if not await self._woken():
+                await self._project()
+        if self._broken is not None:
+            raise self._broken
+        if not self._inbox and self._winding_down and self._held:
+            await self._held.all_sent()
+        batch = list(self._inbox)
+        self._inbox.clear()
+        return batch
+
+    async def _woken(self) -> bool:
+        """Wait for something to happen; False when the row has lagged long enough meanwhile (P8)."""
+        if self.state is None or not self.state.row_lags:
+            await self._wake.wait()
+            return True
+        try:
+            async with asyncio.timeout(self._services.settings.status_interval.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return self._wake.is_set()
+        return True
+
+    async def _process(self, batch: list[Item]) -> None:
+        for _ in range(_MOST_LOST_TURNS):
+            try:
+                await self._take_turn(batch)
+            except TurnLostError:
+                logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
+                self._forget()
+            else:
+                return
+        raise TurnLostError(f"instance {self.instance_id!r} lost {_MOST_LOST_TURNS} turns in a row")
+
+    async def _take_turn(self, batch: Sequence[Item]) -> None:
+        trigger_id = None if self._trigger is None else self._trigger.message.id
+        admitted = await self._admission.admit(self.state, batch, trigger_id)
+        self.state = admitted.state
+        for item in admitted.dropped:
+            item.settle()
+        if self._trigger is not None:
+            self._trigger.share_fate(admitted.twins)
+        leader = next(iter((*admitted.accepted, *(item for item, _ in admitted.repairs))), None)
+        if leader is None or self.state is None:
+            return
+        if self._trigger is None:
+            self._trigger = leader
+        self._repair(admitted)
+        if admitted.inputs:
+            await self._commit(admitted.inputs, admitted.accepted, admitted.not_before)
+        await self._continue_as_new()
+        if not self._services.settings.sessions:
+            self._forget()
+
+    def _repair(self, admitted: Admitted) -> None:
+        """Send again what the turns under a redelivered trigger still owe (P6)."""
+        for item, owed in admitted.repairs:
+            queued = self._router.place(owed, resent=True, here=not self._winding_down)
+            self._queue(queued, [] if item is self._trigger else [item])
+
+    async def _continue_as_new(self) -> None:
+        while (state := self.state) is not None and state.to_continue is not None:
+            # The next execution's turns hide what this one still has to send from a redelivery: send it first (P6).
+            self._held.take_back()
+            await self._held.all_sent()
+            self.state, inputs = state.succeed()
+            state.drop()
+            await self._commit(inputs, [], None)
+
+    async def _commit(self, inputs: Sequence[Input], items: Sequence[Item], not_before: datetime | None) -> None:
+        state, trigger = self.state, self._trigger
+        if state is None or trigger is None:
+            raise LookupError("a turn needs a state and a trigger")
+        if state.live is None:
+            state.live = await self._services.loader.revive(state, state.ledger.recorded)
+        now = state.next_time(self._services.clock())
+        now = now if not_before is None else max(now, not_before)
+        result = run_turn(state.live, await load_inputs(self._services.payloads, inputs), now)
+        turn = Turn(
+            execution=state.execution,
+            number=state.ledger.turns,
+            events=await store_events(self._services.payloads, self.instance_id, result.events),
+            message_ids=tuple(item.message.id for item in items),
+            trigger_id=trigger.message.id,
+            time=now,
+            commit_id=self._services.next_commit_id(),
+        )
+        await self._services.provider.append(turn)
+        state.record(turn)
+        emit(state.row, result.logs)
+        await self._after_commit(state, turn, [item for item in items if item is not trigger])
+
+    async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
+        here = not self._winding_down and self._within_budget()
+        queued = self._router.place(state.ledger.owed_by(turn), resent=False, here=here)
+        self._queue(queued, joined)
+        if state.ledger.ended is not None and state.to_continue is None:
+            await self._project()
+
+    def _queue(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
+        """Send messages; the deliveries that joined are settled once that is done (P5)."""
+
+        def settle() -> None:
+            for item in joined:
+                item.settle()
+
+        if messages:
+            self._held.send(self._sent_for(messages, joined), settle)
+        else:
+            settle()
+
+    async def _sent_for(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
+        try:
+            await self._router.send(messages)
+        except BaseException as error:
+            for item in joined:
+                item.fail(error)
+            raise
+
+    async def _give_back(self) -> None:
+        if self._winding_down:
+            taken = [msgspec.structs.replace(message, resent=True) for message in self._held.take_back()]
+            if taken:
+                self._queue(taken, [])
+
+    async def _settle(self) -> None:
+        """Nothing is under way here: the row is brought up to date and the trigger let go (P5, P8)."""
+        if self._broken is not None:
+            raise self._broken
+        await self._project()
+        if self._trigger is not None:
+            self._trigger.settle()
+            self._trigger = None
+
+    async def _project(self) -> None:
+        state = self.state
+        if state is not None and state.row_lags:
+            state.row_lags = False
+            state.etag = await self._services.projector.write(state.row, state.etag)
+
+    def _within_budget(self) -> bool:
+        return self._services.clock() - self._opened_at < self._services.settings.session_budget
+
+    def _report(self, message: Message, body: FinishTask | FireTimer) -> None:
+        """Local work is over: its outcome takes part in the next turn."""
+        answer = msgspec.structs.replace(message, id=f"{message.id}-done", body=body, due=None, resent=False)
+        self.offer(Item(answer))
+
+    def _break(self, error: BaseException) -> None:
+        if self._broken is None:
+            self._broken = error
+        self._wake.set()
+
+    def _forget(self) -> None:
+        if self.state is not None:
+            self.state.drop()
+            self.state = None
+
+    def _fail(self, taken: Sequence[Item], error: Exception) -> None:
+        logger.warning("instance %s: the session ends: %s: %s", self.instance_id, type(error).__name__, error)
+        self._held.abandon()
+        self._forget()
+        self._broken = None
+        trigger = [] if self._trigger is None else [self._trigger]
+        for item in (*taken, *trigger, *self._inbox):
+            item.fail(error)
+        self._inbox.clear()
+        self._trigger = None

@@ -1,0 +1,71 @@
+"""The sessions of this process: open ones, and instances kept in memory after theirs (S1, S2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import timedelta
+
+from durable_ext.worker.items import Item
+from durable_ext.worker.services import Services
+from durable_ext.worker.session import Session
+from durable_ext.worker.state import SessionState
+
+# So many open sessions are enough for one process: further children go where there is room (S4).
+_MOST_OPEN_CHILDREN = 100
+
+
+class Sessions:
+    """Opens a session for each instance a message arrives for, or lets the message join the open one."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._open: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._kept: OrderedDict[str, SessionState] = OrderedDict()
+        self._draining = False
+
+    def lives_here(self, instance_id: str) -> bool:
+        """Whether the instance has a session, or is kept in memory, here."""
+        return instance_id in self._open or instance_id in self._kept
+
+    def has_room(self) -> bool:
+        """Whether one more child may be opened here."""
+        return len(self._open) < _MOST_OPEN_CHILDREN and not self._draining
+
+    def offer(self, item: Item) -> None:
+        """Hand a message to its instance's session (S1)."""
+        instance_id = item.message.instance_id
+        entry = self._open.get(instance_id)
+        if entry is None:
+            session = Session(instance_id, self._services, self)
+            session.state = self._kept.pop(instance_id, None)
+            if self._draining:
+                session.wind_down()
+            session.offer(item)
+            self._open[instance_id] = session, asyncio.create_task(self._run(session))
+        else:
+            entry[0].offer(item)
+
+    async def drain(self, grace: timedelta) -> None:
+        """Give sessions time to come to rest, then have them give what they hold to the queues (S5)."""
+        self._draining = True
+        tasks = [task for _, task in self._open.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace.total_seconds())
+        rest = list(self._open.values())
+        for session, _ in rest:
+            session.wind_down()
+        if rest:
+            await asyncio.wait([task for _, task in rest], timeout=grace.total_seconds() + 1)
+
+    async def _run(self, session: Session) -> None:
+        await session.run()
+        del self._open[session.instance_id]
+        if session.state is not None:
+            self._keep(session.instance_id, session.state)
+
+    def _keep(self, instance_id: str, state: SessionState) -> None:
+        self._kept[instance_id] = state
+        while len(self._kept) > self._services.settings.cached_instances:
+            _, oldest = self._kept.popitem(last=False)
+            oldest.drop()

@@ -1,0 +1,35 @@
+"""How a worker runs. Values, checked once; where they come from is the host's business."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import msgspec
+
+from durable_ext.errors import ConfigurationError
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`activity_slots`: activities running at once in this process. `session_budget`: how long a session may go on
+    placing work here (S5); under Functions a share of the function timeout. `cached_instances`: instances kept in
+    memory after their session (S2). `long_activity`: one that has proved to take longer is queued, so that it does not
+    hold a trigger (S3). `local_backlog`: how much waiting work, measured in time, is kept here rather than queued.
+    `local_timer`: timers due within it are waited for here. `status_interval`: how far the Instances row may lag behind
+    a session under way (P8). `sessions`: False keeps nothing in memory between turns: every turn replays.
+    """
+
+    activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
+    session_budget: timedelta = timedelta(minutes=5)
+    cached_instances: int = 500
+    long_activity: timedelta = timedelta(seconds=10)
+    local_backlog: timedelta = timedelta(milliseconds=500)
+    local_timer: timedelta = timedelta(seconds=3)
+    status_interval: timedelta = timedelta(milliseconds=500)
+    sessions: bool = True
+
+    def __post_init__(self) -> None:
+        if self.activity_slots < 1:
+            raise ConfigurationError("activity_slots is at least 1")
+        if self.cached_instances < 0:
+            raise ConfigurationError("cached_instances is at least 0")

@@ -1,0 +1,182 @@
+"""What a session holds of its instance between turns, and how it comes by it (S2, P9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import InstanceExistsError, RowChangedError
+from durable_ext.providers.contract import Provider, VersionedRow
+from durable_ext.records.events import ContinuedAsNew, Input
+from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
+from durable_ext.records.messages import Message, StartExecution
+from durable_ext.records.turns import Turn
+from durable_ext.replay.fold import project
+from durable_ext.replay.ledger import Ledger
+from durable_ext.replay.live import LiveExecution
+from durable_ext.replay.outbox import successor
+from durable_ext.replay.turn import replay
+from durable_ext.worker.offload import load_turns
+from durable_ext.worker.payload_store import PayloadStore
+
+# A start this old may have been superseded: it looks at the row first (P9).
+_FRESH = timedelta(minutes=1)
+
+
+class SessionState:
+    """The books, the code and the row of the current execution."""
+
+    def __init__(self, execution: Execution, row: InstanceRow, etag: str) -> None:
+        self.ledger = Ledger(execution)
+        self.live: LiveExecution | None = None
+        self.row = row
+        self.etag = etag
+        self.row_lags = False
+
+    @property
+    def execution(self) -> Execution:
+        return self.ledger.execution
+
+    @property
+    def to_continue(self) -> ContinuedAsNew | None:
+        """The continue-as-new that ended this execution and has no successor yet."""
+        return self.ledger.ended if isinstance(self.ledger.ended, ContinuedAsNew) else None
+
+    def record(self, turn: Turn) -> None:
+        """Enter a committed turn."""
+        self.ledger.record(turn)
+        self.row = project(self.row, (turn,)) or self.row
+        self.row_lags = True
+
+    def next_time(self, now: datetime) -> datetime:
+        """The time of the next turn: time never runs backwards within an execution, whatever clocks do."""
+        last = self.ledger.last_turn
+        return now if last is None else max(now, last.time)
+
+    def succeed(self) -> tuple[SessionState, tuple[Input, ...]]:
+        """The state and the first inputs of the execution after continue-as-new."""
+        ending, last, started = self.to_continue, self.ledger.last_turn, self.ledger.started
+        if ending is None or last is None or started is None:
+            raise LookupError("the execution did not continue as new")
+        execution, inputs = successor(last, started, ending)
+        following = SessionState(execution, self.row, self.etag)
+        following.row_lags = True
+        return following, inputs
+
+    def drop(self) -> None:
+        """Throw the code away."""
+        if self.live is not None:
+            self.live.drop()
+            self.live = None
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """There is no history: what is there of the instance instead."""
+
+    stored: VersionedRow | None
+    buried: frozenset[str]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a start is on its way."""
+        return self.stored is not None and self.stored.row.status is RuntimeStatus.PENDING
+
+
+class Loader:
+    """Makes session states: from a fresh start without any read, else from storage."""
+
+    def __init__(self, provider: Provider, registry: Registry, converter: Converter, payloads: PayloadStore) -> None:
+        self._provider = provider
+        self._registry = registry
+        self._converter = converter
+        self._payloads = payloads
+
+    def is_fresh(self, message: Message, now: datetime, *, repeated: bool) -> bool:
+        """Whether a start may be begun without a look at storage (P9): its first turn's insert is the check."""
+        body = message.body
+        return (
+            isinstance(body, StartExecution)
+            and bool(body.row_etag)
+            and not repeated
+            and now - (message.due or message.sent_at) < _FRESH
+        )
+
+    def fresh(self, start: StartExecution) -> SessionState:
+        """The state of an execution about to begin whose row the client has just written."""
+        return SessionState(start.execution, _row_of(start, start.execution), start.row_etag)
+
+    async def load(self, instance_id: str) -> SessionState | Absent:
+        """The state as storage has it, or what is there instead."""
+        loaded = await self._provider.load(instance_id)
+        if not loaded.turns:
+            return Absent(loaded.stored, loaded.buried)
+        row = None if loaded.stored is None else loaded.stored.row
+        lag = [turn for turn in loaded.turns if row is None or _position(turn) > row.position]
+        projected = project(row, lag) or row
+        if projected is None:
+            raise LookupError(f"the history of instance {instance_id!r} does not begin with its start")
+        state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
+        state.row_lags = bool(lag)
+        for turn in loaded.turns:
+            state.ledger.record(turn)
+        return state
+
+    async def begin(self, start: StartExecution, absent: Absent) -> SessionState | None:
+        """The state for a start that looked at the row first, or None when it is superseded or purged (P9).
+
+        Raises InstanceExistsError when a child's id belongs to another instance that runs.
+        """
+        stored = absent.stored
+        if stored is not None and stored.row.execution.execution_id == start.execution.execution_id:
+            return SessionState(stored.row.execution, stored.row, stored.etag)
+        if start.row_etag or start.execution.execution_id in absent.buried:
+            return None
+        return await self._claim(start, stored)
+
+    async def _claim(self, start: StartExecution, stored: VersionedRow | None) -> SessionState:
+        if stored is not None and not stored.row.status.is_terminal:
+            raise InstanceExistsError(
+                f"the child orchestration's id {start.execution.instance_id!r} belongs to a running instance"
+            )
+        execution = start.execution
+        if stored is not None:
+            execution = msgspec.structs.replace(execution, generation=stored.row.execution.generation + 1)
+        row = _row_of(start, execution)
+        try:
+            etag = await self._provider.create_row(row, replacing=None if stored is None else stored.etag)
+        except RowChangedError as error:
+            raise InstanceExistsError(f"the id {row.instance_id!r} was taken by somebody else just now") from error
+        return SessionState(execution, row, etag)
+
+    async def revive(self, state: SessionState, turns: Sequence[Turn]) -> LiveExecution:
+        """The code, replayed to where history is. Raises NonDeterminismError (R3)."""
+        live = LiveExecution(state.execution, self._registry, self._converter)
+        try:
+            replay(live, await load_turns(self._payloads, turns))
+        except BaseException:
+            live.drop()
+            raise
+        return live
+
+
+def _row_of(start: StartExecution, execution: Execution) -> InstanceRow:
+    return InstanceRow(
+        execution=execution,
+        name=start.name,
+        status=RuntimeStatus.PENDING,
+        created_at=start.created_at,
+        updated_at=start.created_at,
+        version=start.version,
+        input=start.input,
+        scheduled_start=start.scheduled_start,
+        parent=start.parent,
+        tags=start.tags,
+    )
+
+
+def _position(turn: Turn) -> tuple[int, int]:
+    return (turn.execution.generation, turn.number)

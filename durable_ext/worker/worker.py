@@ -1,0 +1,160 @@
+"""The worker: what a delivery goes through, whoever brought it (a Functions trigger or a pump)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from durable_ext.authoring.registry import Registry
+from durable_ext.providers.contract import Catalog, Clock, Provider
+from durable_ext.records.failures import Failure
+from durable_ext.records.ids import result_message_id
+from durable_ext.records.messages import Delivery, FinishTask, Message, Quarantined, RunActivity
+from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.client import Client, utc_now
+from durable_ext.worker.deferral import Deferral
+from durable_ext.worker.items import Item
+from durable_ext.worker.janitor import Janitor
+from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.projection import Projector
+from durable_ext.worker.services import Services
+from durable_ext.worker.sessions import Sessions
+from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.signals import Signals
+from durable_ext.worker.state import Loader
+
+
+class Worker:
+    """Runs the orchestrators and activities of a registry over a provider. Use it on one event loop only."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        catalog: Catalog,
+        registry: Registry,
+        *,
+        settings: WorkerSettings | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        settings = settings or WorkerSettings()
+        converter = registry.converter
+        signals = Signals()
+        payloads = PayloadStore(provider)
+        process_id, numbers = uuid.uuid4().hex, itertools.count()
+        self.provider = provider
+        self.catalog = catalog
+        self.registry = registry
+        self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
+        self.client.known_orchestrator = registry.orchestrators.__contains__
+        self._services = Services(
+            provider=provider,
+            settings=settings,
+            clock=clock,
+            loader=Loader(provider, registry, converter, payloads),
+            payloads=payloads,
+            activities=ActivityRunner(registry, converter, payloads, settings),
+            projector=Projector(provider, signals),
+            next_commit_id=lambda: f"{process_id}-{next(numbers)}",
+        )
+        self._deferral = Deferral(self._services)
+        self._sessions = Sessions(self._services)
+        self._janitor = Janitor(self._services, catalog)
+
+    async def process(self, delivery: Delivery) -> None:
+        """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).
+
+        Several messages of one delivery are dealt with each on its own (S7). An undecodable one is quarantined (P11).
+        """
+        if delivery.defect is not None:
+            await self._keep_defect(delivery)
+            return
+        if len(delivery.messages) == 1:
+            await self._process_one(delivery.messages[0], delivery)
+            return
+        outcomes = await asyncio.gather(
+            *[self._process_one(message, delivery) for message in delivery.messages], return_exceptions=True
+        )
+        _raise_first(outcomes)
+
+    async def process_poison(self, delivery: Delivery) -> None:
+        """Deal with a delivery that failed too often (P11).
+
+        A work item becomes a failed task of its orchestration, anything else is quarantined. Raises StorageError.
+        """
+        if delivery.defect is not None:
+            await self._keep_defect(delivery)
+        for message in delivery.messages:
+            if isinstance(message.body, RunActivity):
+                failure = Failure(
+                    type="Poison",
+                    message=f"activity {message.body.name!r} could not be run in {delivery.dequeue_count} attempts",
+                    retryable=False,
+                )
+                answer = FinishTask(task_id=message.body.task_id, failure=failure)
+                await self._services.provider.send([self._answer(message, answer, repeated=True)])
+            else:
+                reason = f"could not be processed in {delivery.dequeue_count} attempts"
+                await self._deferral.quarantine(message, reason, delivery.dequeue_count, delivery.queue)
+
+    async def tidy(self) -> None:
+        """One round of the janitor (P3, P8, P9, P10). Raises StorageError."""
+        await self._janitor.tidy()
+
+    async def drain(self, grace: timedelta) -> None:
+        """Come to rest: no new work here, what is held goes to the queues (S5). Process nothing afterwards."""
+        await self._sessions.drain(grace)
+        self._services.activities.close()
+
+    async def _process_one(self, message: Message, delivery: Delivery) -> None:
+        repeated = delivery.dequeue_count > 1
+        if isinstance(message.body, RunActivity):
+            answer = await self._services.activities.run(message, message.body, delivery.dequeue_count)
+            await self._hand_in(self._answer(message, answer, repeated=repeated))
+            return
+        item = Item(message, repeated=repeated)
+        self._sessions.offer(item)
+        await item.done
+
+    async def _hand_in(self, message: Message) -> None:
+        """The outcome of a work item: to the session here, else by queue. The work item is its trigger (S4)."""
+        if not self._sessions.lives_here(message.instance_id):
+            await self._services.provider.send([message])
+            return
+        item = Item(message)
+        self._sessions.offer(item)
+        await item.done
+
+    def _answer(self, message: Message, body: FinishTask, *, repeated: bool) -> Message:
+        return Message(
+            id=result_message_id(message.id),
+            instance_id=message.instance_id,
+            execution_id=message.execution_id,
+            body=body,
+            sent_at=self._services.clock(),
+            resent=repeated,
+        )
+
+    async def _keep_defect(self, delivery: Delivery) -> None:
+        defect = delivery.defect
+        if defect is None:
+            return
+        await self._services.provider.quarantine(
+            Quarantined(
+                id=delivery.id,
+                queue=delivery.queue,
+                body=defect.body,
+                reason=defect.reason,
+                instance_id="",
+                dequeue_count=delivery.dequeue_count,
+                time=self._services.clock(),
+            )
+        )
+
+
+def _raise_first(outcomes: Sequence[BaseException | None]) -> None:
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
