@@ -1,1 +1,17 @@
+"""Durable orchestrations in a Functions app. The only room that imports azure.functions (F1)."""
 
+from __future__ import annotations
+
+from durable_ext.functions.app import DurableApp, DurableBlueprint
+from durable_ext.functions.blocking import BlockingClient
+from durable_ext.functions.client import DurableClient
+from durable_ext.functions.status import OrchestrationRuntimeStatus, OrchestrationStatus
+
+__all__ = [
+    "BlockingClient",
+    "DurableApp",
+    "DurableBlueprint",
+    "DurableClient",
+    "OrchestrationRuntimeStatus",
+    "OrchestrationStatus",
+]

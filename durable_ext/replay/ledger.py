@@ -57,9 +57,10 @@ class Ledger:
         """The input a message becomes, or why it becomes none."""
         if message.id in self._consumed:
             return Verdict.KNOWN
-        if self.ended is not None:
-            return Verdict.OVER
-        if message.execution_id is not None and message.execution_id != self.execution.execution_id:
+        ours = message.execution_id in (None, self.execution.execution_id)
+        if isinstance(self.ended, events.ContinuedAsNew) and message.execution_id != self.execution.execution_id:
+            return Verdict.EARLY  # for the execution that is about to follow
+        if self.ended is not None or not ours:
             return Verdict.OVER
         return self._input_of(message)
 

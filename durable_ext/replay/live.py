@@ -155,7 +155,7 @@ class LiveExecution:
                     self._take(kept)
                     self._run()
             case events.ExecutionTerminated():
-                self.finished = True
+                self.drop()
             case _ if self._held is not None:
                 self._held.append(event)
             case events.ExecutionStarted():

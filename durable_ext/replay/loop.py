@@ -11,6 +11,7 @@ in the thread, so both are set aside for the time of a run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 from asyncio import events, tasks
@@ -101,10 +102,9 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         self._closed = True
         for task in list(self._alive.values()):
             coroutine = task.get_coro()
-            try:
+            # What the code does while it is thrown away is of no interest.
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 coroutine.close()  # pyright: ignore[reportAttributeAccessIssue]
-            except RuntimeError:  # the code awaits in a finally block; it is thrown away all the same
-                continue
         self._ready.clear()
         self._alive.clear()
 

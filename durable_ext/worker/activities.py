@@ -78,6 +78,10 @@ class ActivityRunner:
             value = decode(self._converter, payload, definition.input_type) if definition.takes_input else None
             context = ActivityContext(message.instance_id, message.execution_id or "", body.task_id, attempt)
             result = encode(self._converter, await self._call(definition, context, value))
+        except asyncio.CancelledError as error:
+            if _is_asked_to_stop():
+                raise
+            return FinishTask(task_id=body.task_id, failure=failure_from(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is the task's failure
             return FinishTask(task_id=body.task_id, failure=failure_from(error))
         finally:
@@ -105,3 +109,9 @@ class ActivityRunner:
         known = ", ".join(sorted(self._registry.activities)) or "none"
         error = ConfigurationError(f"no activity is registered under the name {name!r}; registered: {known}")
         return failure_from(error)
+
+
+def _is_asked_to_stop() -> bool:
+    """Whether this very task is being cancelled, as opposed to a cancellation the activity brought on itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -27,7 +27,7 @@ class Admitted:
 
     `accepted` items give the `inputs`, in this order. `repairs` are items consumed before, with what their turns still
     owe. `twins` are the open trigger once more. `early` items came ahead of their cause, `dropped` ones are dealt with.
-    `not_before` is the latest time a timer among them was set for.
+    `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
     """
 
     def __init__(self, state: SessionState | None) -> None:
@@ -40,6 +40,7 @@ class Admitted:
         self.dropped: list[Item] = []
         self.over: list[Item] = []
         self.not_before: datetime | None = None
+        self.starts_at: datetime | None = None
         self._answered: set[int] = set()
         self._ids: set[str] = set()
 
@@ -72,7 +73,7 @@ class Admission:
         self._services = services
         self._deferral = deferral
 
-    async def admit(self, kept: SessionState | None, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+    async def admit(self, kept: SessionState | None, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         """Sort out a batch. Storage is read when no state is kept, and before anything is dropped on a kept one's word.
 
         Raises StorageError.
@@ -83,25 +84,25 @@ class Admission:
             kept = None
         admitted = None
         if starting is not None and self._is_fresh(starting, batch):
-            admitted = await self._sort(_fresh(self._services, starting), batch, trigger_id)
+            admitted = await self._sort(_fresh(self._services, starting), batch, trigger)
         elif kept is not None:
-            admitted = await self._sort(kept, batch, trigger_id)
+            admitted = await self._sort(kept, batch, trigger)
             if admitted.is_doubtful:
                 _drop(kept)
                 admitted = None
         if admitted is None:
-            admitted = await self._admit_anew(batch, trigger_id)
+            admitted = await self._admit_anew(batch, trigger)
         await self._put_off(admitted)
         return admitted
 
-    async def _admit_anew(self, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+    async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         found = await self._services.loader.load(self._instance_id)
         if isinstance(found, Absent):
             begun = await self._begin(found, batch)
             if begun is None:
                 return _without_history(found, batch)
             found = begun
-        return await self._sort(found, batch, trigger_id)
+        return await self._sort(found, batch, trigger)
 
     def _is_fresh(self, starting: Message, batch: Sequence[Item]) -> bool:
         repeated = any(item.repeated for item in batch if item.message is starting)
@@ -123,10 +124,10 @@ class Admission:
                 return state
         return None
 
-    async def _sort(self, state: SessionState, batch: Sequence[Item], trigger_id: str | None) -> Admitted:
+    async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         admitted = Admitted(state)
         for item in batch:
-            if item.message.id == trigger_id:
+            if trigger is not None and item is not trigger and item.message.id == trigger.message.id:
                 admitted.twins.append(item)
                 continue
             verdict = state.ledger.judge(item.message)
@@ -171,7 +172,7 @@ class Admission:
 
     async def _put_off(self, admitted: Admitted) -> None:
         for item in admitted.early:
-            await self._deferral.put_off(item.message)
+            await self._deferral.put_off(item.message, admitted.starts_at)
         for item in admitted.over:
             logger.info(
                 "instance %s: %s is dropped: its execution is over or unknown",
@@ -190,6 +191,7 @@ def _begins_another(message: Message, kept: SessionState | None) -> bool:
 
 def _without_history(absent: Absent, batch: Sequence[Item]) -> Admitted:
     admitted = Admitted(None)
+    admitted.starts_at = None if absent.stored is None else absent.stored.row.scheduled_start
     for item in batch:
         waits = absent.is_pending and not isinstance(item.message.body, StartExecution)
         (admitted.early if waits else admitted.over).append(item)

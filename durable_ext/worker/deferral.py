@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,11 +22,15 @@ class Deferral:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def put_off(self, message: Message) -> None:
-        """Send a message again, to come back later. One that has waited too often is quarantined."""
+    async def put_off(self, message: Message, until: datetime | None) -> None:
+        """Send a message again, to come back later. One that has waited too often is quarantined.
+
+        A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
+        """
         body = message.body
-        if isinstance(body, FireTimer) and body.fire_at > self._services.clock():
-            await self._services.provider.send([msgspec.structs.replace(message, due=body.fire_at)])
+        known = body.fire_at if isinstance(body, FireTimer) else until
+        if known is not None and known > self._services.clock():
+            await self._services.provider.send([msgspec.structs.replace(message, due=known)])
             return
         if message.deferrals >= _MOST_DEFERRALS:
             await self.quarantine(message, "its cause did not become visible", message.deferrals)

@@ -26,6 +26,7 @@ class HeldWork:
         self._wake = wake
         self._local: dict[asyncio.Task[None], Message] = {}
         self._sends: set[asyncio.Task[None]] = set()
+        self._let_go: set[asyncio.Task[None]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._local or self._sends)
@@ -57,6 +58,14 @@ class HeldWork:
         self._local.clear()
         return messages
 
+    def let_go(self) -> None:
+        """The execution is over: nobody waits for local work any more. Activities run on to their end, unheard."""
+        for task, message in self._local.items():
+            if not isinstance(message.body, RunActivity):
+                task.cancel()
+        self._let_go.update(self._local)
+        self._local.clear()
+
     def abandon(self) -> None:
         """Stop everything quietly: the trigger comes back and repairs (P6)."""
         self.take_back()
@@ -69,16 +78,21 @@ class HeldWork:
         task.add_done_callback(self._finished)
 
     async def _activity(self, message: Message, body: RunActivity) -> None:
-        self._report(message, await self._services.activities.run(message, body))
+        outcome = await self._services.activities.run(message, body)
+        if asyncio.current_task() in self._local:
+            self._report(message, outcome)
 
     async def _timer(self, message: Message, body: FireTimer) -> None:
         await asyncio.sleep((body.fire_at - self._services.clock()).total_seconds())
         self._report(message, body)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._local.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if task in self._let_go:
+            self._let_go.discard(task)
+        elif error is not None:
             self._fail(error)
+        self._local.pop(task, None)
         self._wake()
 
     def _sent(self, task: asyncio.Task[None], done: Callable[[], None]) -> None:

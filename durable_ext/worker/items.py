@@ -24,8 +24,12 @@ class Item:
             self.done.add_done_callback(twin._follow)
 
     def _follow(self, done: asyncio.Future[None]) -> None:
-        error = asyncio.CancelledError() if done.cancelled() else done.exception()
-        self.settle() if error is None else self.fail(error)
+        if done.cancelled():
+            self.done.cancel()
+        elif (error := done.exception()) is not None:
+            self.fail(error)
+        else:
+            self.settle()
 
     def settle(self) -> None:
         """Dealt with: its delivery may be completed."""

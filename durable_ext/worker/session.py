@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from durable_ext.errors import TurnLostError
+from durable_ext.errors import LeaseLostError, TurnLostError
 from durable_ext.records.events import Input
 from durable_ext.records.messages import FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
@@ -64,19 +64,23 @@ class Session:
         self._winding_down = True
         self._wake.set()
 
+    def lose(self, item: Item) -> None:
+        """The lease of a delivery is lost. If it is the trigger, others may repair by now: stop quietly (S6)."""
+        if item is self._trigger:
+            self._break(LeaseLostError(f"instance {self.instance_id!r}: the lease of its trigger was lost"))
+
     async def run(self) -> None:
         """Take turns until nothing is left to do. Raises nothing: an error goes to the deliveries (P6)."""
         taken: list[Item] = []
         self._opened_at = self._services.clock()
         try:
             while self._inbox or self._held:
-                await self._give_back()
+                self._give_back()
                 taken = await self._next_batch()
                 if taken:
                     await self._process(taken)
                 if not self._held and not self._inbox:
-                    await self._settle()
-            await self._settle()
+                    await self._settle()  # more may arrive while it writes the row
         except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
             self._fail(taken, error)
 
@@ -117,11 +121,12 @@ class Session:
         raise TurnLostError(f"instance {self.instance_id!r} lost {_MOST_LOST_TURNS} turns in a row")
 
     async def _take_turn(self, batch: Sequence[Item]) -> None:
-        trigger_id = None if self._trigger is None else self._trigger.message.id
-        admitted = await self._admission.admit(self.state, batch, trigger_id)
+        admitted = await self._admission.admit(self.state, batch, self._trigger)
         self.state = admitted.state
         for item in admitted.dropped:
             item.settle()
+            if item is self._trigger:  # a lost turn: it was news before, and is known now
+                self._trigger = None
         if self._trigger is not None:
             self._trigger.share_fate(admitted.twins)
         leader = next(iter((*admitted.accepted, *(item for item, _ in admitted.repairs))), None)
@@ -145,7 +150,7 @@ class Session:
     async def _continue_as_new(self) -> None:
         while (state := self.state) is not None and state.to_continue is not None:
             # The next execution's turns hide what this one still has to send from a redelivery: send it first (P6).
-            self._held.take_back()
+            self._held.let_go()
             await self._held.all_sent()
             self.state, inputs = state.succeed()
             state.drop()
@@ -179,6 +184,7 @@ class Session:
         queued = self._router.place(state.ledger.owed_by(turn), resent=False, here=here)
         self._queue(queued, joined)
         if state.ledger.ended is not None and state.to_continue is None:
+            self._held.let_go()
             await self._project()
 
     def _queue(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
@@ -201,7 +207,7 @@ class Session:
                 item.fail(error)
             raise
 
-    async def _give_back(self) -> None:
+    def _give_back(self) -> None:
         if self._winding_down:
             taken = [msgspec.structs.replace(message, resent=True) for message in self._held.take_back()]
             if taken:

@@ -46,6 +46,12 @@ class Sessions:
         else:
             entry[0].offer(item)
 
+    def lose(self, item: Item) -> None:
+        """The lease of a delivery is lost; tell the session it belongs to (S6)."""
+        entry = self._open.get(item.message.instance_id)
+        if entry is not None:
+            entry[0].lose(item)
+
     async def drain(self, grace: timedelta) -> None:
         """Give sessions time to come to rest, then have them give what they hold to the queues (S5)."""
         self._draining = True
@@ -61,7 +67,7 @@ class Sessions:
     async def _run(self, session: Session) -> None:
         await session.run()
         del self._open[session.instance_id]
-        if session.state is not None:
+        if session.state is not None and session.state.ledger.ended is None:
             self._keep(session.instance_id, session.state)
 
     def _keep(self, instance_id: str, state: SessionState) -> None:

@@ -114,18 +114,22 @@ class Worker:
             answer = await self._services.activities.run(message, message.body, delivery.dequeue_count)
             await self._hand_in(self._answer(message, answer, repeated=repeated))
             return
-        item = Item(message, repeated=repeated)
+        await self._through_session(Item(message, repeated=repeated))
+
+    async def _through_session(self, item: Item) -> None:
         self._sessions.offer(item)
-        await item.done
+        try:
+            await item.done
+        except asyncio.CancelledError:
+            self._sessions.lose(item)
+            raise
 
     async def _hand_in(self, message: Message) -> None:
         """The outcome of a work item: to the session here, else by queue. The work item is its trigger (S4)."""
         if not self._sessions.lives_here(message.instance_id):
             await self._services.provider.send([message])
             return
-        item = Item(message)
-        self._sessions.offer(item)
-        await item.done
+        await self._through_session(Item(message))
 
     def _answer(self, message: Message, body: FinishTask, *, repeated: bool) -> Message:
         return Message(
