@@ -1,0 +1,222 @@
+"""The client that functions get: the native methods, and beside them the names of azure-functions-durable 1.x (F1).
+
+What that package does wrong is right here: every page of a query is read, `restart` returns an id, `history` is filled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+import azure.functions as func
+import msgspec
+
+from durable_ext.errors import InstanceStateError, InvalidInputError
+from durable_ext.functions.settings import AppSettings
+from durable_ext.functions.status import OrchestrationStatus
+from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.codec import encode_events
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.worker.client import Client, StartOptions
+
+_RETRY_AFTER = "10"
+_PAYLOAD_FIELDS = frozenset({"input", "result", "status"})
+
+
+class EventNames(TypedDict, total=False):
+    """The names that azure-functions-durable has for `name` and `data` of an event."""
+
+    event_name: str
+    event_data: Any
+
+
+class PurgeHistoryResult(msgspec.Struct, frozen=True):
+    """How many instances were purged."""
+
+    instances_deleted: int
+
+
+class DurableClient(Client):
+    """A client of one hub that also knows how its app is reached. Errors are those of Client."""
+
+    def __init__(self, native: Client, settings: AppSettings) -> None:
+        super().__init__(
+            native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
+        )
+        self.known_orchestrator = native.known_orchestrator
+        self._settings = settings
+
+    async def start_new(
+        self,
+        orchestration_function_name: str,
+        instance_id: str | None = None,
+        client_input: Any = None,
+        version: str | None = None,
+    ) -> str:
+        """As `start`."""
+        options = StartOptions(version=version)
+        return await self.start(orchestration_function_name, client_input, instance_id=instance_id, options=options)
+
+    async def get_status(
+        self,
+        instance_id: str,
+        show_history: bool = False,
+        show_history_output: bool = False,
+        show_input: bool = False,
+    ) -> OrchestrationStatus:
+        """The instance; a false status when there is none. `show_history_output` puts payloads into the history."""
+        found = await self.get(instance_id)
+        wanted = found is not None and show_history
+        history = await self._plain_history(instance_id, show_history_output) if wanted else None
+        return OrchestrationStatus(found, show_input=show_input, history=history)
+
+    async def get_status_all(self) -> list[OrchestrationStatus]:
+        """Every instance of the hub."""
+        return await self.get_status_by()
+
+    async def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Iterable[str] | None = None,
+        instance_id_prefix: str | None = None,
+    ) -> list[OrchestrationStatus]:
+        """Every instance for which all conditions given hold; times are aware UTC, ends included."""
+        where = _filter(created_time_from, created_time_to, runtime_status, instance_id_prefix)
+        return [OrchestrationStatus(found) async for found in self.list(where)]
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        name: str = "",
+        data: Any = None,
+        *,
+        message_id: str | None = None,
+        **names: Unpack[EventNames],
+    ) -> None:
+        """Raise an external event; `event_name` and `event_data` are other names of `name` and `data`."""
+        name = names.get("event_name", name)
+        data = names.get("event_data", data)
+        await super().raise_event(instance_id, name, data, message_id=message_id)
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""
+        try:
+            await super().terminate(instance_id, reason, recursive=recursive)
+        except InstanceStateError:
+            return
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Suspend an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""
+        try:
+            await super().suspend(instance_id, reason)
+        except InstanceStateError:
+            return
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Resume an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""
+        try:
+            await super().resume(instance_id, reason)
+        except InstanceStateError:
+            return
+
+    async def restart(
+        self, instance_id: str, restart_with_new_instance_id: bool | None = None, *, new_instance_id: bool = True
+    ) -> str:
+        """Start the orchestration again with the same input; return its id."""
+        chosen = new_instance_id if restart_with_new_instance_id is None else restart_with_new_instance_id
+        return await super().restart(instance_id, new_instance_id=chosen)
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """As `purge`, counted."""
+        return PurgeHistoryResult(int(await self.purge(instance_id)))
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Iterable[str] | None = None,
+    ) -> PurgeHistoryResult:
+        """Purge every ended instance for which all conditions given hold."""
+        where = _filter(created_time_from, created_time_to, runtime_status, None)
+        return PurgeHistoryResult(await self.purge_matching(where))
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """The management URLs of an instance, at the address that the settings give."""
+        return self.get_client_response_links(None, instance_id)
+
+    def get_client_response_links(self, request: func.HttpRequest | None, instance_id: str) -> dict[str, str]:
+        """The management URLs of an instance, at the address that the request came to."""
+        from durable_ext.http_api.links import management_urls
+
+        parts = (self._settings.base_url if request is None else _origin(request), self._settings.route_prefix)
+        return management_urls("/".join(part for part in (*parts, "durabletask") if part), instance_id)
+
+    def create_check_status_response(self, request: func.HttpRequest | None, instance_id: str) -> func.HttpResponse:
+        """202 with the management URLs as body and the status URL as Location."""
+        links = self.get_client_response_links(request, instance_id)
+        headers = {"Location": links["statusQueryGetUri"], "Retry-After": _RETRY_AFTER}
+        return _json(202, links, headers)
+
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        request: func.HttpRequest | None,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1_000,
+    ) -> func.HttpResponse:
+        """The output when the instance completes in time, else as create_check_status_response.
+
+        200 with the output when completed, 200 with the status when terminated, 500 with the status when failed.
+        The end is noticed at once, whatever the interval. Raises InvalidInputError for one above the timeout.
+        """
+        if retry_interval_in_milliseconds > timeout_in_milliseconds:
+            raise InvalidInputError("retry_interval_in_milliseconds is above timeout_in_milliseconds")
+        try:
+            found = await self.wait_for_completion(instance_id, timedelta(milliseconds=timeout_in_milliseconds))
+        except TimeoutError:
+            return self.create_check_status_response(request, instance_id)
+        if found.runtime_status is RuntimeStatus.COMPLETED:
+            return _json(200, found.output)
+        failed = found.runtime_status is RuntimeStatus.FAILED
+        return _json(500 if failed else 200, OrchestrationStatus(found).to_json())
+
+    async def _plain_history(self, instance_id: str, with_payloads: bool) -> list[dict[str, Any]]:
+        events = [event for turn in await self.history(instance_id) for event in turn.events]
+        plain: list[dict[str, Any]] = json.loads(encode_events(events))
+        for event, shown in zip(events, plain, strict=True):
+            for field in _PAYLOAD_FIELDS & shown.keys():
+                payload = await self._payloads.get(getattr(event, field)) if with_payloads else None
+                shown[field] = None if payload is None else json.loads(payload.data)
+        return plain
+
+
+def _filter(
+    created_from: datetime | None, created_to: datetime | None, statuses: Iterable[str] | None, prefix: str | None
+) -> InstanceFilter:
+    return InstanceFilter(
+        statuses=frozenset(_status(status) for status in statuses or ()),
+        created_from=created_from,
+        created_to=created_to,
+        id_prefix=prefix or "",
+    )
+
+
+def _status(status: str) -> RuntimeStatus:
+    try:
+        return RuntimeStatus(str(status))
+    except ValueError as error:
+        known = ", ".join(item.value for item in RuntimeStatus)
+        raise InvalidInputError(f"{status!r} is no runtime status; there are {known}") from error
+
+
+def _origin(request: func.HttpRequest) -> str:
+    url = urlsplit(request.url)
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(value), status_code=status, headers=headers, mimetype="application/json")

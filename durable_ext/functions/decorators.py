@@ -1,0 +1,110 @@
+"""The decorators of an app and of a blueprint: orchestrators, activities and the client (F1, R5).
+
+They register a function and hand back the function itself, so that `ctx.call_activity(reserve, order)` has the type
+that `reserve` returns. Names and arguments of azure-functions-durable are taken as they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+import azure.functions as func
+from azure.functions.decorators.function_app import FunctionBuilder
+
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import ConfigurationError
+from durable_ext.functions.client_input import ClientInput
+from durable_ext.functions.engine import Engine
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class DurableDecorators(func.DecoratorApi):
+    """Mixed into a FunctionApp and into a Blueprint. Each has a registry of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        self.registry = Registry()
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What the functions of the app share. Raises ConfigurationError for a blueprint that is in no app yet."""
+        if self._engine is None:
+            raise ConfigurationError("this DurableBlueprint is in no app: call app.register_functions(blueprint)")
+        return self._engine
+
+    @overload
+    def orchestrator(self, function: F, /) -> F: ...
+    @overload
+    def orchestrator(self, name: str | None = None) -> Callable[[F], F]: ...
+    def orchestrator(self, name: Any = None) -> Any:
+        """Register an orchestrator under its own or another name. Raises DuplicateNameError, ConfigurationError."""
+        return self._orchestrator(None, None)(name) if callable(name) else self._orchestrator(name, None)
+
+    @overload
+    def activity(self, function: F, /) -> F: ...
+    @overload
+    def activity(self, name: str | None = None) -> Callable[[F], F]: ...
+    def activity(self, name: Any = None) -> Any:
+        """Register an activity under its own or another name. Raises DuplicateNameError, ConfigurationError."""
+        return self._activity(None, None)(name) if callable(name) else self._activity(name, None)
+
+    def orchestration_trigger(
+        self, context_name: str, orchestration: str | None = None, input_type: type[Any] | None = None
+    ) -> Callable[[F], F]:
+        """As `orchestrator`; `context_name` has to be the function's first parameter.
+
+        `input_type` says what the input is decoded to when the function does not annotate it.
+        """
+        return self._orchestrator(orchestration, context_name, input_type)
+
+    def activity_trigger(self, input_name: str, activity: str | None = None) -> Callable[[F], F]:
+        """As `activity`; `input_name` has to be a parameter of the function."""
+        return self._activity(activity, input_name)
+
+    def durable_client_input(
+        self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
+    ) -> Callable[[Any], Any]:
+        """Hand the client of this app's hub, or of another one, to a function with a trigger of its own.
+
+        Stands above or below the trigger's decorator. An `async def` gets a DurableClient, a `def` a BlockingClient.
+        """
+        return ClientInput(lambda: self.engine, client_name, task_hub, connection_name)
+
+    def _orchestrator(
+        self, name: str | None, context_name: str | None, input_type: type[Any] | None = None
+    ) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            parameters = _parameters(function)
+            if context_name is not None and parameters[:1] != [context_name]:
+                raise ConfigurationError(
+                    f"orchestrator {function.__name__!r} takes ({', '.join(parameters)}); "
+                    f"its first parameter has to be {context_name!r}, as context_name says"
+                )
+            self.registry.add_orchestrator(function, name, input_type)
+            function.__dict__["orchestrator_function"] = function
+            return function
+
+        return register
+
+    def _activity(self, name: str | None, input_name: str | None) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            parameters = _parameters(function)
+            if input_name is not None and input_name not in parameters:
+                raise ConfigurationError(
+                    f"activity {function.__name__!r} takes ({', '.join(parameters)}); "
+                    f"{input_name!r}, which input_name says, is not among them"
+                )
+            self.registry.add_activity(function, name)
+            return function
+
+        return register
+
+
+def _parameters(function: Any) -> list[str]:
+    if isinstance(function, FunctionBuilder):
+        raise ConfigurationError("an orchestrator or activity takes no other decorator; name it with name=")
+    return list(inspect.signature(function).parameters)

@@ -1,0 +1,120 @@
+"""One worker for one app: opened at the first use, inside the running loop, from the app's settings.
+
+Nothing is opened at import: the host has not much patience while it indexes, and there is no loop yet (F4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.functions.settings import AppSettings, read_settings
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.registry import Registry
+    from durable_ext.functions.asgi import AsgiApp
+    from durable_ext.functions.client import DurableClient
+    from durable_ext.worker.worker import Worker
+
+
+class Engine:
+    """What the functions of one app share: registry, settings, worker, client and management API."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._opening = asyncio.Lock()
+        self._worker: Worker | None = None
+        self._closing: list[Any] = []
+        self._clients: dict[tuple[str, str], DurableClient] = {}
+        self._api: AsgiApp | None = None
+
+    @cached_property
+    def settings(self) -> AppSettings:
+        """The app's settings. Raises ConfigurationError."""
+        return read_settings(os.environ)
+
+    def attach(self, worker: Worker) -> None:
+        """Use this worker instead of opening one: the self-host's, or a test's. Its owner closes it."""
+        self._worker = worker
+        self._clients.clear()
+        self._api = None
+
+    async def worker(self) -> Worker:
+        """The worker of this process. Raises ConfigurationError and StorageError; a later call tries again."""
+        async with self._opening:
+            if self._worker is None:
+                self._worker = await self._open_worker()
+            return self._worker
+
+    async def client(self, hub: str | None = None, connection: str | None = None) -> DurableClient:
+        """The client of this app's hub, or of another one. Raises as `worker`."""
+        from durable_ext.functions.client import DurableClient
+
+        settings = _other_hub(self.settings, hub, connection)
+        key = (settings.hub, settings.connection)
+        if key not in self._clients:
+            if settings is self.settings:
+                native = (await self.worker()).client
+            else:
+                native = await self._open_client(settings)
+            self._clients[key] = DurableClient(native, settings)
+        return self._clients[key]
+
+    async def api(self) -> AsgiApp:
+        """The management API over this app's client. Raises as `worker`."""
+        from durable_ext.http_api.app import create_app
+
+        if self._api is None:
+            self._api = create_app((await self.worker()).client)
+        return self._api
+
+    async def close(self) -> None:
+        """Close what this engine has opened itself. The host never calls it: it kills the process (F2)."""
+        opened, self._closing = self._closing, []
+        self._worker, self._api = None, None
+        self._clients.clear()
+        for store in opened:
+            await store.close()
+
+    async def _open_worker(self) -> Worker:
+        from durable_ext.worker.worker import Worker
+
+        store = await self._open_store(self.settings)
+        return Worker(store, store, self.registry, settings=self.settings.worker)
+
+    async def _open_client(self, settings: AppSettings) -> Any:
+        from durable_ext.worker.client import Client
+
+        store = await self._open_store(settings)
+        return Client(store, store)
+
+    async def _open_store(self, settings: AppSettings) -> Any:
+        from durable_ext.functions.storage import open_store
+
+        store = open_store(settings, os.environ)
+        self._closing.append(store)
+        await store.create_hub()
+        return store
+
+
+def _other_hub(settings: AppSettings, hub: str | None, connection: str | None) -> AppSettings:
+    wanted_hub = _resolved(hub) or settings.hub
+    wanted_connection = _resolved(connection) or settings.connection
+    if (wanted_hub.lower(), wanted_connection) == (settings.hub.lower(), settings.connection):
+        return settings
+    return msgspec.structs.replace(settings, hub=wanted_hub, connection=wanted_connection)
+
+
+def _resolved(text: str | None) -> str | None:
+    """`%NAME%` stands for a setting, as in the host's bindings."""
+    if text is None or len(text) < 3 or not (text.startswith("%") and text.endswith("%")):
+        return text
+    value = os.environ.get(text[1:-1], "").strip()
+    if not value:
+        raise ConfigurationError(f"{text} in durable_client_input names the setting {text[1:-1]}, which is not set")
+    return value

@@ -1,0 +1,148 @@
+"""The app's settings: read once from the environment, checked, and turned into values.
+
+`SETTINGS` names every one with its default and meaning; docs/settings.md shows the same table, and a test compares
+them. A wrong setting is a ConfigurationError that names it, raised when the app is indexed, not at the first message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from durable_ext.worker.settings import WorkerSettings
+
+AUTH_LEVELS = ("function", "admin", "anonymous")
+LOCAL_ORIGIN = "http://localhost:7071"
+
+# A hub names tables, queues and a container; letters and digits are what all three take.
+_HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
+_DEFAULT_HUB = "DurableHub"
+_ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
+# A pattern, because the host accepts comments in that file and a JSON parser does not.
+_PREFIX_IN_HOST_JSON = re.compile(r'"routePrefix"\s*:\s*"([^"]*)"')
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its name, its default in words, and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting("DURABLE_STORAGE", "`azure`", "Where state is kept: `azure`, or `sqlite:FILE` when self-hosted"),
+    Setting("DURABLE_CONNECTION", "`AzureWebJobsStorage`", "Name of the setting that holds the storage connection"),
+    Setting("DURABLE_HUB", "the site's name, else `DurableHub`", "Name of the task hub: 3 to 45 letters and digits"),
+    Setting("DURABLE_PARTITIONS", f"`{DEFAULT_PARTITIONS}`", "Control queues of the hub, 1 to 16; fixed for its life"),
+    Setting("DURABLE_ACTIVITY_SLOTS", "10 for each processor", "Activities that run at once in a process"),
+    Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
+    Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
+    Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
+)
+
+
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings as values. `sqlite_file` None means Azure Storage. `base_url` has no slash at its end."""
+
+    hub: str
+    partitions: int = DEFAULT_PARTITIONS
+    connection: str = "AzureWebJobsStorage"
+    sqlite_file: str | None = None
+    auth_level: str = "function"
+    base_url: str = LOCAL_ORIGIN
+    route_prefix: str = "api"
+    worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+
+
+def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) -> AppSettings:
+    """The settings of an environment. Raises ConfigurationError that names the setting which is wrong."""
+    text = {name: value.strip() for name, value in environ.items() if value.strip()}
+    budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
+    slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
+    return AppSettings(
+        hub=hub_name(text),
+        partitions=_number(text, "DURABLE_PARTITIONS", DEFAULT_PARTITIONS, range(1, MAX_PARTITIONS + 1)),
+        connection=text.get("DURABLE_CONNECTION", "AzureWebJobsStorage"),
+        sqlite_file=_sqlite_file(text.get("DURABLE_STORAGE", "azure")),
+        auth_level=_auth_level(text.get("DURABLE_HTTP_AUTH_LEVEL", "function")),
+        base_url=_base_url(text),
+        route_prefix=_route_prefix(environ, app_folder or Path.cwd()),
+        worker=WorkerSettings(activity_slots=slots, session_budget=timedelta(seconds=budget)),
+    )
+
+
+def hub_name(environ: Mapping[str, str]) -> str:
+    """The hub that DURABLE_HUB names, else one made of the site's name as Durable Functions makes it."""
+    chosen = environ.get("DURABLE_HUB")
+    if chosen is None:
+        return _hub_of_site(environ.get("WEBSITE_SITE_NAME", ""))
+    if not _HUB.fullmatch(chosen):
+        raise ConfigurationError(
+            f"DURABLE_HUB is {chosen!r}; a hub name is 3 to 45 letters and digits and starts with a letter"
+        )
+    return chosen
+
+
+def _hub_of_site(site: str) -> str:
+    kept = re.sub(r"[^A-Za-z0-9]", "", site)
+    if not kept:
+        return _DEFAULT_HUB
+    if kept[0].isdigit():
+        kept = "t" + kept
+    if len(kept) < 3:
+        kept += "Hub"
+    return kept[:45]
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
+    text = environ.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) not in allowed:
+        raise ConfigurationError(f"{name} is {text!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}")
+    return int(text)
+
+
+def _sqlite_file(storage: str) -> str | None:
+    if storage.lower() == "azure":
+        return None
+    kind, colon, file = storage.partition(":")
+    if kind.lower() == "sqlite" and colon and file:
+        return file
+    raise ConfigurationError(f"DURABLE_STORAGE is {storage!r}; it takes azure, or sqlite: and the name of a file")
+
+
+def _auth_level(level: str) -> str:
+    if level.lower() not in AUTH_LEVELS:
+        raise ConfigurationError(f"DURABLE_HTTP_AUTH_LEVEL is {level!r}; it takes {', '.join(AUTH_LEVELS)}")
+    return level.lower()
+
+
+def _base_url(environ: Mapping[str, str]) -> str:
+    chosen = environ.get("DURABLE_BASE_URL")
+    if chosen is not None:
+        if not chosen.lower().startswith(("http://", "https://")):
+            raise ConfigurationError(f"DURABLE_BASE_URL is {chosen!r}; it starts with http:// or https://")
+        return chosen.rstrip("/")
+    site = environ.get("WEBSITE_HOSTNAME", "")
+    if not site or site.startswith("0.0.0.0"):  # noqa: S104 - a host that listens everywhere has no name
+        return LOCAL_ORIGIN
+    scheme = "http" if site.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+    return f"{scheme}://{site}"
+
+
+def _route_prefix(environ: Mapping[str, str], app_folder: Path) -> str:
+    # The host keeps the prefix to itself: a setting of its own overrides what host.json says, and empty means none.
+    chosen = environ.get(_ROUTE_PREFIX)
+    if chosen is None:
+        file = app_folder / "host.json"
+        found = _PREFIX_IN_HOST_JSON.search(file.read_text(encoding="utf-8")) if file.is_file() else None
+        chosen = found[1] if found else "api"
+    return chosen.strip("/")

@@ -1,0 +1,1 @@
+"""Samples, each a blueprint that function_app.py takes over. Read them in any order."""

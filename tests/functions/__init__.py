@@ -1,0 +1,1 @@
+"""DurableApp as the Functions host and worker see it."""

@@ -1,0 +1,138 @@
+"""Decorators hand back the user's function, typed as it was (R5), and refuse what cannot work.
+
+The assert_type lines are checked by pyright in strict mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+import azure.functions as func
+import pytest
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.errors import ConfigurationError, DuplicateNameError
+from durable_ext.functions import DurableApp, DurableBlueprint
+
+app = DurableApp()
+bp = DurableBlueprint()
+
+
+@dataclass(frozen=True)
+class Order:
+    number: str
+
+
+@app.activity
+async def price(order: Order) -> float:
+    return float(order.number)
+
+
+@bp.activity(name="Weigh")
+def weigh(order: Order) -> int:
+    return len(order.number)
+
+
+@app.activity_trigger(input_name="city")
+def say_hello(city: str) -> str:
+    return f"Hello {city}!"
+
+
+@bp.activity_trigger(input_name="city", activity="Shout")
+def shout(city: str) -> bytes:
+    return city.upper().encode()
+
+
+@app.orchestrator
+async def quote(ctx: OrchestrationContext, order: Order) -> float:
+    future = ctx.call_activity(price, order)
+    assert_type(future, "asyncio.Future[float]")
+    assert_type(await ctx.call_activity(weigh, order), int)
+    assert_type(await ctx.call_activity(say_hello, "x"), str)
+    assert_type(await ctx.call_activity(shout, "x"), bytes)
+    return await future
+
+
+@bp.orchestrator("Both")
+async def both(ctx: OrchestrationContext) -> list[float]:
+    first = await ctx.call_sub_orchestrator(quote, Order("1"))
+    assert_type(first, float)
+    return [first]
+
+
+@app.orchestration_trigger(context_name="context")
+def chain(context: OrchestrationContext) -> Generator[Any, Any, str]:
+    return (yield context.call_activity(say_hello, "Tokyo"))
+
+
+@app.orchestration_trigger(context_name="context", orchestration="Typed", input_type=Order)
+def typed(context: OrchestrationContext) -> Generator[Any, Any, int]:
+    return (yield context.call_activity(weigh, context.get_input()))
+
+
+def test_functions_stay_what_they_are() -> None:
+    assert say_hello("Rome") == "Hello Rome!"
+    assert weigh(Order("12")) == 2
+    assert asyncio.run(price(Order("3"))) == 3.0
+    assert inspect.iscoroutinefunction(quote)
+    assert chain.__dict__["orchestrator_function"] is chain
+
+
+def test_names() -> None:
+    assert set(app.registry.activities) == {"price", "say_hello"}
+    assert set(app.registry.orchestrators) == {"quote", "chain", "Typed"}
+    assert set(bp.registry.activities) == {"Weigh", "Shout"}
+    assert set(bp.registry.orchestrators) == {"Both"}
+    assert bp.registry.name_of(weigh) == "Weigh"
+
+
+def test_the_declared_input_type_is_kept() -> None:
+    assert app.registry.orchestrators["Typed"].input_type is Order
+    assert app.registry.orchestrators["chain"].input_type is Any
+    assert app.registry.orchestrators["quote"].input_type is Order
+
+
+def test_a_name_is_given_once() -> None:
+    def again(text: str) -> str:
+        return text
+
+    with pytest.raises(DuplicateNameError, match="say_hello"):
+        app.activity(name="say_hello")(again)
+    with pytest.raises(DuplicateNameError, match="quote"):
+        app.orchestrator(name="quote")(again)
+
+
+@pytest.mark.parametrize(
+    ("decorate", "message"),
+    [
+        (DurableApp().orchestration_trigger(context_name="context"), "context_name"),
+        (DurableApp().activity_trigger(input_name="city"), "input_name"),
+        (DurableApp().durable_client_input(client_name="client"), "durable_client_input"),
+    ],
+)
+def test_a_parameter_that_is_not_there(decorate: Callable[[Any], Any], message: str) -> None:
+    def function(ctx: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=message):
+        decorate(function)
+
+
+def test_an_orchestrator_takes_no_trigger_of_its_own() -> None:
+    mine = DurableApp()
+
+    @mine.route(route="x")
+    def built(ctx: Any) -> None: ...
+
+    for decorate in (mine.orchestrator, mine.activity, mine.orchestration_trigger("ctx"), mine.activity_trigger("ctx")):
+        with pytest.raises(ConfigurationError, match="no other decorator"):
+            decorate(built)
+
+
+def test_azure_names_are_those_of_the_base_class() -> None:
+    for name in ("orchestration_trigger", "activity_trigger", "durable_client_input"):
+        assert getattr(DurableApp, name) is not getattr(func.FunctionApp, name)
+        assert getattr(DurableBlueprint, name) is not getattr(func.Blueprint, name)

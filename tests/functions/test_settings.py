@@ -1,0 +1,121 @@
+"""Settings: defaults, what is refused and under which name, and that docs/settings.md tells the same."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.functions.settings import SETTINGS, read_settings
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+EMPTY = Path(__file__).resolve().parent
+
+
+def test_defaults() -> None:
+    settings = read_settings({}, EMPTY)
+    assert (settings.hub, settings.partitions, settings.connection) == ("DurableHub", 4, "AzureWebJobsStorage")
+    assert settings.sqlite_file is None
+    assert settings.auth_level == "function"
+    assert settings.worker.session_budget == timedelta(minutes=5)
+    assert settings.worker.activity_slots == 10 * (os.cpu_count() or 1)
+    assert (settings.base_url, settings.route_prefix) == ("http://localhost:7071", "api")
+
+
+def test_every_setting_is_read() -> None:
+    settings = read_settings(
+        {
+            "DURABLE_STORAGE": "sqlite:/data/hub.db",
+            "DURABLE_CONNECTION": "Orders",
+            "DURABLE_HUB": "Orders2",
+            "DURABLE_PARTITIONS": "16",
+            "DURABLE_ACTIVITY_SLOTS": "3",
+            "DURABLE_SESSION_BUDGET": " 60 ",
+            "DURABLE_HTTP_AUTH_LEVEL": "Anonymous",
+            "DURABLE_BASE_URL": "https://orders.example/",
+        },
+        EMPTY,
+    )
+    assert (settings.sqlite_file, settings.connection, settings.hub) == ("/data/hub.db", "Orders", "Orders2")
+    assert (settings.partitions, settings.worker.activity_slots) == (16, 3)
+    assert settings.worker.session_budget == timedelta(minutes=1)
+    assert (settings.auth_level, settings.base_url) == ("anonymous", "https://orders.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DURABLE_STORAGE", "redis"),
+        ("DURABLE_STORAGE", "sqlite:"),
+        ("DURABLE_HUB", "my-hub"),
+        ("DURABLE_HUB", "1hub"),
+        ("DURABLE_HUB", "h" * 46),
+        ("DURABLE_PARTITIONS", "0"),
+        ("DURABLE_PARTITIONS", "17"),
+        ("DURABLE_PARTITIONS", "four"),
+        ("DURABLE_ACTIVITY_SLOTS", "-1"),
+        ("DURABLE_ACTIVITY_SLOTS", "²"),
+        ("DURABLE_SESSION_BUDGET", "0"),
+        ("DURABLE_SESSION_BUDGET", "1.5"),
+        ("DURABLE_HTTP_AUTH_LEVEL", "everybody"),
+        ("DURABLE_BASE_URL", "orders.example"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings({name: value}, EMPTY)
+
+
+def test_an_empty_setting_is_not_set() -> None:
+    assert read_settings({"DURABLE_HUB": " ", "DURABLE_PARTITIONS": ""}, EMPTY) == read_settings({}, EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("site", "hub"),
+    [
+        ("orders", "orders"),
+        ("my-orders_app.eu", "myordersappeu"),
+        ("2024-orders", "t2024orders"),
+        ("o", "oHub"),
+        ("---", "DurableHub"),
+        ("a" * 60, "a" * 45),
+    ],
+)
+def test_the_hub_is_named_after_the_site(site: str, hub: str) -> None:
+    assert read_settings({"WEBSITE_SITE_NAME": site}, EMPTY).hub == hub
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"WEBSITE_HOSTNAME": "orders.azurewebsites.net"}, "https://orders.azurewebsites.net"),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, "http://localhost:7071"),
+        ({"WEBSITE_HOSTNAME": "0.0.0.0:80"}, "http://localhost:7071"),
+        ({"WEBSITE_HOSTNAME": "a.example", "DURABLE_BASE_URL": "https://b.example"}, "https://b.example"),
+    ],
+)
+def test_links_without_a_request(environ: dict[str, str], expected: str) -> None:
+    assert read_settings(environ, EMPTY).base_url == expected
+
+
+def test_the_route_prefix_is_that_of_the_host(tmp_path: Path) -> None:
+    override = "AzureFunctionsJobHost__extensions__http__routePrefix"
+    host = '{ // people comment this file\n "extensions": {"http": {"routePrefix": "v1/"}}}'
+    (tmp_path / "host.json").write_text(host, encoding="utf-8")
+    assert read_settings({}, tmp_path).route_prefix == "v1"
+    assert read_settings({override: ""}, tmp_path).route_prefix == ""
+    assert read_settings({override: "x"}, EMPTY).route_prefix == "x"
+
+
+def test_the_docs_tell_the_same() -> None:
+    rows = re.findall(r"^\| `(DURABLE_\w+)` \| (.+?) \| (.+?) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(setting.name, setting.default, setting.meaning) for setting in SETTINGS]
+
+
+def test_the_reader_reads_what_is_listed_and_nothing_else() -> None:
+    source = Path(read_settings.__code__.co_filename).read_text(encoding="utf-8")
+    assert set(re.findall(r'"(DURABLE_[A-Z_]+)"', source)) == {setting.name for setting in SETTINGS}
