@@ -88,8 +88,8 @@ def _type_name(kind: Any) -> str:
 
 
 def encode(converter: Converter, value: Any) -> Payload:
-    """The value as an inline payload. Raises PayloadError."""
-    return inline(converter.encode(value))
+    """The value as an inline payload; a msgspec.Raw is JSON text already. Raises PayloadError."""
+    return inline(bytes(value) if isinstance(value, msgspec.Raw) else converter.encode(value))
 
 
 def decode(converter: Converter, payload: Payload | None, kind: Any) -> Any:

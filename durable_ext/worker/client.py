@@ -24,6 +24,7 @@ from durable_ext.providers.contract import Catalog, Clock, InstanceFilter, Provi
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
 from durable_ext.records.instance import TERMINAL, Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Body, Message, RaiseEvent, Resume, StartExecution, Suspend, Terminate
+from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.signals import Signals
@@ -120,10 +121,10 @@ class Client:
         except RowChangedError as error:
             raise InstanceExistsError(f"instance {row.instance_id!r} was started by somebody else just now") from error
 
-    async def get(self, instance_id: str) -> InstanceStatus | None:
-        """The instance with its payloads loaded, or None."""
+    async def get(self, instance_id: str, *, with_input: bool = True) -> InstanceStatus | None:
+        """The instance with its payloads loaded, or None; without its input when the caller does not want it."""
         stored = await self._provider.read_row(instance_id)
-        return None if stored is None else await self.status_of(stored.row)
+        return None if stored is None else await self.status_of(stored.row, with_input=with_input)
 
     async def status_of(self, row: InstanceRow, *, with_input: bool = True) -> InstanceStatus:
         """A row with its payloads loaded; without its input when the caller does not want it."""
@@ -149,6 +150,10 @@ class Client:
     async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
         """The turns of the current, or of the named, execution."""
         return await self.catalog.history(instance_id, execution_id)
+
+    async def load_payload(self, payload: Payload) -> Payload:
+        """A payload of a row or an event, inline. Raises StorageError when its blob is gone."""
+        return await self._payloads.get(payload)
 
     async def wait_for_completion(self, instance_id: str, timeout: timedelta) -> InstanceStatus:  # noqa: ASYNC109
         """The instance once it has ended. Raises TimeoutError, and InstanceNotFoundError for an unknown id."""
