@@ -26,7 +26,7 @@ class Admitted:
     """A batch sorted out.
 
     `accepted` items give the `inputs`, in this order. `repairs` are items consumed before, with what their turns still
-    owe. `twins` are the open trigger once more. `early` items came ahead of their cause, `dropped` ones are dealt with.
+    owe. `early` items came ahead of their cause, `dropped` ones are dealt with.
     `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
     """
 
@@ -35,7 +35,6 @@ class Admitted:
         self.accepted: list[Item] = []
         self.inputs: list[Input] = []
         self.repairs: list[tuple[Item, tuple[Owed, ...]]] = []
-        self.twins: list[Item] = []
         self.early: list[Item] = []
         self.dropped: list[Item] = []
         self.over: list[Item] = []
@@ -126,9 +125,12 @@ class Admission:
 
     async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         admitted = Admitted(state)
+        # Other deliveries of one message share its fate: none may be completed while it is still answerable (P5).
+        firsts = {} if trigger is None else {trigger.message.id: trigger}
         for item in batch:
-            if trigger is not None and item is not trigger and item.message.id == trigger.message.id:
-                admitted.twins.append(item)
+            first = firsts.setdefault(item.message.id, item)
+            if first is not item:
+                first.share_fate(item)
                 continue
             verdict = state.ledger.judge(item.message)
             if not isinstance(verdict, Verdict) and await self._was_consumed(item, state):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 from durable_ext.records.messages import Message
 
@@ -18,10 +17,9 @@ class Item:
         self.repeated = repeated or message.resent
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def share_fate(self, twins: Iterable[Item]) -> None:
-        """Other deliveries of this message: dealt with when it is."""
-        for twin in twins:
-            self.done.add_done_callback(twin._follow)
+    def share_fate(self, twin: Item) -> None:
+        """Another delivery of this message: dealt with when this one is."""
+        self.done.add_done_callback(twin._follow)
 
     def _follow(self, done: asyncio.Future[None]) -> None:
         if done.cancelled():

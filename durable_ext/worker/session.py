@@ -127,8 +127,6 @@ class Session:
             item.settle()
             if item is self._trigger:  # a lost turn: it was news before, and is known now
                 self._trigger = None
-        if self._trigger is not None:
-            self._trigger.share_fate(admitted.twins)
         leader = next(iter((*admitted.accepted, *(item for item, _ in admitted.repairs))), None)
         if leader is None or self.state is None:
             return
