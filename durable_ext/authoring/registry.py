@@ -24,6 +24,7 @@ class Definition:
     def __init__(self, name: str, function: AnyFunction) -> None:
         self.name = check_name(f"{self.kind} name", name)
         self.function = function
+        self._hints: dict[str, Any] = {}
         self._parameters = [
             parameter
             for parameter in inspect.signature(function).parameters.values()
@@ -34,12 +35,12 @@ class Definition:
     def input_type(self) -> Any:
         """Annotation of the input parameter; Any without one."""
         name = self._input_name
-        return Any if name is None else self._hints.get(name, Any)
+        return Any if name is None else self._hint(name)
 
     @property
     def output_type(self) -> Any:
         """Annotation of the result; Any without one."""
-        return self._hints.get("return", Any)
+        return self._hint("return")
 
     @property
     def _input_name(self) -> str | None:
@@ -49,11 +50,21 @@ class Definition:
     def takes_input(self) -> bool:
         return self._input_name is not None
 
-    @cached_property
-    def _hints(self) -> dict[str, Any]:
+    def _hint(self, name: str) -> Any:
+        if name not in self._hints:
+            self._hints[name] = self._resolve(name)
+        return self._hints[name]
+
+    def _resolve(self, name: str) -> Any:
+        # Each annotation on its own: the one of the context may be there for type checkers only.
+        plain = inspect.unwrap(self.function)
+
+        def holder() -> None: ...
+
+        holder.__annotations__ = {name: getattr(plain, "__annotations__", {}).get(name, Any)}
         try:
-            return typing.get_type_hints(self.function)
-        except NameError as error:
+            return typing.get_type_hints(holder, globalns=getattr(plain, "__globals__", {}))[name]
+        except (NameError, AttributeError) as error:
             raise ConfigurationError(
                 f"an annotation of {self.kind} {self.name!r} cannot be resolved: {error}; "
                 "define the type at module level"

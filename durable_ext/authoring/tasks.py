@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Generator, Sequence
 from typing import Any, cast
 
+_MOST_CLOSES = 10
+
 
 class GeneratorTask:
     """A durable future for code that yields. Two views are equal when they are the same object."""
@@ -61,6 +63,13 @@ class AnyTask(GeneratorTask):
 
 async def run_generator(generator: Generator[Any, Any, Any]) -> Any:
     """Drive a generator orchestrator as a coroutine: each yielded task is awaited and its outcome handed back."""
+    try:
+        return await _drive(generator)
+    finally:
+        _close(generator)
+
+
+async def _drive(generator: Generator[Any, Any, Any]) -> Any:
     outcome: Any = None
     error: BaseException | None = None
     while True:
@@ -73,6 +82,17 @@ async def run_generator(generator: Generator[Any, Any, Any]) -> Any:
             outcome = await _future_of(yielded)
         except Exception as raised:  # noqa: BLE001 - handed to the generator, which decides
             error = raised
+
+
+def _close(generator: Generator[Any, Any, Any]) -> None:
+    """Close it, and once more if it yields meanwhile, in `finally` for example."""
+    for _ in range(_MOST_CLOSES):
+        try:
+            generator.close()
+        except Exception as error:  # noqa: BLE001 - code thrown away has no say any more
+            del error
+        else:
+            return
 
 
 def _future_of(yielded: Any) -> asyncio.Future[Any]:

@@ -155,11 +155,12 @@ class ExecutionFailed(_Event, frozen=True, kw_only=True, tag=True):
 
 
 class ContinuedAsNew(_Event, frozen=True, kw_only=True, tag=True):
-    """The next execution starts with this input; events nobody waited for go with it."""
+    """The next execution starts with this input; what the code has not seen goes with it: events nobody waited for,
+    and what came to the instance too late for this execution."""
 
     input: Payload
     execution_id: str
-    carried: tuple[EventRaised, ...] = ()
+    carried: tuple[EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated, ...] = ()
     version: str | None = None
 
 
@@ -186,6 +187,9 @@ Decision = (
     | ContinuedAsNew
 )
 Event = Input | Decision
+
+# Inputs that are meant for the instance, whichever execution is current.
+ForInstance = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
 
 # Events after which an execution takes no further turn.
 Terminal = ExecutionCompleted | ExecutionFailed | ExecutionTerminated | ContinuedAsNew

@@ -60,13 +60,22 @@ def _convert(error: BaseException, depth: int) -> Failure:
     lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
     return Failure(
         type=qualified_name(type(error)),
-        message=_bounded(str(error)),
+        message=_bounded(_message_of(error)),
         traceback=_bounded("".join(lines)),
         cause=inner,
         retryable=bool(getattr(error, "retryable", True)),
     )
 
 
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything, and the failure has to be recorded
+        return f"the text of the exception cannot be had: its __str__ raised {type(broken).__qualname__}"
+
+
 def _bounded(text: str) -> str:
+    # JSON carries no lone surrogates, which the names of files that are not UTF-8 have.
+    text = text.encode(errors="backslashreplace").decode()
     # The end of a traceback tells more than its start; a failure has to fit into a row.
     return text if len(text) <= _MAX_TEXT else "..." + text[-_MAX_TEXT:]

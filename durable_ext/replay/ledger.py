@@ -24,7 +24,7 @@ class Verdict(Enum):
 
     KNOWN = auto()  # consumed already, or answered already
     EARLY = auto()  # its cause is not in this history
-    OVER = auto()  # for an execution that has ended or is another
+    OVER = auto()  # for an execution that has ended or is another, or for another kind of decision
 
 
 class Ledger:
@@ -39,7 +39,6 @@ class Ledger:
         self._consumed: set[str] = set()
         self._open: dict[int, events.Decision] = {}
         self._answered: set[int] = set()
-        self._suspended = False
 
     def record(self, turn: Turn) -> None:
         """Enter a committed turn. Turns come in order."""
@@ -84,10 +83,6 @@ class Ledger:
     def last_turn(self) -> Turn | None:
         return self._turns[-1] if self._turns else None
 
-    @property
-    def is_suspended(self) -> bool:
-        return self._suspended
-
     def _enter(self, event: events.Event) -> None:
         match event:
             case ExecutionStarted():
@@ -103,10 +98,6 @@ class Ledger:
             ):
                 self._open.pop(event.task_id, None)
                 self._answered.add(event.task_id)
-            case events.ExecutionSuspended():
-                self._suspended = True
-            case events.ExecutionResumed():
-                self._suspended = False
             case (
                 events.ExecutionCompleted()
                 | events.ExecutionFailed()
@@ -114,7 +105,13 @@ class Ledger:
                 | events.ContinuedAsNew()
             ):
                 self.ended = event
-            case events.EventRaised() | events.EventSent() | events.CustomStatusSet():
+            case (
+                events.EventRaised()
+                | events.ExecutionSuspended()
+                | events.ExecutionResumed()
+                | events.EventSent()
+                | events.CustomStatusSet()
+            ):
                 pass
             case _:
                 assert_never(event)
@@ -128,9 +125,10 @@ class Ledger:
             case messages.Terminate() as body:
                 return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive)
             case messages.Suspend() as body:
-                return Verdict.KNOWN if self._suspended else events.ExecutionSuspended(reason=body.reason)
+                return events.ExecutionSuspended(reason=body.reason)
             case messages.Resume() as body:
-                return events.ExecutionResumed(reason=body.reason) if self._suspended else Verdict.KNOWN
+                # Also when it is not suspended: the suspension may be in the same batch.
+                return events.ExecutionResumed(reason=body.reason)
             case messages.StartExecution() as body:
                 return Verdict.KNOWN if self.turns else _started(body)
             case messages.RunActivity():
@@ -143,6 +141,8 @@ class Ledger:
             return Verdict.KNOWN
         if body.task_id not in self._open:
             return Verdict.EARLY
+        if not isinstance(self._open[body.task_id], _ASKED_AS[type(body)]):
+            return Verdict.OVER
         match body:
             case messages.FireTimer():
                 return events.TimerFired(task_id=body.task_id)
@@ -156,6 +156,13 @@ class Ledger:
                 return events.ChildFailed(task_id=body.task_id, failure=_failure(body))
             case _:
                 assert_never(body)
+
+
+_ASKED_AS: dict[type[messages.Body], type[events.Decision]] = {
+    messages.FinishTask: events.TaskScheduled,
+    messages.FinishChild: events.ChildScheduled,
+    messages.FireTimer: events.TimerCreated,
+}
 
 
 def _started(body: messages.StartExecution) -> ExecutionStarted:

@@ -30,6 +30,8 @@ from durable_ext.replay.loop import OrchestratorLoop
 
 _WARNING = 30
 _Answer = events.TaskCompleted | events.ChildCompleted | events.TaskFailed | events.ChildFailed | events.TimerFired
+# What asyncio says of a future of another loop.
+_FOREIGN = "attached to a different loop"
 
 
 class _Asked:
@@ -62,7 +64,8 @@ class LiveExecution:
         self._asked: dict[int, _Asked] = {}
         self._mailbox: defaultdict[str, deque[EventRaised]] = defaultdict(deque)
         self._waiting: defaultdict[str, deque[_Asked]] = defaultdict(deque)
-        self._held: deque[Input] | None = None  # inputs kept back while suspended
+        self._held: deque[Input] = deque()  # inputs kept back while suspended
+        self._suspended = False
         self._next: events.ContinuedAsNew | None = None
         self._keep_events = True
         self._thread = 0
@@ -137,8 +140,9 @@ class LiveExecution:
 
     @property
     def unconsumed(self) -> tuple[EventRaised, ...]:
-        """External events nobody waited for, by name in the order of arrival."""
-        return tuple(event for name in self._mailbox for event in self._mailbox[name])
+        """External events nobody waited for, by name in the order of arrival, and those that are still kept back."""
+        early = [event for name in self._mailbox for event in self._mailbox[name]]
+        return (*early, *(event for event in self._held if isinstance(event, EventRaised)))
 
     def drop(self) -> None:
         """Throw the code away without letting it act."""
@@ -148,15 +152,15 @@ class LiveExecution:
     def _take(self, event: Input) -> None:
         match event:
             case events.ExecutionSuspended():
-                self._held = self._held or deque()
+                self._suspended = True
             case events.ExecutionResumed():
-                held, self._held = self._held or deque(), None
-                for kept in held:
-                    self._take(kept)
+                self._suspended = False
+                while self._held and not self.finished:
+                    self._take(self._held.popleft())
                     self._run()
             case events.ExecutionTerminated():
                 self.drop()
-            case _ if self._held is not None:
+            case _ if self._suspended:
                 self._held.append(event)
             case events.ExecutionStarted():
                 self._start(event)
@@ -185,11 +189,11 @@ class LiveExecution:
         self.loop.complaints.clear()
         if self.loop.refusal is not None:
             self._finish(events.ExecutionFailed(failure=failure_from(self.loop.refusal)))
-        elif self._next is not None:
-            self._finish(self._next)
         elif self._main is not None and self._main.done():
             self._finish(self._outcome(self._main))
-        elif self._main is not None and self._held is None and not self._waits():
+        elif self._next is not None:
+            self._finish(self._next)
+        elif self._main is not None and not self._suspended and not self._waits():
             stuck = NotDurableError(
                 "the orchestrator awaits something that is neither a task of its context, a timer nor an event, and "
                 "that nothing can ever finish; await ctx calls and asyncio functions only"
@@ -208,11 +212,15 @@ class LiveExecution:
                 failure=failure_from(asyncio.CancelledError("the orchestrator was cancelled"))
             )
         error = main.exception()
+        if error is None and self._next is not None:
+            return self._next
         if error is None:
             try:
                 return events.ExecutionCompleted(result=inline(self._converter.encode(main.result())))
             except PayloadError as misfit:
                 error = misfit
+        if isinstance(error, RuntimeError) and _FOREIGN in str(error):
+            error = _foreign(error)
         return events.ExecutionFailed(failure=failure_from(error))
 
     def _waits(self) -> bool:
@@ -279,3 +287,12 @@ class LiveExecution:
             asked.future.set_result(self._converter.decode(payload.data, asked.kind))
         except PayloadError as error:
             asked.future.set_exception(error)
+
+
+def _foreign(error: RuntimeError) -> NotDurableError:
+    refusal = NotDurableError(
+        "the orchestrator awaited a future of another event loop, which is lost when the process ends; do such work in "
+        "an activity and await ctx.call_activity(...)"
+    )
+    refusal.__cause__ = error
+    return refusal

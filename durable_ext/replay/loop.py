@@ -16,7 +16,7 @@ import contextvars
 import sys
 from asyncio import events, tasks
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
 from durable_ext.errors import NotDurableError
@@ -24,6 +24,7 @@ from durable_ext.errors import NotDurableError
 _T = TypeVar("_T")
 # Decides a durable timer for a time (seconds since the epoch) and returns the number of the decision.
 TimerStarter = Callable[[float], int]
+_MOST_CLOSES = 10
 
 
 class _NumberedTask(asyncio.Task[_T]):
@@ -34,6 +35,20 @@ class _NumberedTask(asyncio.Task[_T]):
         super().__init__(coro, loop=loop, **options)
         # What still waits when the orchestration ends is meant to be dropped.
         self._log_destroy_pending = False
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _NumberedFuture(asyncio.Future[_T]):
+    """A future whose hash is its number, for the sets that asyncio.wait returns."""
+
+    def __init__(self, loop: OrchestratorLoop, number: int) -> None:
+        self._number = number
+        super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         return self._number
@@ -75,19 +90,25 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         events._set_running_loop(self)
         # Async generators of the orchestrator must not be closed by the worker's loop later on.
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, None)
+        sys.set_asyncgen_hooks(None, self._close_generator)
         self.running = True
         try:
             while self._ready:
                 handle = self._ready.popleft()
                 if not handle.cancelled():
-                    handle._run()
+                    with contextlib.suppress(SystemExit):  # its task has it too, and fails
+                        handle._run()
         finally:
             self.running = False
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
             if outer is not None and current is not None:
                 tasks._enter_task(outer, current)
+
+    def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """One that was left before its end is closed by a task, as asyncio does; after the end by nobody."""
+        if self.running:
+            self.create_task(generator.aclose())
 
     def fire(self, task_id: int) -> bool:
         """A durable timer is due: its callback is ready. False when there is no such timer (any more)."""
@@ -101,10 +122,7 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         """Throw away what still runs, without letting it act."""
         self._closed = True
         for task in list(self._alive.values()):
-            coroutine = task.get_coro()
-            # What the code does while it is thrown away is of no interest.
-            with contextlib.suppress(Exception, asyncio.CancelledError):
-                coroutine.close()  # pyright: ignore[reportAttributeAccessIssue]
+            _close(task.get_coro())
         self._ready.clear()
         self._alive.clear()
 
@@ -140,15 +158,18 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         self.timers.pop(handle.task_id, None)
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return _NumberedFuture(self, self._next_number())
+
+    def _next_number(self) -> int:
+        self._created += 1
+        return self._created
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         if self._closed:
             coro.close()
             raise asyncio.CancelledError("the execution was thrown away")
         options.pop("eager_start", None)  # 3.14 hands it over; starting eagerly would change the order
-        number = self._created
-        self._created += 1
+        number = self._next_number()
         task = _NumberedTask(coro, self, number, **options)
         self._alive[number] = task
         task.add_done_callback(lambda _: self._alive.pop(number, None))
@@ -174,6 +195,17 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
             "ctx.call_activity(...)"
         )
         raise self.refusal
+
+
+def _close(coroutine: Any) -> None:
+    """Close it, and once more if it awaits meanwhile, as TaskGroup does."""
+    for _ in range(_MOST_CLOSES):
+        try:
+            coroutine.close()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - code thrown away has no say any more
+            del error
+        else:
+            return
 
 
 def _refusing(name: str) -> Callable[..., Any]:

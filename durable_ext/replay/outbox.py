@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from durable_ext.records import events
-from durable_ext.records.events import ContinuedAsNew, Decision, EventRaised, ExecutionStarted, Input
+from durable_ext.records.events import ContinuedAsNew, Decision, ExecutionStarted, Input
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import message_id
 from durable_ext.records.instance import Execution, Parent
@@ -72,8 +72,7 @@ def successor(turn: Turn, started: ExecutionStarted, ending: ContinuedAsNew) -> 
         generation=previous.generation + 1,
     )
     start = msgspec.structs.replace(started, input=ending.input, version=ending.version)
-    carried: tuple[EventRaised, ...] = ending.carried
-    return execution, (start, *carried)
+    return execution, (start, *ending.carried)
 
 
 def _child_start(turn: Turn, position: int, started: ExecutionStarted, event: events.ChildScheduled) -> Owed:

@@ -19,8 +19,8 @@ from durable_ext.records.events import (
     ContinuedAsNew,
     Decision,
     Event,
-    EventRaised,
     EventSent,
+    ForInstance,
     Input,
     TaskScheduled,
 )
@@ -36,7 +36,8 @@ class TurnResult(msgspec.Struct, frozen=True):
 
 
 def run_turn(live: LiveExecution, inputs: Sequence[Input], now: datetime) -> TurnResult:
-    """Hand new inputs to the code. Inputs after the end are dropped; continue-as-new takes raised events along."""
+    """Hand new inputs to the code. Inputs after the end are dropped; continue-as-new takes along what is meant for the
+    instance rather than for this execution."""
     recorded: list[Event] = []
     for position, event in enumerate(inputs):
         recorded.append(event)
@@ -51,7 +52,7 @@ def run_turn(live: LiveExecution, inputs: Sequence[Input], now: datetime) -> Tur
 def _carry(recorded: list[Event], rest: Sequence[Input]) -> None:
     last = recorded[-1]
     if isinstance(last, ContinuedAsNew):
-        late = tuple(event for event in rest if isinstance(event, EventRaised))
+        late = tuple(event for event in rest if isinstance(event, ForInstance))
         recorded[-1] = msgspec.structs.replace(last, carried=last.carried + late)
 
 
