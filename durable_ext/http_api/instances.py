@@ -1,0 +1,103 @@
+"""Looking at instances and purging them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.responses import Response
+
+from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError
+from durable_ext.http_api import queries, statuses
+from durable_ext.http_api.calls import Call, json_response
+from durable_ext.http_api.queries import flag
+from durable_ext.http_api.refusals import RETRY_SECONDS, Refusal
+from durable_ext.records.instance import RuntimeStatus
+
+CONTINUATION = "x-ms-continuation-token"
+
+
+class Purged(msgspec.Struct, frozen=True, rename="camel"):
+    """How many instances were purged."""
+
+    instances_deleted: int
+
+
+async def get_instance(call: Call) -> Response:
+    """One instance: 202 while it runs, 200 when it has ended."""
+    instance_id = call.instance_id
+    with_input = flag(call.query, "showInput", True)
+    with_history = flag(call.query, "showHistory", False)
+    with_output = flag(call.query, "showHistoryOutput", False)
+    failed_is_500 = flag(call.query, "returnInternalServerErrorOnFailure", False)
+    client = await call.client()
+    status = await client.get(instance_id, with_input=with_input)
+    if status is None:
+        raise InstanceNotFoundError(f"no instance has the id {instance_id!r}")
+    history: list[dict[str, object]] | msgspec.UnsetType = msgspec.UNSET
+    if with_history:
+        history = await statuses.history(client, instance_id, with_input=with_input, with_output=with_output)
+    shown = statuses.view(status, history)
+    if status.runtime_status.is_terminal:
+        failed = status.runtime_status is RuntimeStatus.FAILED and failed_is_500
+        return json_response(shown, 500 if failed else 200)
+    return json_response(shown, 202, {"Location": _same_url(call, instance_id), "Retry-After": RETRY_SECONDS})
+
+
+def _same_url(call: Call, instance_id: str) -> str:
+    # Whoever follows it goes on seeing what was asked for.
+    query = call.request.url.query
+    url = call.urls(instance_id)["statusQueryGetUri"].partition("?")[0]
+    return f"{url}?{query}" if query else url
+
+
+async def list_instances(call: Call) -> Response:
+    """One page of instances; the header names where the next one begins."""
+    where = queries.instance_filter(call.query)
+    limit = queries.page_size(call.query)
+    with_input = flag(call.query, "showInput", True)
+    continuation = _opened(call.request.headers.get(CONTINUATION, ""))
+    client = await call.client()
+    page = await client.catalog.query(where, limit=limit, continuation=continuation)
+    shown = await statuses.views(client, page.rows, with_input=with_input)
+    return json_response(shown, 200, {} if page.continuation is None else {CONTINUATION: _closed(page.continuation)})
+
+
+def _closed(continuation: str) -> str:
+    # A store's token may hold what a header cannot, an id with umlauts for example.
+    return base64.urlsafe_b64encode(continuation.encode()).decode()
+
+
+def _opened(token: str) -> str | None:
+    try:
+        return base64.b64decode(token.encode(), b"-_", validate=True).decode() if token else None
+    except (binascii.Error, UnicodeError) as error:
+        raise InvalidInputError(f"{CONTINUATION} is no token of this API; send back the one you got") from error
+
+
+async def purge_instance(call: Call) -> Response:
+    """Delete an ended instance with its history."""
+    instance_id = call.instance_id
+    client = await call.client()
+    try:
+        purged = await client.purge(instance_id)
+    except InstanceStateError as error:
+        raise Refusal(412, "instance_running", str(error)) from error
+    if not purged:
+        raise InstanceNotFoundError(f"no instance has the id {instance_id!r}")
+    return json_response(Purged(1))
+
+
+async def purge_instances(call: Call) -> Response:
+    """Delete the ended instances among those that match. Whatever the filter, a running one stays (P10)."""
+    where = queries.instance_filter(call.query)
+    if where.created_from is None:
+        raise InvalidInputError("createdTimeFrom is missing; say from which time on instances are to be purged")
+    if where.created_to is None:
+        where = msgspec.structs.replace(where, created_to=datetime.now(UTC))
+    purged = await (await call.client()).purge_matching(where)
+    if not purged:
+        raise Refusal(404, "nothing_purged", "no ended instance matches; nothing was purged")
+    return json_response(Purged(purged))

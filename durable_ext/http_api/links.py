@@ -1,0 +1,30 @@
+"""The URLs that manage an instance: what a start answers with, and what users' own HTTP functions hand out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+# Name of the URL in the payload, and its path and query below the instance. Braces are for the caller to fill in.
+_TEMPLATES = {
+    "statusQueryGetUri": ("", ""),
+    "sendEventPostUri": ("/raiseEvent/{eventName}", ""),
+    "terminatePostUri": ("/terminate", "reason={text}"),
+    "purgeHistoryDeleteUri": ("", ""),
+    "restartPostUri": ("/restart", ""),
+    "suspendPostUri": ("/suspend", "reason={text}"),
+    "resumePostUri": ("/resume", "reason={text}"),
+}
+
+
+def management_urls(base_url: str, instance_id: str, query: str = "") -> dict[str, str]:
+    """The check-status payload: the id, and the URLs below `base_url`, the absolute URL the API is mounted at.
+
+    `query` (`code=...`, without a question mark, percent-encoded) goes to every URL. The id is percent-encoded.
+    """
+    instance_url = f"{base_url.rstrip('/')}/instances/{quote(instance_id, safe='')}"
+    extra = query.strip("?&")
+    urls = {"id": instance_id}
+    for name, (path, own_query) in _TEMPLATES.items():
+        whole_query = "&".join(part for part in (own_query, extra) if part)
+        urls[name] = f"{instance_url}{path}{'?' if whole_query else ''}{whole_query}"
+    return urls

@@ -1,0 +1,204 @@
+"""Every route of the API, once: the server, its index and its OpenAPI document are made from this table."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from starlette.responses import Response
+
+from durable_ext.http_api import commands, instances, quarantine
+from durable_ext.http_api.calls import Call, json_response
+from durable_ext.http_api.endpoints import Answer, Endpoint, Param
+from durable_ext.http_api.openapi import document
+from durable_ext.http_api.queries import LONGEST_WAIT, PAGE
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.limits import MAX_PAGE
+
+
+async def show_index(call: Call) -> Response:
+    """What there is."""
+    routes = [{"method": route.method, "path": f"/{route.path}", "summary": route.summary} for route in ROUTES]
+    return json_response({"openapi": f"{call.base_url}/openapi.json", "routes": routes})
+
+
+async def show_openapi(call: Call) -> Response:
+    """The OpenAPI document of this very table."""
+    return json_response(document(ROUTES, call.base_url))
+
+
+def _flag(name: str, default: bool, text: str) -> Param:
+    return Param(name, {"type": "boolean", "default": default}, text)
+
+
+_STATUS_NAMES = {"type": "array", "items": {"type": "string", "enum": [status.value for status in RuntimeStatus]}}
+_SECONDS = {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT.total_seconds()}
+
+_SHOW_INPUT = _flag("showInput", True, "Whether inputs are shown.")
+_FAILED_IS_500 = _flag("returnInternalServerErrorOnFailure", False, "Answer 500 instead of 200 for a failed instance.")
+_REASON = Param("reason", {"type": "string", "default": ""}, "Kept in the history.")
+_FROM = Param(
+    "createdTimeFrom", {"type": "string", "format": "date-time"}, "Created then or later; UTC without offset."
+)
+_TO = Param("createdTimeTo", {"type": "string", "format": "date-time"}, "Created then or earlier; UTC without offset.")
+_STATUSES = Param("runtimeStatus", _STATUS_NAMES, "Statuses, separated by commas.")
+_PREFIX = Param("instanceIdPrefix", {"type": "string"}, "How the instance id begins.")
+_TOP = Param(
+    "top", {"type": "integer", "minimum": 1, "default": PAGE}, f"Most items of the answer, {MAX_PAGE} at most."
+)
+_CONTINUE = Param(
+    instances.CONTINUATION, {"type": "string"}, "From the header of this name of the page before.", "header"
+)
+_WAIT = (
+    Param("timeout", _SECONDS, "Wait so many seconds for the end; by default not at all."),
+    Param("pollingInterval", _SECONDS, "Taken for compatibility; not above timeout."),
+    _FAILED_IS_500,
+)
+
+_BAD = Answer("A value in the path, the query, a header or the body is wrong.", "Problem")
+_UNKNOWN = Answer("There is no such instance.", "Problem")
+_TOO_LARGE = Answer("The body is too large.", "Problem")
+_TAKEN = Answer("The instance id is taken by an instance that has not ended.", "Problem")
+_NO_ORCHESTRATOR = Answer("A value is wrong, or there is no such orchestrator.", "Problem")
+_STARTED = {
+    200: Answer("It ended within the timeout: the output of a completed one, else its status.", "Any"),
+    202: Answer("It was started; Location is its status.", "Links"),
+    400: _NO_ORCHESTRATOR,
+    500: Answer("It failed within the timeout, or the request failed unexpectedly.", "StatusOrProblem"),
+}
+_SENT = {
+    202: Answer("The command is on its way."),
+    400: _BAD,
+    404: _UNKNOWN,
+    410: Answer("The instance has ended.", "Problem"),
+}
+_PURGED = Answer("How many instances were purged.", "Purged")
+_NOT_BUILT = {501: Answer("Not implemented.", "Problem")}
+_NO_MESSAGE = Answer("There is no such message.", "Problem")
+
+
+def _start(path: str, summary: str, answers: dict[int, Answer]) -> Endpoint:
+    return Endpoint(
+        "POST",
+        path,
+        commands.start,
+        summary,
+        answers,
+        (Param("version", {"type": "string"}, "Version of the instance."), *_WAIT),
+        body="The input; none is null. A JSON string that holds JSON text means that JSON.",
+        starts=True,
+    )
+
+
+def _refused(method: str, path: str, summary: str) -> Endpoint:
+    handler = commands.rewind if path.endswith("rewind") else commands.entities
+    return Endpoint(method, path, handler, summary, _NOT_BUILT, uses_hub=False)
+
+
+ROUTES: tuple[Endpoint, ...] = (
+    Endpoint("GET", "", show_index, "List the routes.", {200: Answer("The routes.", "Index")}, uses_hub=False),
+    Endpoint(
+        "GET",
+        "openapi.json",
+        show_openapi,
+        "Describe the routes as OpenAPI.",
+        {200: Answer("An OpenAPI document.", "Any")},
+        uses_hub=False,
+    ),
+    _start("orchestrators/{name}", "Start an orchestration under a new id.", {**_STARTED, 413: _TOO_LARGE}),
+    _start(
+        "orchestrators/{name}/{id}",
+        "Start an orchestration under an id.",
+        {**_STARTED, 409: _TAKEN, 413: _TOO_LARGE},
+    ),
+    Endpoint(
+        "GET",
+        "instances",
+        instances.list_instances,
+        "List instances, a page at a time.",
+        {200: Answer("A page of instances, which may be short.", "StatusList"), 400: _BAD},
+        (_FROM, _TO, _STATUSES, _PREFIX, _SHOW_INPUT, _TOP, _CONTINUE),
+    ),
+    Endpoint(
+        "DELETE",
+        "instances",
+        instances.purge_instances,
+        "Purge the ended instances among those that match.",
+        {200: _PURGED, 400: _BAD, 404: Answer("No ended instance matches.", "Problem")},
+        (dataclasses.replace(_FROM, required=True), _TO, _STATUSES, _PREFIX),
+    ),
+    Endpoint(
+        "GET",
+        "instances/{id}",
+        instances.get_instance,
+        "Show an instance.",
+        {
+            200: Answer("The instance; it has ended.", "StatusView"),
+            202: Answer("The instance; it has not ended.", "StatusView"),
+            400: _BAD,
+            404: _UNKNOWN,
+            500: Answer("The instance has failed, or the request failed unexpectedly.", "StatusOrProblem"),
+        },
+        (
+            _flag("showHistory", False, "Whether the history events are shown."),
+            _flag("showHistoryOutput", False, "Whether they are shown with results."),
+            _SHOW_INPUT,
+            _FAILED_IS_500,
+        ),
+    ),
+    Endpoint(
+        "DELETE",
+        "instances/{id}",
+        instances.purge_instance,
+        "Purge an ended instance.",
+        {200: _PURGED, 400: _BAD, 404: _UNKNOWN, 412: Answer("The instance has not ended.", "Problem")},
+    ),
+    Endpoint(
+        "POST",
+        "instances/{id}/raiseEvent/{eventName...}",
+        commands.raise_event,
+        "Raise an external event.",
+        {**_SENT, 413: _TOO_LARGE},
+        body="The data of the event; none is null. A JSON string that holds JSON text means that JSON.",
+    ),
+    Endpoint(
+        "POST", "instances/{id}/terminate", commands.terminate, "End an instance and its children.", _SENT, (_REASON,)
+    ),
+    Endpoint("POST", "instances/{id}/suspend", commands.suspend, "Suspend an instance.", _SENT, (_REASON,)),
+    Endpoint("POST", "instances/{id}/resume", commands.resume, "Resume an instance.", _SENT, (_REASON,)),
+    Endpoint(
+        "POST",
+        "instances/{id}/restart",
+        commands.restart,
+        "Start the orchestration of an instance again, with the same input.",
+        {**_STARTED, 404: _UNKNOWN, 409: _TAKEN},
+        (_flag("restartWithNewInstanceId", True, "Whether the new instance gets an id of its own."), *_WAIT),
+    ),
+    _refused("POST", "instances/{id}/rewind", "Rewind an instance."),
+    _refused("GET", "entities", "List entities."),
+    _refused("GET", "entities/{name}", "List entities of a name."),
+    _refused("GET", "entities/{name}/{key}", "Show the state of an entity."),
+    _refused("POST", "entities/{name}/{key}", "Signal an entity."),
+    _refused("DELETE", "entities/{name}/{key}", "Delete the state of an entity."),
+    Endpoint(
+        "GET",
+        "quarantine",
+        quarantine.list_messages,
+        "List the messages that could not be processed, oldest first.",
+        {200: Answer("The messages.", "QuarantinedList"), 400: _BAD},
+        (_TOP,),
+    ),
+    Endpoint(
+        "POST",
+        "quarantine/{id}/replay",
+        quarantine.replay_message,
+        "Send a quarantined message again.",
+        {202: Answer("The message is on its way."), 404: _NO_MESSAGE},
+    ),
+    Endpoint(
+        "DELETE",
+        "quarantine/{id}",
+        quarantine.drop_message,
+        "Delete a quarantined message for good.",
+        {204: Answer("The message is gone."), 404: _NO_MESSAGE},
+    ),
+)

@@ -1,0 +1,100 @@
+"""An instance as JSON. Payloads are spliced in as the text they are, never decoded and encoded again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from durable_ext.authoring.payload import NULL
+from durable_ext.authoring.status import InstanceStatus
+from durable_ext.http_api.history import to_history
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.payloads import Payload
+from durable_ext.worker.client import Client
+
+# Payloads in blobs are loaded side by side, so many at a time.
+_AT_ONCE = 16
+
+_NULL = msgspec.Raw(NULL)
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One instance, with the field names of Durable Functions. Times are ISO 8601 in whole seconds, UTC, with a Z."""
+
+    name: str
+    instance_id: str
+    runtime_status: RuntimeStatus
+    input: msgspec.Raw
+    custom_status: msgspec.Raw
+    output: msgspec.Raw
+    created_time: str
+    last_updated_time: str
+    history_events: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET) -> StatusView:
+    """A status whose payloads are loaded, as JSON fields."""
+    row = status.row
+    return StatusView(
+        name=row.name,
+        instance_id=row.instance_id,
+        runtime_status=row.status,
+        input=_raw(row.input),
+        custom_status=_raw(row.custom_status),
+        output=output_of(row),
+        created_time=_seconds(row.created_at),
+        last_updated_time=_seconds(row.updated_at),
+        history_events=history,
+    )
+
+
+def output_of(row: InstanceRow) -> msgspec.Raw:
+    """The output of a row whose payloads are loaded; for a failed instance the summary of its failure."""
+    if row.output is None and row.failure is not None:
+        return msgspec.Raw(msgspec.json.encode(row.failure.summary))
+    return _raw(row.output)
+
+
+async def views(client: Client, rows: Sequence[InstanceRow], *, with_input: bool) -> list[StatusView]:
+    """Rows with their payloads loaded, in their order."""
+
+    async def load(row: InstanceRow) -> StatusView:
+        return view(await client.status_of(row, with_input=with_input))
+
+    return await _side_by_side(load, rows)
+
+
+async def history(client: Client, instance_id: str, *, with_input: bool, with_output: bool) -> list[dict[str, Any]]:
+    """The history events of the current execution, with the payloads that are wanted."""
+
+    async def load(event: dict[str, Any]) -> dict[str, Any]:
+        return {name: await _loaded(client, value) for name, value in event.items()}
+
+    turns = await client.history(instance_id)
+    return await _side_by_side(load, to_history(turns, with_input=with_input, with_output=with_output))
+
+
+async def _loaded(client: Client, value: Any) -> Any:
+    return (await client.load_payload(value)).json if isinstance(value, Payload) else value
+
+
+async def _side_by_side(load: Callable[[T], Awaitable[V]], items: Sequence[T]) -> list[V]:
+    loaded: list[V] = []
+    for start in range(0, len(items), _AT_ONCE):
+        loaded += await asyncio.gather(*(load(item) for item in items[start : start + _AT_ONCE]))
+    return loaded
+
+
+def _raw(payload: Payload | None) -> msgspec.Raw:
+    return _NULL if payload is None else payload.json
+
+
+def _seconds(time: datetime) -> str:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
