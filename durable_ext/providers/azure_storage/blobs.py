@@ -1,0 +1,75 @@
+"""Long contents: gzip JSON blobs under the folder of their instance (P1)."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import Callable
+from typing import TypeVar
+
+from durable_ext.errors import StorageError
+from durable_ext.providers.azure_storage.client import StorageClient
+from durable_ext.providers.azure_storage.concurrency import each
+from durable_ext.providers.azure_storage.names import content_name, folder
+
+# Above this, packing takes longer than handing it to a thread, which does not hold up the loop.
+_IN_THREAD_BYTES = 256 * 1024
+_LEVEL = 3
+
+Made = TypeVar("Made")
+
+
+class Blobs:
+    """The blobs of one hub."""
+
+    def __init__(self, client: StorageClient, container: str) -> None:
+        self._client = client
+        self.container = container
+
+    async def put_content(self, instance_id: str, data: bytes) -> str:
+        """Store a content under its instance and return its name. Doing it twice writes the same blob (P13)."""
+        name = folder(instance_id) + await _threaded(content_name, data)
+        await self.put(name, data)
+        return name
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store a content under a name that is made of it, so that writing it twice is harmless (P13)."""
+        await self._client.put_blob(self.container, name, await _threaded(_pack, data))
+
+    async def get(self, name: str) -> bytes:
+        """The content. Raises StorageError when the blob is gone or damaged."""
+        packed = await self._client.get_blob(self.container, name)
+        if packed is None:
+            raise StorageError(f"the blob {name!r} is gone; was its instance purged?")
+        try:
+            return await _threaded(gzip.decompress, packed)
+        except (OSError, EOFError, zlib.error) as error:
+            raise StorageError(f"the blob {name!r} is no gzip data") from error
+
+    async def delete(self, name: str) -> None:
+        """Delete one. Gone already is done (P13)."""
+        await self._client.delete_blob(self.container, name)
+
+    async def delete_folder(self, instance_id: str) -> None:
+        """Delete all blobs of an instance, and none of a neighbour's: the prefix ends with the slash (P10)."""
+        prefix, continuation = folder(instance_id), None
+        while True:
+            page = await self._client.list_blobs(self.container, prefix, continuation)
+            await each(page.names, self.delete)
+            continuation = page.continuation
+            if continuation is None:
+                return
+
+    def url_of(self, name: str) -> str:
+        """The address of a blob."""
+        return self._client.url_of(self.container, name)
+
+
+def _pack(data: bytes) -> bytes:
+    # Without a time in it: equal contents are equal blobs.
+    return gzip.compress(data, _LEVEL, mtime=0)
+
+
+async def _threaded(call: Callable[[bytes], Made], data: bytes) -> Made:
+    return call(data) if len(data) < _IN_THREAD_BYTES else await asyncio.to_thread(call, data)

@@ -1,0 +1,113 @@
+"""Queries over the Instances table: filters, pages, counts. Filters run in storage, which has no index but the id."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from durable_ext.errors import InvalidInputError
+from durable_ext.providers.azure_storage.client import (
+    Condition,
+    Continuation,
+    Query,
+    StorageClient,
+    StorageRefusedError,
+)
+from durable_ext.providers.azure_storage.concurrency import each
+from durable_ext.providers.azure_storage.instances import Instances
+from durable_ext.providers.azure_storage.names import escape
+from durable_ext.providers.contract import InstanceFilter, Page
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.limits import MAX_PAGE
+
+_continuation = msgspec.json.Decoder(tuple[str, str])
+# The first code point after the surrogates: keys are compared by UTF-16, where surrogates come before it.
+_AFTER_SURROGATES = 0xE000
+
+
+class Queries:
+    """Reads many rows of one hub."""
+
+    def __init__(self, client: StorageClient, table: str, instances: Instances) -> None:
+        self._client = client
+        self._table = table
+        self._instances = instances
+
+    async def query(self, where: InstanceFilter, limit: int, continuation: str | None) -> Page:
+        """One page. Raises InvalidInputError for a limit below 1 and for a continuation that is not ours."""
+        if limit < 1:
+            raise InvalidInputError(f"a page of {limit} instances was asked for; ask for at least 1")
+        query = Query(conditions(where), top=min(limit, MAX_PAGE))
+        start = None if continuation is None else decode_continuation(continuation)
+        try:
+            page = await self._client.query_entities(self._table, query, start)
+        except StorageRefusedError as refused:
+            if start is None or refused.status != 400:
+                raise
+            raise InvalidInputError("the continuation is none that this hub gave out") from refused
+        prefix = escape(where.id_prefix)
+        matching = [entity for entity in page.entities if str(entity["PartitionKey"]).startswith(prefix)]
+        rows = await each(matching, self._instances.row_of)
+        return Page(tuple(rows), None if page.continuation is None else encode_continuation(page.continuation))
+
+    async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many match, by status."""
+        query = Query(conditions(where), select=("PartitionKey", "RuntimeStatus"), top=MAX_PAGE)
+        counts: Counter[RuntimeStatus] = Counter()
+        prefix = escape(where.id_prefix)
+        continuation: Continuation | None = None
+        while True:
+            page = await self._client.query_entities(self._table, query, continuation)
+            counts.update(
+                RuntimeStatus(str(entity["RuntimeStatus"]))
+                for entity in page.entities
+                if str(entity["PartitionKey"]).startswith(prefix)
+            )
+            continuation = page.continuation
+            if continuation is None:
+                return dict(counts)
+
+
+def conditions(where: InstanceFilter) -> tuple[Condition, ...]:
+    """The filter as conditions on columns."""
+    found: list[Condition] = []
+    if where.id_prefix:
+        prefix = escape(where.id_prefix)
+        found.append(Condition("PartitionKey", "ge", prefix))
+        found.append(Condition("PartitionKey", "lt", _after(prefix)))
+    if where.statuses:
+        found.append(Condition("RuntimeStatus", "in", tuple(sorted(status.value for status in where.statuses))))
+    if where.name:
+        found.append(Condition("Name", "eq", where.name))
+    if where.created_from is not None:
+        found.append(Condition("CreatedTime", "ge", where.created_from))
+    if where.created_to is not None:
+        found.append(Condition("CreatedTime", "le", where.created_to))
+    if where.updated_to is not None:
+        found.append(Condition("LastUpdatedTime", "le", where.updated_to))
+    return tuple(found)
+
+
+def _after(prefix: str) -> str:
+    """A key behind all that begin with the prefix, and before all others but a few, which the caller drops."""
+    following = ord(prefix[-1]) + 1
+    if 0xD800 <= following < _AFTER_SURROGATES:
+        following = _AFTER_SURROGATES
+    return prefix[:-1] + chr(following) if following <= 0x10FFFF else prefix + "\uffff"
+
+
+def encode_continuation(continuation: Continuation) -> str:
+    """Where the next page begins, as callers carry it."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(continuation)).decode()
+
+
+def decode_continuation(text: str) -> Continuation:
+    """The reverse. Raises InvalidInputError."""
+    try:
+        return _continuation.decode(base64.b64decode(text, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise InvalidInputError("the continuation is none that this hub gave out") from error

@@ -1,0 +1,65 @@
+"""Where deliveries come from without a Functions trigger: polls that slow down while a queue is empty.
+
+A put of this process wakes its queue at once, so that only messages of other processes wait for a poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from durable_ext.providers.azure_storage.names import HubNames
+from durable_ext.providers.azure_storage.queues import Queues
+from durable_ext.providers.contract import Feed
+from durable_ext.records.messages import Delivery
+
+# Most that storage hands out at once.
+_BATCH = 32
+_FIRST_PAUSE = 0.01
+DEFAULT_LONGEST_PAUSE = timedelta(seconds=1)
+
+
+class StorageFeed(Feed):
+    """Long poll with back-off. `longest_pause` is how long a message of another process may wait when all is idle."""
+
+    def __init__(self, queues: Queues, names: HubNames, longest_pause: timedelta = DEFAULT_LONGEST_PAUSE) -> None:
+        self._queues = queues
+        self._names = names
+        self._longest_pause = longest_pause.total_seconds()
+        self._pauses: dict[str, float] = {}
+
+    async def receive_control(
+        self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
+    ) -> Sequence[Delivery]:
+        return await self._receive(self._names.control[partition], limit, lease, wait)
+
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+        return await self._receive(self._names.work, limit, lease, wait)
+
+    async def _receive(self, queue: str, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait.total_seconds()
+        event = self._queues.wakes.event(queue)
+        while True:
+            event.clear()
+            found = await self._queues.receive(queue, min(limit, _BATCH), lease)
+            left = end - loop.time()
+            if found:
+                self._pauses.pop(queue, None)
+                return found
+            if left <= 0:
+                return found
+            pause = self._pauses.get(queue, _FIRST_PAUSE)
+            self._pauses[queue] = min(pause * 2, self._longest_pause)
+            if await _set_within(event, min(pause, left)):
+                self._pauses.pop(queue, None)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

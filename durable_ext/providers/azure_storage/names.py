@@ -1,0 +1,93 @@
+"""Names of a hub's artefacts and of the keys in them, as DurableTask.AzureStorage has them (design section 5)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.records.ids import partition_of
+from durable_ext.records.instance import Execution
+from durable_ext.records.limits import MAX_PARTITIONS
+
+_HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
+
+# Partition keys that no instance id escapes to: after `^` escaping puts `^`, a digit or a letter above U+00BF.
+HUB_KEY = "^hub"
+TOMBSTONES_KEY = "^tombstones"
+QUARANTINE_FOLDER = "^quarantine"
+
+_ESCAPES = {ord("^"): "^^", ord("/"): "^0", ord("\\"): "^1", ord("#"): "^2", ord("?"): "^3"} | {
+    code: "^" + chr(0xC0 + code) for code in (*range(0x20), *range(0x7F, 0xA0))
+}
+_NEEDS_ESCAPE = re.compile(r"[\^/\\#?\x00-\x1f\x7f-\x9f]")
+_ESCAPED = re.compile(r"\^(.)", re.DOTALL)
+_ORIGINALS = {text[1]: chr(code) for code, text in _ESCAPES.items()}
+
+POISON_SUFFIX = "-poison"
+
+
+class HubNames:
+    """Every name of one hub. Raises ConfigurationError for a hub or partition count that cannot be."""
+
+    def __init__(self, hub: str, partitions: int) -> None:
+        if not _HUB.fullmatch(hub):
+            raise ConfigurationError(
+                f"the task hub name {hub!r} is not 3 to 45 letters and digits that start with a letter"
+            )
+        if not 1 <= partitions <= MAX_PARTITIONS:
+            raise ConfigurationError(f"{partitions} partitions were asked for; a hub has 1 to {MAX_PARTITIONS}")
+        lower = hub.lower()
+        self.hub = hub
+        self.partitions = partitions
+        self.control = tuple(f"{lower}-control-{number:02}" for number in range(partitions))
+        self.work = f"{lower}-workitems"
+        self.instances = f"{hub}Instances"
+        self.history = f"{hub}History"
+        self.quarantine = f"{hub}Quarantine"
+        self.blobs = f"{lower}-largemessages"
+
+    def control_of(self, instance_id: str) -> str:
+        """The control queue of an instance."""
+        return self.control[partition_of(instance_id, self.partitions)]
+
+
+def escape(instance_id: str) -> str:
+    """The partition key of an instance id."""
+    return instance_id.translate(_ESCAPES) if _NEEDS_ESCAPE.search(instance_id) else instance_id
+
+
+def unescape(key: str) -> str:
+    """The instance id of a partition key."""
+    return _ESCAPED.sub(lambda found: _ORIGINALS[found[1]], key) if "^" in key else key
+
+
+def folder(instance_id: str) -> str:
+    """Where the blobs of an instance are, with the slash: `order-1/` is no prefix of `order-10/`.
+
+    Storage, and every proxy on the way, resolves `..` and drops dots that end a path segment, so those become `^4`,
+    which escaping does not produce.
+    """
+    escaped = escape(instance_id)
+    kept = escaped.rstrip(".")
+    return kept + "^4" * (len(escaped) - len(kept)) + "/"
+
+
+def content_name(data: bytes) -> str:
+    """The blob name of a content (P1)."""
+    return hashlib.sha256(data).hexdigest() + ".json.gz"
+
+
+def generation_key(generation: int) -> str:
+    """How the row keys of a generation's turns begin; keys sort as generations do."""
+    return f"{generation:08X}-"
+
+
+def turn_key(execution: Execution, number: int) -> str:
+    """Row key of a turn."""
+    return f"{generation_key(execution.generation)}{escape(execution.execution_id)}-{number:08X}"
+
+
+def digest(text: str) -> str:
+    """A short key for a text that may be too long for one, or hold what keys cannot."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

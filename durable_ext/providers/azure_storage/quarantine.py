@@ -1,0 +1,86 @@
+"""Messages that cannot be processed, kept with their reason until an operator decides (P11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from durable_ext.providers.azure_storage.blobs import Blobs
+from durable_ext.providers.azure_storage.client import Continuation, Entity, Query, StorageClient
+from durable_ext.providers.azure_storage.names import POISON_SUFFIX, QUARANTINE_FOLDER, content_name, digest
+from durable_ext.providers.azure_storage.queues import Queues
+from durable_ext.providers.azure_storage.rows import time_of, too_long
+from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
+from durable_ext.records.messages import Quarantined
+
+_ROW_KEY = ""
+
+
+class Quarantine:
+    """The quarantine table of one hub: one row a message, keyed by the message's id."""
+
+    def __init__(self, client: StorageClient, table: str, blobs: Blobs, queues: Queues) -> None:
+        self._client = client
+        self._table = table
+        self._blobs = blobs
+        self._queues = queues
+
+    async def keep(self, message: Quarantined) -> None:
+        """Keep a message; doing it twice writes the same row (P13)."""
+        entity: Entity = {
+            "PartitionKey": digest(message.id),
+            "RowKey": _ROW_KEY,
+            "MessageId": message.id,
+            "Queue": message.queue,
+            "Reason": message.reason[: MAX_COLUMN_CHARACTERS // 2],
+            "InstanceId": message.instance_id,
+            "DequeueCount": message.dequeue_count,
+            "Time": message.time,
+            "Body": message.body,
+        }
+        if too_long(message.body):
+            data = message.body.encode()
+            name = f"{QUARANTINE_FOLDER}/{content_name(message.id.encode())}"
+            await self._blobs.put(name, data)
+            entity |= {"Body": "", "BodyBlob": name}
+        await self._client.put_entity(self._table, entity)
+
+    async def list(self, limit: int) -> Sequence[Quarantined]:
+        """The oldest, in the order of their times. Reads all: a hub has few, and an operator asks."""
+        entities: list[Entity] = []
+        continuation: Continuation | None = None
+        while True:
+            page = await self._client.query_entities(self._table, Query(()), continuation)
+            entities += page.entities
+            continuation = page.continuation
+            if continuation is None:
+                break
+        entities.sort(key=lambda entity: (time_of(entity["Time"]), str(entity["MessageId"])))
+        return [await self._message_of(entity) for entity in entities[:limit]]
+
+    async def release(self, message_id: str, *, replay: bool) -> bool:
+        """Put the body back on its queue when `replay`, then forget the message; False when there is none.
+
+        A crash between leaves it here although it was sent: a repeat, which receivers drop (P7).
+        """
+        found = await self._client.read_entity(self._table, digest(message_id), _ROW_KEY)
+        if found is None:
+            return False
+        if replay:
+            message = await self._message_of(found.entity)
+            await self._queues.put_body(message.queue.removesuffix(POISON_SUFFIX), message.body.encode())
+        await self._client.delete_entity(self._table, digest(message_id), _ROW_KEY)
+        if name := found.entity.get("BodyBlob"):
+            await self._blobs.delete(str(name))
+        return True
+
+    async def _message_of(self, entity: Entity) -> Quarantined:
+        name = entity.get("BodyBlob")
+        return Quarantined(
+            id=str(entity["MessageId"]),
+            queue=str(entity["Queue"]),
+            body=str(entity["Body"]) if name is None else (await self._blobs.get(str(name))).decode(),
+            reason=str(entity["Reason"]),
+            instance_id=str(entity["InstanceId"]),
+            dequeue_count=int(str(entity["DequeueCount"])),
+            time=time_of(entity["Time"]),
+        )
