@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import azure.functions as func
 
 from durable_ext.errors import ConfigurationError, InstanceExistsError, InvalidInputError
@@ -20,8 +18,7 @@ for sample in (chaining, fan_out_fan_in, order_approval, monitor, eternal, paren
 async def start(req: func.HttpRequest, client: DurableClient) -> func.HttpResponse:
     """Start an orchestrator with the JSON body as its input; `?instanceId=` chooses the id."""
     try:
-        body = req.get_body()
-        given = json.loads(body) if body else None
+        given = req.get_json() if req.get_body() else None
         wanted = req.params.get("instanceId")
         instance_id = await client.start(req.route_params["name"], given, instance_id=wanted)
     except InstanceExistsError as error:

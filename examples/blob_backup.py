@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-
-from azure.storage.blob.aio import BlobClient
+from typing import TYPE_CHECKING
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.functions import DurableBlueprint
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobClient
 
 bp = DurableBlueprint()
 
@@ -59,4 +61,7 @@ async def blob_backup(ctx: OrchestrationContext, backup: Backup) -> None:
 
 
 def blob_at(place: Place) -> BlobClient:
+    # Imported late: the app starts cold more often than it backs up, and this import takes a third of a second.
+    from azure.storage.blob.aio import BlobClient
+
     return BlobClient.from_connection_string(os.environ[CONNECTION], place.container, place.name)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 import msgspec
@@ -17,13 +17,13 @@ import msgspec
 from durable_ext.errors import InstanceStateError, InvalidInputError
 from durable_ext.functions.settings import AppSettings
 from durable_ext.functions.status import OrchestrationStatus
+from durable_ext.http_api.links import management_urls
+from durable_ext.http_api.statuses import history, output_of
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.codec import encode_events
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.client import Client, StartOptions
 
 _RETRY_AFTER = "10"
-_PAYLOAD_FIELDS = frozenset({"input", "result", "status"})
 
 
 class EventNames(TypedDict, total=False):
@@ -68,10 +68,11 @@ class DurableClient(Client):
         show_input: bool = False,
     ) -> OrchestrationStatus:
         """The instance; a false status when there is none. `show_history_output` puts payloads into the history."""
-        found = await self.get(instance_id)
-        wanted = found is not None and show_history
-        history = await self._plain_history(instance_id, show_history_output) if wanted else None
-        return OrchestrationStatus(found, show_input=show_input, history=history)
+        found = await self.get(instance_id, with_input=show_input)
+        if found is None or not show_history:
+            return OrchestrationStatus(found)
+        events = await history(self, instance_id, with_input=show_history_output, with_output=show_history_output)
+        return OrchestrationStatus(found, history=json.loads(msgspec.json.encode(events)))
 
     async def get_status_all(self) -> list[OrchestrationStatus]:
         """Every instance of the hub."""
@@ -149,11 +150,15 @@ class DurableClient(Client):
         return self.get_client_response_links(None, instance_id)
 
     def get_client_response_links(self, request: func.HttpRequest | None, instance_id: str) -> dict[str, str]:
-        """The management URLs of an instance, at the address that the request came to."""
-        from durable_ext.http_api.links import management_urls
+        """The management URLs of an instance, at the address that the request came to.
 
-        parts = (self._settings.base_url if request is None else _origin(request), self._settings.route_prefix)
-        return management_urls("/".join(part for part in (*parts, "durabletask") if part), instance_id)
+        A key in the request's `code` goes to the URLs, as in those of the management API; a host key opens them all.
+        """
+        origin = self._settings.base_url if request is None else _origin(request)
+        parts = (origin, self._settings.route_prefix, "durabletask")
+        code = "" if request is None else request.params.get("code", "")
+        query = f"code={quote(code, safe='')}" if code else ""
+        return management_urls("/".join(part for part in parts if part), instance_id, query)
 
     def create_check_status_response(self, request: func.HttpRequest | None, instance_id: str) -> func.HttpResponse:
         """202 with the management URLs as body and the status URL as Location."""
@@ -180,18 +185,9 @@ class DurableClient(Client):
         except TimeoutError:
             return self.create_check_status_response(request, instance_id)
         if found.runtime_status is RuntimeStatus.COMPLETED:
-            return _json(200, found.output)
+            return _json(200, output_of(found.row))
         failed = found.runtime_status is RuntimeStatus.FAILED
         return _json(500 if failed else 200, OrchestrationStatus(found).to_json())
-
-    async def _plain_history(self, instance_id: str, with_payloads: bool) -> list[dict[str, Any]]:
-        events = [event for turn in await self.history(instance_id) for event in turn.events]
-        plain: list[dict[str, Any]] = json.loads(encode_events(events))
-        for event, shown in zip(events, plain, strict=True):
-            for field in _PAYLOAD_FIELDS & shown.keys():
-                payload = await self._payloads.get(getattr(event, field)) if with_payloads else None
-                shown[field] = None if payload is None else json.loads(payload.data)
-        return plain
 
 
 def _filter(
@@ -219,4 +215,5 @@ def _origin(request: func.HttpRequest) -> str:
 
 
 def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    return func.HttpResponse(json.dumps(value), status_code=status, headers=headers, mimetype="application/json")
+    body = msgspec.json.encode(value)
+    return func.HttpResponse(body, status_code=status, headers=headers, mimetype="application/json")

@@ -28,12 +28,12 @@ class OrchestrationRuntimeStatus(StrEnum):
 class OrchestrationStatus:
     """What `get_status` answers. `bool(status)` says whether the instance exists; all fields are None if not.
 
-    Times are aware UTC. `history` is a list of events as plain data, when it was asked for.
+    Times are aware UTC. `history` is a list of events as plain data, as the management API shows them, when it was
+    asked for.
     """
 
-    def __init__(self, found: InstanceStatus | None, *, show_input: bool = True, history: Any = None) -> None:
+    def __init__(self, found: InstanceStatus | None, *, history: list[dict[str, Any]] | None = None) -> None:
         self._found = found
-        self._show_input = show_input
         self.history = history
 
     def __bool__(self) -> bool:
@@ -61,7 +61,7 @@ class OrchestrationStatus:
 
     @property
     def input_(self) -> Any:
-        return None if self._found is None or not self._show_input else self._found.input
+        return None if self._found is None else self._found.input
 
     @property
     def output(self) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from durable_ext.functions.asgi import call_asgi
-from durable_ext.functions.queues import control_queues, poison_queue, work_queue
+from durable_ext.providers.azure_storage.names import POISON_SUFFIX, HubNames
 
 if TYPE_CHECKING:
     from durable_ext.functions.engine import Engine
@@ -29,9 +29,10 @@ def engine_functions(engine: Engine) -> list[Any]:
     settings = engine.settings
     container = func.Blueprint()
     if settings.sqlite_file is None:
-        for number, queue in enumerate(control_queues(settings.hub, settings.partitions)):
+        names = HubNames(settings.hub, settings.partitions)
+        for number, queue in enumerate(names.control):
             _add_queue(container, engine, queue, f"durable_control_{number:02}")
-        _add_queue(container, engine, work_queue(settings.hub), "durable_workitems")
+        _add_queue(container, engine, names.work, "durable_workitems")
     _add_janitor(container, engine)
     _add_http(container, engine, settings)
     return list(container._function_builders)  # pyright: ignore[reportPrivateUsage]
@@ -44,10 +45,10 @@ def _add_queue(container: func.Blueprint, engine: Engine, queue: str, name: str)
 
     async def process_poison(message: func.QueueMessage) -> None:
         worker = await engine.worker()
-        await worker.process_poison(await _delivery(worker, poison_queue(queue), message))
+        await worker.process_poison(await _delivery(worker, queue + POISON_SUFFIX, message))
 
     _add_queue_trigger(container, engine, queue, process, name)
-    _add_queue_trigger(container, engine, poison_queue(queue), process_poison, f"{name}_poison")
+    _add_queue_trigger(container, engine, queue + POISON_SUFFIX, process_poison, f"{name}_poison")
 
 
 def _add_queue_trigger(

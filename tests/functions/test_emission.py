@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
@@ -14,6 +17,8 @@ from durable_ext.functions import DurableApp, DurableBlueprint
 from durable_ext.functions.app import engine_of
 from durable_ext.functions.local import index
 from durable_ext.functions.triggers import HTTP_NAME
+
+ROOT = Path(__file__).resolve().parents[2]
 
 Shown = dict[str, dict[str, Any]]
 
@@ -211,3 +216,15 @@ def test_an_indexed_app() -> None:
     assert functions.queues[0].queue_name == "orders-control-00"
     assert functions.unserved == (("copy", "blobTrigger"),)
     assert functions.registry is app.registry
+
+
+def test_indexing_the_app_loads_no_heavy_library() -> None:
+    """A cold start imports the app and indexes it; storage, HTTP and ASGI libraries are for the first use (F4)."""
+    code = """
+import sys
+import function_app
+function_app.app.get_functions()
+print(*sorted({"azure.storage", "azure.core", "azure.identity", "aiohttp", "starlette", "sqlite3"} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []

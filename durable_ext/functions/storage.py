@@ -1,0 +1,31 @@
+"""The provider that the settings choose: one of the two places where a concrete one is named (design section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durable_ext.functions.settings import AppSettings
+    from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+    from durable_ext.providers.sqlite.provider import SqliteProvider
+
+
+def open_store(settings: AppSettings, environ: Mapping[str, str]) -> AzureStorageProvider | SqliteProvider:
+    """The store of a hub, not yet created. Raises ConfigurationError that names the setting which is wrong."""
+    if settings.sqlite_file is not None:
+        from durable_ext.providers.sqlite.provider import SqliteProvider
+
+        return SqliteProvider(settings.sqlite_file)
+    from durable_ext.providers.azure_storage.connection import connection_from_settings
+    from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+
+    connection = connection_from_settings(connection_setting(settings.connection, environ), environ)
+    return AzureStorageProvider(connection, settings.hub, settings.partitions)
+
+
+def connection_setting(name: str, environ: Mapping[str, str]) -> str:
+    """The setting that a connection name means to the host: with its prefix first, else as it is."""
+    prefixed = f"AzureWebJobs{name}"
+    found = any(key == prefixed or key.startswith(f"{prefixed}__") for key in environ)
+    return prefixed if found else name
