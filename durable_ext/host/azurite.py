@@ -28,6 +28,11 @@ _STOP_SECONDS = 10.0
 _INSTALL_SECONDS = 600.0
 # Azurite's own five seconds would close connections that a client still means to use.
 _KEEP_ALIVE_SECONDS = 60
+# Ends, and saves its data, when the process that started it is gone, however that one ended.
+_ENDS_WITH_STARTER = """
+process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume().unref();
+require(process.argv[1]);
+"""
 
 
 class Azurite:
@@ -85,7 +90,15 @@ class Azurite:
     def _launch(self, node: str, script: Path) -> None:
         # Free a moment ago; somebody may take one meanwhile, then the next start picks others.
         self._ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
-        command = [node, str(script), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        command = [
+            node,
+            "-e",
+            _ENDS_WITH_STARTER,
+            str(script),
+            "--silent",
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+        ]
         command += ["--inMemoryPersistence"] if self._location is None else ["--location", str(self._location)]
         for service, port in self._ports.items():
             command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
@@ -93,9 +106,11 @@ class Azurite:
         self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             command,
             cwd=self._folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # Ctrl-C is for the host, which still needs its storage to drain.
+            start_new_session=True,
         )
 
     def _wait_until_ready(self) -> bool:
@@ -118,6 +133,9 @@ class Azurite:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def find_azurite() -> Path:
