@@ -39,14 +39,14 @@ class FaultyProvider(Provider):
         self.partitions = inner.partitions
         self.calls: list[str] = []
         self._plan = plan
-        self._is_cut = False
+        self.is_cut = False
 
     def cut(self) -> None:
         """Fail every call from now on."""
-        self._is_cut = True
+        self.is_cut = True
 
     async def _call(self, verb: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self._is_cut:
+        if self.is_cut:
             raise InjectedFaultError(f"{verb}: the store is cut off")
         number = len(self.calls)
         self.calls.append(verb)

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,7 +23,7 @@ from durable_ext.errors import (
 from durable_ext.providers.contract import Catalog, Clock, InstanceFilter, Provider, VersionedRow
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
 from durable_ext.records.instance import TERMINAL, Execution, InstanceRow, RuntimeStatus
-from durable_ext.records.messages import Body, Message, RaiseEvent, Resume, StartExecution, Suspend, Terminate
+from durable_ext.records.messages import Body, Delivery, Message, RaiseEvent, Resume, StartExecution, Suspend, Terminate
 from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
@@ -48,6 +48,23 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     replace: frozenset[RuntimeStatus] = TERMINAL
 
 
+class LocalDelivery(Protocol):
+    """Whoever processes deliveries in this very process, if anybody does."""
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a reserved message is hidden at first."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether one more instance may begin here."""
+        ...
+
+    def adopt(self, delivery: Delivery) -> None:
+        """Process a delivery that was reserved here, as one received (S4)."""
+        ...
+
+
 class Client:
     """Talks to one task hub. All methods may raise StorageError; ids and names are checked (InvalidInputError)."""
 
@@ -67,6 +84,7 @@ class Client:
         self._signals = signals or Signals()
         self._payloads = PayloadStore(provider)
         self.known_orchestrator: Callable[[str], bool] | None = None
+        self.local: LocalDelivery | None = None
 
     async def start(
         self,
@@ -99,8 +117,15 @@ class Client:
             tags=dict(options.tags),
         )
         row, etag = await self._claim(row, options.replace)
-        await self._provider.send([start_message(row, etag)])
+        await self._send_start(start_message(row, etag))
         return instance_id
+
+    async def _send_start(self, message: Message) -> None:
+        if self.local is None or message.due is not None or not self.local.has_room():
+            await self._provider.send([message])
+            return
+        # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
+        self.local.adopt(await self._provider.reserve(message, self.local.lease))
 
     async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str]:
         try:
