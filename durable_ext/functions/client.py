@@ -21,6 +21,7 @@ from durable_ext.http_api.links import management_urls
 from durable_ext.http_api.statuses import history, output_of
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import Message
 from durable_ext.worker.client import Client, StartOptions
 
 _RETRY_AFTER = "10"
@@ -47,6 +48,7 @@ class DurableClient(Client):
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
         self.known_orchestrator = native.known_orchestrator
+        self._native = native
         self._settings = settings
 
     async def start_new(
@@ -188,6 +190,10 @@ class DurableClient(Client):
             return _json(200, output_of(found.row))
         failed = found.runtime_status is RuntimeStatus.FAILED
         return _json(500 if failed else 200, OrchestrationStatus(found).to_json())
+
+    async def _send_start(self, message: Message) -> None:
+        # By the worker's own client, which knows whether this process takes the start itself (S4).
+        await self._native._send_start(message)
 
 
 def _filter(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from durable_ext.authoring.registry import Registry
     from durable_ext.functions.asgi import AsgiApp
     from durable_ext.functions.client import DurableClient
+    from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+    from durable_ext.providers.sqlite.provider import SqliteProvider
+    from durable_ext.worker.client import Client
     from durable_ext.worker.worker import Worker
 
 
@@ -29,7 +32,7 @@ class Engine:
         self.registry = registry
         self._opening = asyncio.Lock()
         self._worker: Worker | None = None
-        self._closing: list[Any] = []
+        self._closing: list[AzureStorageProvider | SqliteProvider] = []
         self._clients: dict[tuple[str, str], DurableClient] = {}
         self._api: AsgiApp | None = None
 
@@ -57,13 +60,13 @@ class Engine:
 
         settings = _other_hub(self.settings, hub, connection)
         key = (settings.hub, settings.connection)
-        if key not in self._clients:
-            if settings is self.settings:
-                native = (await self.worker()).client
-            else:
-                native = await self._open_client(settings)
-            self._clients[key] = DurableClient(native, settings)
-        return self._clients[key]
+        if settings is self.settings:
+            worker = await self.worker()
+            return self._clients.setdefault(key, DurableClient(worker.client, settings))
+        async with self._opening:
+            if key not in self._clients:
+                self._clients[key] = DurableClient(await self._open_client(settings), settings)
+            return self._clients[key]
 
     async def api(self) -> AsgiApp:
         """The management API over this app's client. Raises as `worker`."""
@@ -87,18 +90,22 @@ class Engine:
         store = await self._open_store(self.settings)
         return Worker(store, store, self.registry, settings=self.settings.worker)
 
-    async def _open_client(self, settings: AppSettings) -> Any:
+    async def _open_client(self, settings: AppSettings) -> Client:
         from durable_ext.worker.client import Client
 
         store = await self._open_store(settings)
         return Client(store, store)
 
-    async def _open_store(self, settings: AppSettings) -> Any:
+    async def _open_store(self, settings: AppSettings) -> AzureStorageProvider | SqliteProvider:
         from durable_ext.functions.storage import open_store
 
         store = open_store(settings, os.environ)
+        try:
+            await store.create_hub()
+        except BaseException:
+            await store.close()
+            raise
         self._closing.append(store)
-        await store.create_hub()
         return store
 
 

@@ -1,0 +1,99 @@
+"""Which store the settings mean, and clients of other hubs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.errors import ConfigurationError
+from durable_ext.functions import DurableApp, DurableClient
+from durable_ext.functions.settings import read_settings
+from durable_ext.functions.storage import connection_setting, open_store
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"Orders": "x"}, "Orders"),
+        ({"AzureWebJobsOrders": "x", "Orders": "y"}, "AzureWebJobsOrders"),
+        ({"AzureWebJobsOrders__accountName": "x"}, "AzureWebJobsOrders"),
+        ({}, "Orders"),
+    ],
+)
+def test_a_connection_is_looked_up_as_the_host_does(environ: dict[str, str], expected: str) -> None:
+    assert connection_setting("Orders", environ) == expected
+
+
+def test_a_missing_connection_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="AzureWebJobsStorage"):
+        open_store(read_settings({}, HERE), {})
+
+
+def test_an_identity_is_enough() -> None:
+    environ = {"AzureWebJobsStorage__accountName": "orders", "AzureWebJobsStorage__credential": "managedidentity"}
+
+    async def run() -> None:
+        store = open_store(read_settings({"DURABLE_HUB": "Orders"}, HERE), environ)
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_missing_connection_stops_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AzureWebJobsStorage", raising=False)
+    with pytest.raises(ConfigurationError, match="AzureWebJobsStorage"):
+        asyncio.run(DurableApp().worker())
+
+
+@pytest.mark.azurite
+def test_a_client_of_another_hub(monkeypatch: pytest.MonkeyPatch, azurite: str, hub: str) -> None:
+    monkeypatch.setenv("Orders", azurite)
+    monkeypatch.setenv("DURABLE_CONNECTION", "Orders")
+    monkeypatch.setenv("DURABLE_HUB", hub)
+    monkeypatch.setenv("OTHER_HUB", f"{hub}x")
+
+    async def run() -> None:
+        app = DurableApp()
+
+        @app.orchestrator
+        async def mine(ctx: OrchestrationContext) -> None: ...
+
+        @app.durable_client_input(client_name="client")
+        async def here(client: DurableClient) -> DurableClient:
+            return client
+
+        @app.durable_client_input(client_name="client", task_hub="%OTHER_HUB%", connection_name="Orders")
+        async def there(client: DurableClient) -> DurableClient:
+            return client
+
+        own, other = await here(), await there()
+        assert (await here(), await there()) == (own, other)
+        with pytest.raises(ConfigurationError, match="somebody's"):
+            await own.start("somebody's")
+        instance_id = await other.start("somebody's")
+        assert (await other.get_status(instance_id)).name == "somebody's"
+        assert not await own.get_status(instance_id)
+        for client in (own, other):
+            await client._provider.delete_hub()  # pyright: ignore[reportPrivateUsage]
+        await app.close()
+
+    asyncio.run(run())
+
+
+def test_the_worker_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURABLE_STORAGE", "sqlite::memory:")
+
+    async def run() -> None:
+        app = DurableApp()
+        workers = await asyncio.gather(*[app.worker() for _ in range(5)])
+        assert len({id(worker) for worker in workers}) == 1
+        await app.close()
+        assert await app.worker() is not workers[0]
+        await app.close()
+
+    asyncio.run(run())
