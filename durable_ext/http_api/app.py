@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -90,7 +90,7 @@ class _Api:
 
 def _code(request: Request) -> str:
     # The key of the Functions host: who may ask may also follow the URLs.
-    code = dict(parse_qsl(request.url.query)).get("code", "")
+    code = request.query_params.get("code", "")
     return f"code={quote(code, safe='')}" if code else ""
 
 

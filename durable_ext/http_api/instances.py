@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
@@ -15,6 +16,9 @@ from durable_ext.http_api.calls import Call, json_response
 from durable_ext.http_api.queries import flag
 from durable_ext.http_api.refusals import RETRY_SECONDS, Refusal
 from durable_ext.records.instance import RuntimeStatus
+
+# What a query string is made of, percent signs included.
+_AS_SENT = "%&=+,:;/?@!$'()*[]{}~"
 
 CONTINUATION = "x-ms-continuation-token"
 
@@ -48,7 +52,7 @@ async def get_instance(call: Call) -> Response:
 
 def _same_url(call: Call, instance_id: str) -> str:
     # Whoever follows it goes on seeing what was asked for.
-    query = call.request.url.query
+    query = quote(call.request.scope["query_string"], safe=_AS_SENT)
     url = call.urls(instance_id)["statusQueryGetUri"].partition("?")[0]
     return f"{url}?{query}" if query else url
 
