@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
+from .azurite_server import azurite
 
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[str]:
-    """Connection string of a private storage emulator, started with the first test that asks for it."""
-    from durable_ext.host.azurite import Azurite
-
-    with Azurite() as emulator:
-        yield emulator.connection_string
+__all__ = ["azurite"]
 
 
 @pytest.fixture
