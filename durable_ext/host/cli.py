@@ -1,0 +1,37 @@
+"""The `durable` command: its parser, and how errors become messages and exit codes.
+
+A family of commands has a module of its own, `cli_*.py`, which adds its parsers here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from durable_ext.errors import DurableError
+from durable_ext.host import cli_control, cli_host, cli_quarantine, cli_read, cli_start
+from durable_ext.host.exit_codes import ExitCode, exit_code
+
+_FAMILIES = (cli_host, cli_start, cli_read, cli_control, cli_quarantine)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (DurableError, TimeoutError) as error:
+        print(f"durable: {error}", file=sys.stderr)
+        return int(exit_code(error))
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. A wrong command line ends with exit code 2."""
+    parser = argparse.ArgumentParser(prog="durable", description="Run durable orchestrations and look after them.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for family in _FAMILIES:
+        family.add_commands(commands)
+    return parser

@@ -1,0 +1,83 @@
+"""`durable status`, `list` and `history`: look, and change nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.host.cli_options import Commands, add_command, add_filter_options, filter_of
+from durable_ext.host.cli_text import (
+    print_json,
+    print_status,
+    print_table,
+    print_turns,
+    status_json,
+    time_text,
+    turn_json,
+)
+from durable_ext.host.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.status import InstanceStatus
+    from durable_ext.worker.client import Client
+
+_DEFAULT_TOP = 100
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the family's parsers."""
+    status = add_command(commands, "status", _status, "Show an instance.")
+    status.add_argument("id", help="the instance id")
+    listing = add_command(commands, "list", _list, "List instances, ordered by id.")
+    add_filter_options(listing)
+    listing.add_argument("--top", metavar="N", type=int, default=_DEFAULT_TOP, help="at most so many (%(default)s)")
+    history = add_command(commands, "history", _history, "Show what happened to an instance.")
+    history.add_argument("id", help="the instance id")
+    history.add_argument("--execution", metavar="ID", help="an execution id (default: the current one)")
+
+
+async def _status(options: argparse.Namespace, client: Client) -> int:
+    status = await client.get(options.id)
+    if status is None:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    print_json(status_json(status)) if options.json else print_status(status)
+    return ExitCode.OK
+
+
+async def _list(options: argparse.Namespace, client: Client) -> int:
+    if options.top < 1:
+        raise InvalidInputError("--top is at least 1")
+    found: list[InstanceStatus] = []
+    more = False
+    async for status in client.list(filter_of(options)):
+        if len(found) == options.top:
+            more = True
+            break
+        found.append(status)
+    if options.json:
+        print_json([status_json(status) for status in found])
+    else:
+        print_table(("ID", "NAME", "STATUS", "CREATED", "UPDATED"), [_columns(status) for status in found])
+    if more:
+        print(f"there are more than {options.top}; ask for more with --top", file=sys.stderr)
+    return ExitCode.OK
+
+
+async def _history(options: argparse.Namespace, client: Client) -> int:
+    turns = await client.history(options.id, options.execution)
+    if not turns and await client.get(options.id) is None:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    print_json([turn_json(turn) for turn in turns]) if options.json else print_turns(turns)
+    return ExitCode.OK
+
+
+def _columns(status: InstanceStatus) -> tuple[str, ...]:
+    return (
+        status.instance_id,
+        status.name,
+        status.runtime_status.value,
+        time_text(status.created_time),
+        time_text(status.last_updated_time),
+    )

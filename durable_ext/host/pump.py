@@ -1,0 +1,229 @@
+"""The pump: deliveries from the feeds, through the worker, to their end. What the triggers do under Functions (F2).
+
+One poller a queue, each with a bound on what it holds; one keeper for all leases (S6). Processed: completed. Failed:
+made visible again after a pause. Failed too often: to the worker as poison, then completed (P11).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from durable_ext.errors import ConfigurationError, DurableError, StorageError
+from durable_ext.host.leases import Held, LeaseKeeper
+from durable_ext.host.outage import Backoff, Outage
+from durable_ext.providers.contract import Feed, Provider
+from durable_ext.records.messages import Delivery
+
+logger = logging.getLogger("durable_ext.host")
+
+_LONGEST_RETRY = timedelta(seconds=30)
+_LONGEST_WAIT = timedelta(seconds=20)
+
+
+class Processor(Protocol):
+    """What the pump needs of a worker."""
+
+    async def process(self, delivery: Delivery) -> None: ...
+    async def process_poison(self, delivery: Delivery) -> None: ...
+
+
+class Receive(Protocol):
+    """One feed of one queue."""
+
+    def __call__(self, *, limit: int, lease: timedelta, wait: timedelta) -> Awaitable[Sequence[Delivery]]: ...
+
+
+class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`lease`: how long a delivery stays hidden after its process died. `max_attempts`: then it is poison.
+    `control_batch`, `work_batch`: deliveries of one receive. `control_room`: messages of one control queue held at
+    once; a session mostly waits, so many fit. `work_room`: work items held at once; more than run here would keep them
+    from other processes.
+    """
+
+    lease: timedelta = timedelta(seconds=30)
+    max_attempts: int = 5
+    control_batch: int = 16
+    work_batch: int = 4
+    control_room: int = 128
+    work_room: int = 40
+
+    def __post_init__(self) -> None:
+        if self.lease < timedelta(seconds=1):
+            raise ConfigurationError("a lease is at least one second")
+        if self.max_attempts < 1:
+            raise ConfigurationError("max_attempts is at least 1")
+
+
+class Room:
+    """How many messages of a queue may be held. The last delivery taken in may overfill it."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._changed = asyncio.Event()
+
+    async def free(self) -> int:
+        """How many more fit, once that is at least one."""
+        while self._free < 1:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._free
+
+    def take(self, count: int) -> None:
+        """So many came in."""
+        self._free -= count
+
+    def give_back(self, count: int) -> None:
+        """So many are dealt with."""
+        self._free += count
+        self._changed.set()
+
+
+class Pump:
+    """Feeds one worker from all queues of the hub."""
+
+    def __init__(
+        self,
+        worker: Processor,
+        provider: Provider,
+        feed: Feed,
+        settings: PumpSettings = PumpSettings(),  # noqa: B008 - frozen
+        outage: Outage | None = None,
+    ) -> None:
+        self._worker = worker
+        self._provider = provider
+        self._feed = feed
+        self._settings = settings
+        self._outage = outage or Outage()
+        self._keeper = LeaseKeeper(provider, settings.lease, self._outage)
+        self._handling: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def keep_leases(self) -> None:
+        """Renew the leases of what is held, until cancelled. Runs longer than `poll`: what is held still ends."""
+        await self._keeper.run()
+
+    async def poll(self) -> None:
+        """Receive and hand on, until cancelled. Storage errors slow it down and never end it."""
+        async with asyncio.TaskGroup() as pollers:
+            for partition in range(self._provider.partitions):
+                receive = self._control(partition)
+                room = Room(self._settings.control_room)
+                pollers.create_task(self._poll(receive, room, self._settings.control_batch))
+            room = Room(self._settings.work_room)
+            pollers.create_task(self._poll(self._feed.receive_work, room, self._settings.work_batch))
+
+    async def settle_work(self, grace: timedelta) -> None:
+        """Let the work items being run end; what has not ended after `grace` is given back for others to take."""
+        await self._settle(self._working, grace)
+
+    async def settle(self, grace: timedelta) -> None:
+        """The same for all that is being handled."""
+        await self._settle(self._handling, grace)
+
+    async def _settle(self, handling: set[asyncio.Task[None]], grace: timedelta) -> None:
+        if handling:
+            await asyncio.wait(handling, timeout=grace.total_seconds())
+        rest = list(handling)
+        for task in rest:
+            task.cancel()
+        if rest:
+            logger.warning("%d deliveries were not done in time and are given back", len(rest))
+            await asyncio.wait(rest, timeout=max(grace.total_seconds(), 1))
+
+    def _control(self, partition: int) -> Receive:
+        def receive(*, limit: int, lease: timedelta, wait: timedelta) -> Awaitable[Sequence[Delivery]]:
+            return self._feed.receive_control(partition, limit=limit, lease=lease, wait=wait)
+
+        return receive
+
+    async def _poll(self, receive: Receive, room: Room, batch: int) -> None:
+        backoff = Backoff()
+        while True:
+            limit = min(await room.free(), batch)
+            try:
+                deliveries = await receive(limit=limit, lease=self._settings.lease, wait=_LONGEST_WAIT)
+            except StorageError as error:
+                self._outage.noticed(error)
+                await backoff.pause()
+                continue
+            self._outage.over()
+            backoff.reset()
+            for delivery in deliveries:
+                self._take(delivery, room)
+
+    def _take(self, delivery: Delivery, room: Room) -> None:
+        weight = max(1, len(delivery.messages))
+        room.take(weight)
+        task = asyncio.create_task(self._handle(delivery))
+        for group in (self._handling, self._working)[: 1 + any(message.is_work_item for message in delivery.messages)]:
+            group.add(task)
+            task.add_done_callback(group.discard)
+        task.add_done_callback(lambda _: room.give_back(weight))
+
+    async def _handle(self, delivery: Delivery) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise LookupError("a delivery is handled in a task")
+        held = self._keeper.hold(delivery, task.cancel)
+        try:
+            await self._process(delivery)
+        except asyncio.CancelledError:
+            if not held.lost:
+                await self._give_back(held, timedelta(0))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the delivery comes back and is tried again (F2)
+            self._say(delivery, error)
+            await self._give_back(held, retry_delay(delivery.dequeue_count))
+        else:
+            await self._complete(held)
+        finally:
+            self._keeper.let_go(held)
+
+    async def _process(self, delivery: Delivery) -> None:
+        if delivery.dequeue_count > self._settings.max_attempts:
+            await self._worker.process_poison(delivery)
+        else:
+            await self._worker.process(delivery)
+
+    async def _complete(self, held: Held) -> None:
+        # If this fails the delivery comes back, is known, and is completed then (P7).
+        self._keeper.let_go(held)
+        async with held.receipt:
+            try:
+                await self._provider.complete(held.delivery)
+            except StorageError as error:
+                self._outage.noticed(error)
+
+    async def _give_back(self, held: Held, delay: timedelta) -> None:
+        # If this fails the delivery comes back when its lease is over.
+        self._keeper.let_go(held)
+        async with held.receipt:
+            try:
+                await self._provider.abandon(held.delivery, delay)
+            except StorageError as error:
+                self._outage.noticed(error)
+
+    def _say(self, delivery: Delivery, error: Exception) -> None:
+        if isinstance(error, StorageError) and error.retryable:
+            self._outage.noticed(error)
+            return
+        logger.warning(
+            "delivery %s of %s, attempt %d of %d: %s: %s",
+            delivery.id,
+            delivery.queue,
+            delivery.dequeue_count,
+            self._settings.max_attempts,
+            type(error).__name__,
+            error,
+            exc_info=None if isinstance(error, DurableError) else error,
+        )
+
+
+def retry_delay(dequeue_count: int) -> timedelta:
+    """How long a failed delivery stays hidden before its next attempt: 1, 2, 4 ... 30 seconds."""
+    return min(timedelta(seconds=1 << min(max(dequeue_count - 1, 0), 10)), _LONGEST_RETRY)
