@@ -5,6 +5,7 @@ from __future__ import annotations
 from durable_ext.functions.app import DurableApp, DurableBlueprint
 from durable_ext.functions.blocking import BlockingClient
 from durable_ext.functions.client import DurableClient
+from durable_ext.functions.retry_options import RetryOptions
 from durable_ext.functions.status import OrchestrationRuntimeStatus, OrchestrationStatus
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "DurableClient",
     "OrchestrationRuntimeStatus",
     "OrchestrationStatus",
+    "RetryOptions",
 ]

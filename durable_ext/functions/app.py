@@ -38,7 +38,10 @@ class DurableApp(DurableDecorators, func.FunctionApp):
         self.engine.attach(worker)
 
     async def worker(self) -> Worker:
-        """The worker of this process, opened at the first call. Raises ConfigurationError and StorageError."""
+        """The worker of this process, the one attached or one opened at the first call.
+
+        Raises ConfigurationError, also for SQLite storage without an attached worker, and StorageError.
+        """
         return await self.engine.worker()
 
     async def close(self) -> None:

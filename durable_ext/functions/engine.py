@@ -87,6 +87,11 @@ class Engine:
     async def _open_worker(self) -> Worker:
         from durable_ext.worker.worker import Worker
 
+        if self.settings.sqlite_file is not None:
+            raise ConfigurationError(
+                "DURABLE_STORAGE is an SQLite file, and no trigger feeds this app from one: "
+                "start it with `durable host`, or set DURABLE_STORAGE to azure"
+            )
         store = await self._open_store(self.settings)
         return Worker(store, store, self.registry, settings=self.settings.worker)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.errors import ConfigurationError
+from durable_ext.errors import ConfigurationError, StorageUnavailableError
 from durable_ext.functions import DurableApp, DurableClient
 from durable_ext.functions.settings import read_settings
 from durable_ext.functions.storage import connection_setting, open_store
+from durable_ext.providers.azure_storage import AzureStorageProvider
 
 HERE = Path(__file__).resolve().parent
 
@@ -85,15 +86,50 @@ def test_a_client_of_another_hub(monkeypatch: pytest.MonkeyPatch, azurite: str, 
     asyncio.run(run())
 
 
-def test_the_worker_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DURABLE_STORAGE", "sqlite::memory:")
+@pytest.mark.azurite
+def test_the_worker_is_opened_once(monkeypatch: pytest.MonkeyPatch, azurite: str, hub: str) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage", azurite)
+    monkeypatch.setenv("DURABLE_HUB", hub)
 
     async def run() -> None:
         app = DurableApp()
         workers = await asyncio.gather(*[app.worker() for _ in range(5)])
         assert len({id(worker) for worker in workers}) == 1
         await app.close()
-        assert await app.worker() is not workers[0]
+        again = await app.worker()
+        assert again is not workers[0]
+        await again.provider.delete_hub()
         await app.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.azurite
+def test_a_storage_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch, azurite: str, hub: str) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage", azurite)
+    monkeypatch.setenv("DURABLE_HUB", hub)
+    create_hub, calls = AzureStorageProvider.create_hub, 0
+
+    async def fails_first(self: AzureStorageProvider) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise StorageUnavailableError("throttled")
+        await create_hub(self)
+
+    async def run() -> None:
+        monkeypatch.setattr(AzureStorageProvider, "create_hub", fails_first)
+        app = DurableApp()
+        with pytest.raises(StorageUnavailableError):
+            await app.worker()
+        worker = await app.worker()
+        await worker.provider.delete_hub()
+        await app.close()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_nobody_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURABLE_STORAGE", "sqlite::memory:")
+    with pytest.raises(ConfigurationError, match="durable host"):
+        asyncio.run(DurableApp().worker())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from azure.storage.queue.aio import QueueServiceClient
@@ -219,7 +219,7 @@ def test_the_janitor_creates_the_hub(azurite: str, hub: str) -> None:
             QueueServiceClient.from_connection_string(azurite) as storage,
         ):
             await host.functions.timers[0].invoke()
-            queues: Any = storage.list_queues(name_starts_with=hub.lower())
+            queues = cast("AsyncIterator[Any]", storage.list_queues(name_starts_with=hub.lower()))
             names = {queue.name async for queue in queues}
             assert {f"{hub.lower()}-control-00", f"{hub.lower()}-control-01", f"{hub.lower()}-workitems"} <= names
 
