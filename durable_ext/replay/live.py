@@ -96,7 +96,7 @@ class LiveExecution:
     def wait_event(self, name: str, kind: Any) -> asyncio.Future[Any]:
         waiter = _Asked(name, self.loop.create_future(), kind)
         early = self._mailbox.get(name)
-        if early:
+        if early and self._next is None:  # after continue-as-new they belong to the next execution
             self._resolve(waiter, early.popleft().input)
         else:
             self._waiting[name].append(waiter)

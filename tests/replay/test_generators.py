@@ -1,0 +1,226 @@
+"""Generator orchestrators of existing apps: `yield` instead of `await`, tasks with the names they know (R2)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.errors import TaskFailedError
+
+from .conftest import Begin
+from .events import (
+    SECOND,
+    answer,
+    child,
+    child_answer,
+    completed,
+    continued,
+    facts,
+    fired,
+    raised,
+    refusal,
+    task,
+    timer,
+)
+
+Code = Generator[Any, Any, Any]
+
+
+def test_one_after_the_other(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext, city: str) -> Code:
+        first = yield ctx.call_activity("a", city)
+        second = yield ctx.call_sub_orchestrator("ship", first)
+        return [first, second]
+
+    situation = begin(main)
+    assert facts(situation.start("Oslo")) == facts([task(0, "a", "Oslo")])
+    assert facts(situation.turn(answer(0, 1))) == facts([child(1, "ship", 1)])
+    assert facts(situation.turn(child_answer(1, 2))) == facts([completed([1, 2])])
+
+
+def test_the_input_is_asked_for(begin: Begin) -> None:
+    def main(context: Any) -> Code:
+        yield context.call_activity("a", context.get_input())
+
+    assert facts(begin(main).start({"n": 1})) == facts([task(0, "a", {"n": 1})])
+
+
+def test_a_generator_that_ends_at_once(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        return "nothing to do"
+        yield
+
+    assert facts(begin(main).start()) == facts([completed("nothing to do")])
+
+
+def test_task_all(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        results = yield ctx.task_all([ctx.call_activity("a", n) for n in range(3)])
+        return results
+
+    situation = begin(main)
+    situation.start()
+    situation.turn(answer(2, "c"), answer(0, "a"))
+    assert facts(situation.turn(answer(1, "b"))) == facts([completed(["a", "b", "c"])])
+
+
+def test_task_all_of_nothing(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        results = yield ctx.task_all([])
+        return results
+
+    assert facts(begin(main).start()) == facts([completed([])])
+
+
+def test_task_all_fails_with_the_first_failure(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        try:
+            yield ctx.task_all([ctx.call_activity("a"), ctx.call_activity("b")])
+        except TaskFailedError as error:
+            return error.task_name
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(refusal(1))) == facts([completed("b")])
+
+
+def test_task_any_gives_the_winner_itself(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        approval: Any = ctx.wait_for_external_event("approval")
+        deadline: Any = ctx.create_timer(60 * SECOND)
+        winner = yield ctx.task_any([approval, deadline])
+        if winner is approval:
+            deadline.cancel()
+            return ["approved", approval.result, deadline.is_cancelled]
+        return ["late", approval.is_completed, winner is deadline]
+
+    situation = begin(main)
+    assert facts(situation.start()) == facts([timer(0, 60)])
+    assert facts(situation.turn(raised("approval", "Ada"))) == facts([completed(["approved", "Ada", True])])
+    other = begin(main)
+    other.start()
+    assert facts(other.turn(fired(0), seconds=60)) == facts([completed(["late", False, True])])
+
+
+def test_task_any_with_one_that_is_done_already(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        first, second = ctx.call_activity("a"), ctx.call_activity("b")
+        yield ctx.task_all([first, second])
+        winner = yield ctx.task_any([second, first])
+        return [winner is second, winner.result]
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(answer(0, 1), answer(1, 2))) == facts([completed([True, 2])])
+
+
+def test_task_any_of_nothing(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        winner = yield ctx.task_any([])
+        return winner
+
+    assert facts(begin(main).start()) == facts([completed(None)])
+
+
+def test_a_winner_that_failed(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        winner = yield ctx.task_any([ctx.call_activity("a"), ctx.call_activity("b")])
+        return [winner.is_completed, winner.is_faulted, winner.result.failure.message]
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(refusal(1))) == facts([completed([True, True, "no stock"])])
+
+
+def test_nested_all_and_any(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        pairs = [ctx.task_any([ctx.call_activity("a"), ctx.call_activity("b")]) for _ in range(2)]
+        winners = yield ctx.task_all(pairs)
+        return [winner.result for winner in winners]
+
+    situation = begin(main)
+    situation.start()
+    situation.turn(answer(1, "first"))
+    assert facts(situation.turn(answer(2, "second"))) == facts([completed(["first", "second"])])
+
+
+def test_exceptions_are_thrown_in(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        try:
+            yield ctx.call_activity("charge")
+        except TaskFailedError:
+            yield ctx.call_activity("refund")
+        return "refunded"
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(refusal(0))) == facts([task(1, "refund")])
+    assert facts(situation.turn(answer(1))) == facts([completed("refunded")])
+
+
+def test_a_timeout_is_thrown_in(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        try:
+            yield ctx.wait_for_external_event("approval", timeout=10 * SECOND)
+        except TimeoutError:
+            return "late"
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(fired(0), seconds=10)) == facts([completed("late")])
+
+
+def test_a_task_shows_how_it_stands(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        waiting: Any = ctx.call_activity("a")
+        before = [waiting.is_completed, waiting.is_faulted, waiting.is_cancelled, waiting.result]
+        yield waiting
+        return [before, waiting.is_completed, waiting.result]
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(answer(0, 5))) == facts([completed([[False, False, False, None], True, 5])])
+
+
+def test_yielding_something_else_is_the_codes_error(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        yield 5
+
+    situation = begin(main)
+    situation.start()
+    assert situation.failure.message == "yield takes a task of the context, not int"
+
+
+def test_continue_as_new(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext, count: int) -> Code:
+        yield ctx.create_timer(SECOND)
+        ctx.continue_as_new(count + 1)
+
+    situation = begin(main)
+    situation.start(1)
+    assert facts(situation.turn(fired(0))) == facts([continued(2)])
+
+
+def test_a_part_of_it_in_another_generator(begin: Begin) -> None:
+    def part(ctx: OrchestrationContext) -> Code:
+        got = yield ctx.call_activity("a")
+        return got + 1
+
+    def main(ctx: OrchestrationContext) -> Code:
+        return (yield from part(ctx)) * 10
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(answer(0, 1))) == facts([completed(20)])
+
+
+def test_an_error_of_the_code_fails_the_instance(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        yield ctx.call_activity("a")
+        raise ValueError("bad order")
+
+    situation = begin(main)
+    situation.start()
+    situation.turn(answer(0))
+    assert (situation.failure.type, situation.failure.message) == ("ValueError", "bad order")
