@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from durable_ext.errors import ConfigurationError, InstanceExistsError, InvalidInputError
-from durable_ext.functions import DurableApp, DurableClient
+from durable_ext import ConfigurationError, DurableApp, DurableClient, InstanceExistsError, InvalidInputError
 from examples import blob_backup, chaining, eternal, fan_out_fan_in, monitor, order_approval, parent_child
 
 app = DurableApp()

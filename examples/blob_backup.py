@@ -10,8 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext
 
 bp = DurableBlueprint()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext
 
 bp = DurableBlueprint()
 

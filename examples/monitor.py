@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext
 from examples.transcoder import TRANSCODER
 
 bp = DurableBlueprint()

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.authoring.retry import RetryPolicy
-from durable_ext.errors import TaskFailedError
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext, RetryPolicy, TaskFailedError
 from examples.shop import SHOP
 
 bp = DurableBlueprint()

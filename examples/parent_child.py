@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.errors import TaskFailedError
-from durable_ext.functions import DurableBlueprint
+from durable_ext import DurableBlueprint, OrchestrationContext, TaskFailedError
 
 bp = DurableBlueprint()
 
