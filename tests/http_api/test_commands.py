@@ -70,15 +70,33 @@ def test_bodies_that_are_no_json(body: bytes) -> None:
 
 
 def test_what_is_taken_can_be_stored_inside_other_json() -> None:
-    for depth in range(100, 1000, 50):
-        body = b"[" * depth + b"]" * depth
+    def nested(depth: int) -> bytes:
+        return b"[" * depth + b"]" * depth
+
+    def taken(depth: int) -> bool:
         try:
-            data = event_data(body)
+            event_data(nested(depth))
         except Refusal:
-            assert depth > 500
-            return
-        wrapped = msgspec.json.encode({"a": [[{"b": data}]]})
-        msgspec.json.decode(wrapped, type=dict[str, list[list[dict[str, msgspec.Raw]]]])
+            return False
+        return True
+
+    deepest = next(depth for depth in range(5000, 0, -1) if taken(depth))
+    assert deepest > 200
+    msgspec.json.decode(nested(deepest + 150), type=msgspec.Raw)
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    async def chunks() -> Any:
+        raise AssertionError("read")
+        yield b""
+
+    response = ask(
+        create_app(Hub().client, body_limit=5000),
+        "POST orchestrators/greet",
+        cast("bytes", chunks()),
+        {"Content-Length": "5001"},
+    )
+    assert response.status_code == 413
 
 
 def test_a_body_without_a_length_is_measured_on_the_way() -> None:

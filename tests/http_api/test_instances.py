@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from starlette.datastructures import QueryParams
 
 from durable_ext.http_api.instances import CONTINUATION
+from durable_ext.http_api.queries import instance_filter
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import inline, stored
 
@@ -134,6 +136,11 @@ def test_filters(query: str, found: str) -> None:
     hub.add("b", RuntimeStatus.COMPLETED, created_at=datetime(2025, 3, 2, 12, tzinfo=UTC))
     hub.add("c", RuntimeStatus.FAILED, created_at=datetime(2025, 3, 3, 12, tzinfo=UTC))
     assert "".join(ids(ask(hub, f"GET instances?{query}"))) == found
+
+
+def test_times_before_all_instances_are_within_what_stores_compare() -> None:
+    where = instance_filter(QueryParams("createdTimeFrom=0001-01-01&createdTimeTo=1600-01-01"))
+    assert where.created_from == where.created_to == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

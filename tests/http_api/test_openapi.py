@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from durable_ext.records.instance import RuntimeStatus
 from .asking import BASE, ask
 from .store import Hub
 
+ROOT = Path(__file__).parents[2]
 VERBS = {"get", "post", "delete"}
 
 
@@ -97,6 +99,16 @@ def test_queries_that_are_read_are_described() -> None:
         "restartWithNewInstanceId",
         "x-ms-continuation-token",
     }
+
+
+def test_the_guide_names_every_route_query_and_code_word() -> None:
+    guide = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    routes = {f"`{route.method} {route.path.replace('...', '') or '/'}`" for route in ROUTES}
+    queries = {f"`{param.name}`" for route in ROUTES for param in route.params}
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "durable_ext" / "http_api").glob("*.py")]
+    words = {f"`{word}`" for source in sources for word in re.findall(r'Refusal\(\d+, "(\w+)"', source)}
+    assert len(words) > 10
+    assert [name for name in sorted(routes | queries | words) if name not in guide] == []
 
 
 def test_the_index_leads_to_the_routes() -> None:
