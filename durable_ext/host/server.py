@@ -92,7 +92,7 @@ class FunctionsApp:
             return Response(status_code=413)
         try:
             status, headers, content = await function.invoke(
-                request.method, str(request.url), request.headers, values, body
+                request.method, _url(request), request.headers, values, body
             )
         except Exception as error:  # noqa: BLE001 - logged; the caller sees an empty 500, as under Functions
             _tell(function.name, error)
@@ -104,8 +104,7 @@ class FunctionsApp:
         return response
 
     def _match(self, request: Request) -> tuple[HttpFunction, dict[str, str]] | None:
-        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-        path = split_path(raw.decode("latin-1"))
+        path = split_path(_raw_path(request))
         for template, function in self._routes:
             if request.method in function.methods and (values := template.match(path)) is not None:
                 return function, values
@@ -118,6 +117,17 @@ class FunctionsApp:
         except TimeoutError:
             return False
         return True
+
+
+def _raw_path(request: Request) -> str:
+    raw: bytes = request.scope["raw_path"]
+    return raw.decode("latin-1")
+
+
+def _url(request: Request) -> str:
+    """The address as it came: the framework's own has the path decoded."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.scheme}://{request.url.netloc}{_raw_path(request)}{query}"
 
 
 def _tell(name: str, error: Exception) -> None:

@@ -1,0 +1,1 @@
+"""The host: routes, schedules, pump, server, storage choice and the commands."""

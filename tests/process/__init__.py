@@ -1,0 +1,1 @@
+"""Whole host processes: killed, interrupted, started before their storage."""
