@@ -16,18 +16,20 @@ from durable_ext.records.messages import Delivery
 
 # Most that storage hands out at once.
 _BATCH = 32
-_FIRST_PAUSE = 0.01
-DEFAULT_LONGEST_PAUSE = timedelta(seconds=1)
 
 
 class StorageFeed(Feed):
-    """Long poll with back-off. `longest_pause` is how long a message of another process may wait when all is idle."""
+    """Long poll with back-off, from `first_pause` to `longest_pause`, doubling.
 
-    def __init__(self, queues: Queues, names: HubNames, longest_pause: timedelta = DEFAULT_LONGEST_PAUSE) -> None:
+    The longest is how long a message of another process may wait when all is idle; both may be set at any time.
+    """
+
+    def __init__(self, queues: Queues, names: HubNames) -> None:
         self._queues = queues
         self._names = names
-        self._longest_pause = longest_pause.total_seconds()
-        self._pauses: dict[str, float] = {}
+        self.first_pause = timedelta(milliseconds=10)
+        self.longest_pause = timedelta(seconds=1)
+        self._pauses: dict[str, timedelta] = {}
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
@@ -50,9 +52,9 @@ class StorageFeed(Feed):
                 return found
             if left <= 0:
                 return found
-            pause = self._pauses.get(queue, _FIRST_PAUSE)
-            self._pauses[queue] = min(pause * 2, self._longest_pause)
-            if await _set_within(event, min(pause, left)):
+            pause = min(self._pauses.get(queue, self.first_pause), self.longest_pause)
+            self._pauses[queue] = pause * 2
+            if await _set_within(event, min(pause.total_seconds(), left)):
                 self._pauses.pop(queue, None)
 
 

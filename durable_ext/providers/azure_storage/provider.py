@@ -34,6 +34,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     """Provider, feed and catalog of one hub in one storage account. Use it in one event loop only.
 
     `connection` is a connection string or what `connection_from_settings` made; `client` replaces the lean client.
+    `feed` has the pauses between polls.
     Raises ConfigurationError for a connection, a hub name or a partition count that cannot be.
     """
 
@@ -43,8 +44,8 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self,
         connection: Connection | str,
         hub: str,
-        *,
         partitions: int = DEFAULT_PARTITIONS,
+        *,
         clock: Clock = utc_now,
         client: StorageClient | None = None,
     ) -> None:
@@ -56,7 +57,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self._instances = Instances(self._client, self.names, self._blobs)
         self._history = History(self._client, self.names.history, self._blobs)
         self._queues = Queues(self._client, self.names, self._blobs, clock)
-        self._feed = StorageFeed(self._queues, self.names)
+        self.feed = StorageFeed(self._queues, self.names)
         self._queries = Queries(self._client, self.names.instances, self._instances)
         self._purging = Purging(self._client, self.names.history, self._history, self._blobs)
         self._quarantine = Quarantine(self._client, self.names.quarantine, self._blobs, self._queues)
@@ -127,10 +128,10 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
     ) -> Sequence[Delivery]:
-        return await self._feed.receive_control(partition, limit=limit, lease=lease, wait=wait)
+        return await self.feed.receive_control(partition, limit=limit, lease=lease, wait=wait)
 
     async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        return await self._feed.receive_work(limit=limit, lease=lease, wait=wait)
+        return await self.feed.receive_work(limit=limit, lease=lease, wait=wait)
 
     # Catalog
 

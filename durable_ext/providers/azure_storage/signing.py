@@ -84,8 +84,11 @@ class SharedKeySigner(Signer):
             scheme, text = "SharedKeyLite", self.light_text(request)
         else:
             scheme, text = "SharedKey", self.full_text(request)
-        signature = base64.b64encode(hmac.digest(self._key, text.encode(), hashlib.sha256)).decode()
-        request.headers["Authorization"] = f"{scheme} {self._account}:{signature}"
+        request.headers["Authorization"] = f"{scheme} {self._account}:{self.signature(text)}"
+
+    def signature(self, text: str) -> str:
+        """HMAC-SHA256 of a text with the account's key, in base64."""
+        return base64.b64encode(hmac.digest(self._key, text.encode(), hashlib.sha256)).decode()
 
     def light_text(self, request: Request) -> str:
         """What is signed of a table request."""

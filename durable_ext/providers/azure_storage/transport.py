@@ -11,6 +11,7 @@ import random
 import re
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -49,11 +50,13 @@ class Transport:
         self._signer = signer_of(connection)
         self._session: aiohttp.ClientSession | None = None
         self._origins: dict[str, str] = {}
+        self._proxies: dict[str, str | None] = {}
         self.roots: dict[str, str] = {}
         for service, endpoint in connection.endpoints.items():
             split = urlsplit(endpoint)
             self._origins[service] = f"{split.scheme}://{split.netloc}"
             self.roots[service] = split.path
+            self._proxies[service] = _proxy(split.scheme, split.hostname or "")
 
     async def close(self) -> None:
         """Close the connections. Repeatable."""
@@ -92,6 +95,7 @@ class Transport:
             data=request.body or None,
             headers=request.headers,
             allow_redirects=False,
+            proxy=self._proxies[request.service],
         )
         try:
             return Reply(response.status, response.headers, await response.read())
@@ -114,9 +118,13 @@ class Transport:
                 auto_decompress=False,
                 skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding"),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS),
-                trust_env=True,
             )
         return self._session
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    # Asked once: aiohttp's own way asks at every request, in a thread.
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 def _pause(attempt: int, reply: Reply | None) -> float:

@@ -102,9 +102,9 @@ def number_of(entity: Entity) -> int:
 
 
 def tombstone_of(entity: Entity) -> Entity:
-    """A row without its contents, under the same key: nobody can commit this turn again (P10)."""
-    kept = ("PartitionKey", "RowKey", "EventTypes", "ExecutionId", "Generation", "TurnNumber")
-    return {name: entity[name] for name in kept} | {"IsTerminal": entity["IsTerminal"], "CommitId": ""}
+    """A row without contents and commit id, under the same key: nobody can commit this turn again (P10)."""
+    kept = ("PartitionKey", "RowKey", "EventTypes", "ExecutionId", "Generation", "TurnNumber", "IsTerminal")
+    return {name: entity[name] for name in kept}
 
 
 def _types(turn: Turn) -> str:
