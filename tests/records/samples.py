@@ -1,0 +1,89 @@
+"""One record of every kind, with every field set: what the codec has to carry."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from durable_ext.records import events, messages
+from durable_ext.records.events import Event
+from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Execution, Parent
+from durable_ext.records.messages import Body
+from durable_ext.records.payloads import inline, stored
+
+NOON = datetime(2030, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+VALUE = inline(b'{"text":"h\xc3\xa9llo","n":[1,2.5,null,true]}')
+BLOB = stored("order-1/abc.json.gz", 70_000)
+TAGS = {"team": "a"}
+PARENT = Parent(instance_id="boss", execution_id="b1", task_id=7, name="main")
+EXECUTION = Execution(instance_id="order-1", execution_id="e1", generation=2)
+FAILURE = Failure(
+    type="shop.OutOfStock",
+    message="no stock",
+    traceback="Traceback ...",
+    cause=Failure(type="OSError", message="gone", retryable=False),
+    retryable=False,
+    properties={"sku": "x", "n": 1},
+)
+
+EVENTS: list[Event] = [
+    events.ExecutionStarted(name="main", input=VALUE, version="2", parent=PARENT, tags=TAGS, created_at=NOON),
+    events.TaskCompleted(task_id=1, result=VALUE),
+    events.TaskFailed(task_id=1, failure=FAILURE),
+    events.ChildCompleted(task_id=1, result=BLOB),
+    events.ChildFailed(task_id=1, failure=FAILURE),
+    events.TimerFired(task_id=1),
+    events.EventRaised(name="approval", input=VALUE),
+    events.ExecutionSuspended(reason="stop"),
+    events.ExecutionResumed(reason="go"),
+    events.ExecutionTerminated(reason="enough", recursive=False),
+    events.TaskScheduled(id=1, name="reserve", input=BLOB, placement="queue", tags=TAGS),
+    events.TimerCreated(id=1, fire_at=NOON),
+    events.ChildScheduled(
+        id=1,
+        name="ship",
+        instance_id="e1:1",
+        execution_id="c1",
+        input=VALUE,
+        version="2",
+        tags=TAGS,
+        detached=True,
+    ),
+    events.EventSent(id=1, instance_id="other", name="hello", input=VALUE),
+    events.CustomStatusSet(status=VALUE),
+    events.ExecutionCompleted(result=VALUE),
+    events.ExecutionFailed(failure=FAILURE),
+    events.ContinuedAsNew(
+        input=VALUE,
+        execution_id="e2",
+        carried=(
+            events.EventRaised(name="late", input=VALUE),
+            events.ExecutionSuspended(reason="stop"),
+            events.ExecutionResumed(reason="go"),
+            events.ExecutionTerminated(reason="enough"),
+        ),
+        version="2",
+    ),
+]
+
+BODIES: list[Body] = [
+    messages.StartExecution(
+        execution=EXECUTION,
+        name="main",
+        input=VALUE,
+        version="2",
+        parent=PARENT,
+        tags=TAGS,
+        created_at=NOON,
+        scheduled_start=NOON,
+        row_etag='W/"1"',
+    ),
+    messages.FinishTask(task_id=1, result=VALUE),
+    messages.FinishChild(task_id=1, failure=FAILURE),
+    messages.FireTimer(task_id=1, fire_at=NOON),
+    messages.RaiseEvent(name="approval", input=BLOB),
+    messages.Terminate(reason="enough", recursive=False),
+    messages.Suspend(reason="stop"),
+    messages.Resume(reason="go"),
+    messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS),
+]
