@@ -87,6 +87,7 @@ class Host:
         self._engine.attach(worker)
         pump_settings = msgspec.structs.replace(self._settings.pump, work_room=2 * settings.activity_slots)
         pump = Pump(worker, store, store, pump_settings, self._outage)
+        worker.client.local = pump
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(pump.keep_leases())
             feeding = [group.create_task(pump.poll()), group.create_task(self._timers.run())]

@@ -43,7 +43,7 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`lease`: how long a delivery stays hidden after its process died. `max_attempts`: then it is poison.
     `control_batch`, `work_batch`: deliveries of one receive. `control_room`: messages of one control queue held at
     once; a session mostly waits, so many fit. `work_room`: work items held at once; more than run here would keep them
-    from other processes.
+    from other processes. `start_room`: instances started here that may begin here without a queue.
     """
 
     lease: timedelta = timedelta(seconds=30)
@@ -51,6 +51,7 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     control_batch: int = 16
     work_batch: int = 4
     control_room: int = 128
+    start_room: int = 128
     work_room: int = 40
 
     def __post_init__(self) -> None:
@@ -73,6 +74,11 @@ class Room:
             self._changed.clear()
             await self._changed.wait()
         return self._free
+
+    @property
+    def has_free(self) -> bool:
+        """Whether one more fits."""
+        return self._free > 0
 
     def take(self, count: int) -> None:
         """So many came in."""
@@ -101,6 +107,8 @@ class Pump:
         self._settings = settings
         self._outage = outage or Outage()
         self._keeper = LeaseKeeper(provider, settings.lease, self._outage)
+        self._starts = Room(settings.start_room)
+        self._is_polling = False
         self._handling: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
 
@@ -110,6 +118,13 @@ class Pump:
 
     async def poll(self) -> None:
         """Receive and hand on, until cancelled. Storage errors slow it down and never end it."""
+        self._is_polling = True
+        try:
+            await self._poll_all()
+        finally:
+            self._is_polling = False
+
+    async def _poll_all(self) -> None:
         async with asyncio.TaskGroup() as pollers:
             for partition in range(self._provider.partitions):
                 receive = self._control(partition)
@@ -117,6 +132,19 @@ class Pump:
                 pollers.create_task(self._poll(receive, room, self._settings.control_batch))
             room = Room(self._settings.work_room)
             pollers.create_task(self._poll(self._feed.receive_work, room, self._settings.work_batch))
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a message reserved for this pump is hidden at first."""
+        return self._settings.lease
+
+    def has_room(self) -> bool:
+        """Whether one more instance may begin here: the pump runs and is not full (S4)."""
+        return self._is_polling and self._starts.has_free
+
+    def adopt(self, delivery: Delivery) -> None:
+        """Deal with a delivery that was reserved in this process, as with one received (S4)."""
+        self._take(delivery, self._starts)
 
     async def settle_work(self, grace: timedelta) -> None:
         """Let the work items being run end; what has not ended after `grace` is given back for others to take."""
