@@ -84,7 +84,7 @@ def _decode_foreign(kind: Any, value: Any) -> Any:
 
 
 def _type_name(kind: Any) -> str:
-    return getattr(kind, "__qualname__", None) or str(kind)
+    return kind.__qualname__ if isinstance(kind, type) else str(kind)
 
 
 def encode(converter: Converter, value: Any) -> Payload:

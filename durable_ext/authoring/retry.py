@@ -31,8 +31,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError("max_attempts counts the first attempt and is at least 1")
         if self.first_interval <= timedelta(0):
             raise InvalidInputError("first_interval must be longer than zero")
-        if self.coefficient < 1:
+        if not self.coefficient >= 1:  # also when it is not a number
             raise InvalidInputError("coefficient is at least 1: pauses do not shrink")
+        if self.max_interval is not None and self.max_interval <= timedelta(0):
+            raise InvalidInputError("max_interval must be longer than zero")
+        if self.timeout is not None and self.timeout <= timedelta(0):
+            raise InvalidInputError("timeout must be longer than zero")
 
     def pause(self, attempt: int, failure: Failure, started: datetime, now: datetime) -> timedelta | None:
         """The pause after failed attempt number `attempt` (from 1), or None to give up."""
