@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ class Store(Provider, Feed, Catalog):
 
 
 @asynccontextmanager
-async def running(store: Store, registry: Registry) -> AsyncIterator[Worker]:
+async def running(store: Store, registry: Registry) -> AsyncGenerator[Worker]:
     """A worker that gets what comes to the store's queues."""
     worker = Worker(store, store, registry)
 
@@ -30,9 +30,7 @@ async def running(store: Store, registry: Registry) -> AsyncIterator[Worker]:
         return lambda: store.receive_control(partition, limit=16, lease=_LEASE, wait=_WAIT)
 
     pumps = [asyncio.create_task(_pump(worker, control(partition))) for partition in range(store.partitions)]
-    pumps.append(
-        asyncio.create_task(_pump(worker, lambda: store.receive_work(limit=16, lease=_LEASE, wait=_WAIT)))
-    )
+    pumps.append(asyncio.create_task(_pump(worker, lambda: store.receive_work(limit=16, lease=_LEASE, wait=_WAIT))))
     try:
         yield worker
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +29,13 @@ def broken_links(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_links_lead_somewhere(page: object) -> None:
-    assert broken_links(getattr(page, "name", "")) == []
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page.name) == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_modules_and_tests_named_are_there(page: object) -> None:
-    named = set(_PATH.findall(read(getattr(page, "name", ""))))
+def test_modules_and_tests_named_are_there(page: Path) -> None:
+    named = set(_PATH.findall(read(page.name)))
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
@@ -46,5 +47,9 @@ def test_index_names_every_page() -> None:
 def test_a_broken_link_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "[a](index.md) [b](nowhere.md) [c](index.md#nowhere) [d](https://example.org/x)"
     real = read
-    monkeypatch.setattr(f"{__name__}.read", lambda name: text if name == "planted.md" else real(name))
+
+    def planted(name: str) -> str:
+        return text if name == "planted.md" else real(name)
+
+    monkeypatch.setattr(f"{__name__}.read", planted)
     assert broken_links("planted.md") == ["nowhere.md", "index.md#nowhere"]

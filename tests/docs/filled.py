@@ -1,0 +1,81 @@
+"""A hub with a few instances whose fate is known, for the queries of docs/storage-layout.md."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from durable_ext import Client, OrchestrationContext, Registry, RuntimeStatus, Worker
+
+from .hub import Store, running
+
+BIG = "x" * 50_000
+COMPLETED, LARGE, FAILED, WAITING = "order-1", "large-1", "broken-1", "waiting-1"
+_PATIENCE = timedelta(seconds=30)
+
+# What the history of the completed instance has to show, turn by turn.
+COMPLETED_HISTORY = [
+    (0, "ExecutionStarted"),
+    (0, "TaskScheduled"),
+    (1, "TaskCompleted"),
+    (1, "ExecutionCompleted"),
+]
+# Over all four instances.
+EVENT_TYPES = {
+    "ExecutionStarted": 4,
+    "TaskScheduled": 3,
+    "TaskCompleted": 2,
+    "TaskFailed": 1,
+    "ExecutionCompleted": 2,
+    "ExecutionFailed": 1,
+    "CustomStatusSet": 1,
+}
+REASON = "the warehouse is closed"
+
+
+async def echo(value: Any) -> Any:
+    return value
+
+
+async def refuse(value: Any) -> Any:
+    raise ValueError(REASON)
+
+
+async def order(ctx: OrchestrationContext, value: Any) -> Any:
+    return await ctx.call_activity("echo", value)
+
+
+async def broken(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_activity("refuse")
+
+
+async def waiting(ctx: OrchestrationContext) -> Any:
+    ctx.set_custom_status("waits")
+    return await ctx.wait_for_external_event("go")
+
+
+def registry() -> Registry:
+    made = Registry()
+    for activity in (echo, refuse):
+        made.add_activity(activity)
+    for orchestrator in (order, broken, waiting):
+        made.add_orchestrator(orchestrator)
+    return made
+
+
+async def fill(store: Store) -> None:
+    """Create the hub and run the instances in it."""
+    await store.create_hub()
+    async with running(store, registry()) as worker:
+        await _run(worker, worker.client)
+
+
+async def _run(worker: Worker, client: Client) -> None:
+    await client.start("order", "tea", instance_id=COMPLETED)
+    await client.start("order", BIG, instance_id=LARGE)
+    await client.start("broken", instance_id=FAILED)
+    await client.start("waiting", instance_id=WAITING)
+    for instance_id in (COMPLETED, LARGE, FAILED):
+        await client.wait_for_completion(instance_id, _PATIENCE)
+    await client.wait_until(WAITING, lambda row: row.status is RuntimeStatus.RUNNING, _PATIENCE)
+    await worker.tidy()
