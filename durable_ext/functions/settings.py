@@ -23,9 +23,6 @@ LOCAL_ORIGIN = "http://localhost:7071"
 # A hub names tables, queues and a container; letters and digits are what all three take.
 _HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 _DEFAULT_HUB = "DurableHub"
-_ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
-# A pattern, because the host accepts comments in that file and a JSON parser does not.
-_PREFIX_IN_HOST_JSON = re.compile(r'"routePrefix"\s*:\s*"([^"]*)"')
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -49,7 +46,10 @@ SETTINGS = (
 
 
 class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings as values. `sqlite_file` None means Azure Storage. `base_url` has no slash at its end."""
+    """The settings as values. `sqlite_file` None means Azure Storage. `base_url` has no slash at its end.
+
+    `max_attempts` is the host's: how often it tries a message before it puts it into the poison queue.
+    """
 
     hub: str
     partitions: int = DEFAULT_PARTITIONS
@@ -58,12 +58,14 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     auth_level: str = "function"
     base_url: str = LOCAL_ORIGIN
     route_prefix: str = "api"
+    max_attempts: int = 5
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
 
 
 def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) -> AppSettings:
     """The settings of an environment. Raises ConfigurationError that names the setting which is wrong."""
     text = {name: value.strip() for name, value in environ.items() if value.strip()}
+    folder = app_folder or Path.cwd()
     budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
     slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
     return AppSettings(
@@ -73,7 +75,8 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         sqlite_file=_sqlite_file(text.get("DURABLE_STORAGE", "azure")),
         auth_level=_auth_level(text.get("DURABLE_HTTP_AUTH_LEVEL", "function")),
         base_url=_base_url(text),
-        route_prefix=_route_prefix(environ, app_folder or Path.cwd()),
+        route_prefix=_route_prefix(environ, folder),
+        max_attempts=_max_attempts(environ, folder),
         worker=WorkerSettings(activity_slots=slots, session_budget=timedelta(seconds=budget)),
     )
 
@@ -138,11 +141,24 @@ def _base_url(environ: Mapping[str, str]) -> str:
     return f"{scheme}://{site}"
 
 
+def _host_option(environ: Mapping[str, str], app_folder: Path, option: str) -> str | None:
+    """An option of an extension, as the host sees it: a setting of its own overrides what host.json says."""
+    name = option.rpartition("__")[2]
+    chosen = environ.get(f"AzureFunctionsJobHost__extensions__{option}")
+    file = app_folder / "host.json"
+    if chosen is not None or not file.is_file():
+        return chosen
+    # A pattern, because the host accepts comments in that file and a JSON parser does not.
+    found = re.search(rf'"{name}"\s*:\s*"?([^",}}]*)', file.read_text(encoding="utf-8"))
+    return found[1].strip() if found else None
+
+
 def _route_prefix(environ: Mapping[str, str], app_folder: Path) -> str:
-    # The host keeps the prefix to itself: a setting of its own overrides what host.json says, and empty means none.
-    chosen = environ.get(_ROUTE_PREFIX)
-    if chosen is None:
-        file = app_folder / "host.json"
-        found = _PREFIX_IN_HOST_JSON.search(file.read_text(encoding="utf-8")) if file.is_file() else None
-        chosen = found[1] if found else "api"
-    return chosen.strip("/")
+    chosen = _host_option(environ, app_folder, "http__routePrefix")
+    return "api" if chosen is None else chosen.strip("/")
+
+
+def _max_attempts(environ: Mapping[str, str], app_folder: Path) -> int:
+    # What is wrong here is the host's to refuse; we only tell people the number.
+    chosen = _host_option(environ, app_folder, "queues__maxDequeueCount") or ""
+    return int(chosen) if chosen.isascii() and chosen.isdigit() else 5

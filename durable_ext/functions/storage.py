@@ -16,7 +16,7 @@ def open_store(settings: AppSettings, environ: Mapping[str, str]) -> AzureStorag
     if settings.sqlite_file is not None:
         from durable_ext.providers.sqlite.provider import SqliteProvider
 
-        return SqliteProvider(settings.sqlite_file)
+        return SqliteProvider(settings.sqlite_file, hub=settings.hub, partitions=settings.partitions)
     from durable_ext.providers.azure_storage.connection import connection_from_settings
     from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 

@@ -16,6 +16,8 @@ from durable_ext.providers.azure_storage.names import POISON_SUFFIX, HubNames
 if TYPE_CHECKING:
     from durable_ext.functions.engine import Engine
     from durable_ext.functions.settings import AppSettings
+    from durable_ext.records.messages import Delivery
+    from durable_ext.worker.worker import Worker
 
 MOUNT = "durabletask"
 JANITOR_NAME = "durable_janitor"
@@ -41,11 +43,13 @@ def engine_functions(engine: Engine) -> list[Any]:
 def _add_queue(container: func.Blueprint, engine: Engine, queue: str, name: str) -> None:
     async def process(message: func.QueueMessage) -> None:
         worker = await engine.worker()
-        await worker.process(await _delivery(worker, queue, message))
+        await worker.process(await _delivery(worker, queue, message, message.dequeue_count or 1))
 
     async def process_poison(message: func.QueueMessage) -> None:
         worker = await engine.worker()
-        await worker.process_poison(await _delivery(worker, queue + POISON_SUFFIX, message))
+        # The host has put a copy there, which counts from 1 again; what matters is how often it was tried before.
+        attempts = engine.settings.max_attempts
+        await worker.process_poison(await _delivery(worker, queue + POISON_SUFFIX, message, attempts))
 
     _add_queue_trigger(container, engine, queue, process, name)
     _add_queue_trigger(container, engine, queue + POISON_SUFFIX, process_poison, f"{name}_poison")
@@ -64,9 +68,9 @@ def _add_queue_trigger(
     container.function_name(name)(trigger(function))
 
 
-async def _delivery(worker: Any, queue: str, message: func.QueueMessage) -> Any:
+async def _delivery(worker: Worker, queue: str, message: func.QueueMessage, attempts: int) -> Delivery:
     body = message.get_body().decode("utf-8", errors="backslashreplace")
-    return await worker.provider.open_delivery(queue, message.id or "", body, message.dequeue_count or 1)
+    return await worker.provider.open_delivery(queue, message.id or "", body, attempts)
 
 
 def _add_janitor(container: func.Blueprint, engine: Engine) -> None:

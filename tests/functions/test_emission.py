@@ -208,10 +208,16 @@ def test_an_indexed_app() -> None:
     def copy(blob: func.InputStream) -> None: ...
 
     assert copy is not None
+
+    @app.route(route="first")
+    def alpha(req: func.HttpRequest) -> str:
+        return "first"
+
+    assert alpha is not None
     functions = index(app)
     functions.close()
-    assert [function.name for function in functions.http] == ["ping_a", HTTP_NAME]
-    assert (functions.http[0].route, functions.http[0].auth_level) == ("ping/a", "function")
+    assert [function.name for function in functions.http] == ["alpha", "ping_a", HTTP_NAME]
+    assert (functions.http[1].route, functions.http[1].auth_level) == ("ping/a", "function")
     assert [timer.name for timer in functions.timers] == ["durable_janitor"]
     assert functions.queues[0].queue_name == "orders-control-00"
     assert functions.unserved == (("copy", "blobTrigger"),)

@@ -21,5 +21,5 @@ def test_a_constant_pause_until_the_attempts_are_used_up() -> None:
 
 @pytest.mark.parametrize(("interval", "attempts"), [(0, 3), (-1, 3), (1, 0)])
 def test_what_cannot_be(interval: int, attempts: int) -> None:
-    with pytest.raises(ValueError, match="interval|attempts"):
+    with pytest.raises(ValueError, match=r"interval|attempts"):
         RetryOptions(interval, attempts)

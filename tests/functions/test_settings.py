@@ -111,6 +111,14 @@ def test_the_route_prefix_is_that_of_the_host(tmp_path: Path) -> None:
     assert read_settings({override: "x"}, EMPTY).route_prefix == "x"
 
 
+def test_the_attempts_are_those_of_the_host(tmp_path: Path) -> None:
+    override = "AzureFunctionsJobHost__extensions__queues__maxDequeueCount"
+    (tmp_path / "host.json").write_text('{"extensions": {"queues": {"maxDequeueCount": 7}}}', encoding="utf-8")
+    assert read_settings({}, EMPTY).max_attempts == 5
+    assert read_settings({}, tmp_path).max_attempts == 7
+    assert read_settings({override: "3"}, tmp_path).max_attempts == 3
+
+
 def test_the_docs_tell_the_same() -> None:
     rows = re.findall(r"^\| `(DURABLE_\w+)` \| (.+?) \| (.+?) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == [(setting.name, setting.default, setting.meaning) for setting in SETTINGS]

@@ -109,6 +109,7 @@ def test_a_storage_that_does_not_answer_is_tried_again(monkeypatch: pytest.Monke
     monkeypatch.setenv("AzureWebJobsStorage", azurite)
     monkeypatch.setenv("DURABLE_HUB", hub)
     create_hub, calls = AzureStorageProvider.create_hub, 0
+    close, closed = AzureStorageProvider.close, 0
 
     async def fails_first(self: AzureStorageProvider) -> None:
         nonlocal calls
@@ -117,11 +118,18 @@ def test_a_storage_that_does_not_answer_is_tried_again(monkeypatch: pytest.Monke
             raise StorageUnavailableError("throttled")
         await create_hub(self)
 
+    async def counted(self: AzureStorageProvider) -> None:
+        nonlocal closed
+        closed += 1
+        await close(self)
+
     async def run() -> None:
         monkeypatch.setattr(AzureStorageProvider, "create_hub", fails_first)
+        monkeypatch.setattr(AzureStorageProvider, "close", counted)
         app = DurableApp()
         with pytest.raises(StorageUnavailableError):
             await app.worker()
+        assert closed == 1
         worker = await app.worker()
         await worker.provider.delete_hub()
         await app.close()

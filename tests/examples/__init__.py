@@ -1,0 +1,1 @@
+"""Each sample of examples/ run to its end."""
