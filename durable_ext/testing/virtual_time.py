@@ -1,0 +1,120 @@
+"""Virtual time: an event loop that jumps to its next timer instead of waiting for it.
+
+A test of hours runs in milliseconds, and two runs are alike. Time stands still while something outside the loop may
+still report: a call in an executor is waited for, and with sockets open time passes as on the wall. When nothing is
+ready, no timer is set and nothing outside is awaited, the loop raises instead of hanging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, TypeVar
+
+from durable_ext.providers.contract import Clock
+
+T = TypeVar("T")
+_Ready = list[tuple[selectors.SelectorKey, int]]
+_Select = Callable[[float | None], _Ready]
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+_MICROSECONDS = 1_000_000
+# The pipe by which other threads wake the loop.
+_OWN_FILES = 1
+
+
+class DeadlockError(RuntimeError):
+    """Every task waits for another one, and nothing will ever happen. The message names the tasks."""
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """The event loop. `time()` counts virtual seconds from 0; `now()` is the clock, `start` and what has passed since.
+
+    Threads that report to the loop must be started with `run_in_executor` (or `asyncio.to_thread`): of others it does
+    not know.
+    """
+
+    def __init__(self, start: datetime = START) -> None:
+        super().__init__(_Selector(self._wait))
+        self._start = start
+        # Whole microseconds, as datetime has them: a wait until some time never ends just short of it.
+        self._passed = 0
+        self._outside = 0
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._passed / _MICROSECONDS
+
+    def now(self) -> datetime:
+        """Aware virtual time, UTC."""
+        return self._start + timedelta(microseconds=self._passed)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """As any loop does; time stands still until the call is over."""
+        future = super().run_in_executor(executor, func, *args)
+        self._outside += 1
+        future.add_done_callback(self._came_back)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the loop's own signature
+        """As any loop does. Its thread is not in an executor, so it is counted here."""
+        self._outside += 1
+        try:
+            if sys.version_info >= (3, 12):
+                await super().shutdown_default_executor(timeout)
+            else:
+                await super().shutdown_default_executor()
+        finally:
+            self._outside -= 1
+
+    def _came_back(self, _future: asyncio.Future[Any]) -> None:
+        self._outside -= 1
+
+    def _wait(self, select: _Select, timeout: float | None, open_files: int) -> _Ready:
+        """Nothing is ready: wait really while something outside can become ready, else jump."""
+        if self._outside:
+            return select(None)
+        if open_files > _OWN_FILES:
+            before = monotonic()
+            ready = select(timeout)
+            self._pass(monotonic() - before)
+            return ready
+        if timeout is None:
+            raise DeadlockError(f"nothing is ready and no timer is set; waiting: {_names(self)}")
+        self._pass(timeout)
+        return []
+
+    def _pass(self, seconds: float) -> None:
+        self._passed = max(self._passed + 1, math.ceil((self.time() + seconds) * _MICROSECONDS))
+
+
+class _Selector(selectors.DefaultSelector):
+    """Asks the loop before it waits."""
+
+    def __init__(self, wait: Callable[[_Select, float | None, int], _Ready]) -> None:
+        super().__init__()
+        self._wait = wait
+
+    def select(self, timeout: float | None = None) -> _Ready:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        return self._wait(super().select, timeout, len(self.get_map()))
+
+
+def run(main: Callable[[Clock], Coroutine[Any, Any, T]], *, start: datetime = START) -> T:
+    """Run `main(clock)` to its end in virtual time that begins at `start`. Raises DeadlockError when it never ends."""
+    with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(start)) as runner:
+        loop = runner.get_loop()
+        if not isinstance(loop, VirtualTimeLoop):
+            raise TypeError("the runner did not use the loop it was given")
+        return runner.run(main(loop.now))
+
+
+def _names(loop: asyncio.AbstractEventLoop) -> str:
+    return ", ".join(sorted(task.get_name() for task in asyncio.all_tasks(loop)))
