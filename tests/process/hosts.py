@@ -42,8 +42,7 @@ class Host:
         self.port = free_port()
         self.log = folder / "host.log"
         self._folder = folder
-        self._command = [sys.executable, "-m", "durable_ext", "host", "--app", str(app), "--port", str(self.port)]
-        self._command += arguments
+        self._command = [sys.executable, "-m", "durable_ext", "host", "--app", str(app), *arguments]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("DURABLE_", "AzureWebJobs"))}
         self._environ = clean | {"PYTHONPATH": str(ROOT)} | dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +60,11 @@ class Host:
         """Start it, without waiting for anything."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._environ, stdout=log, stderr=subprocess.STDOUT
+                [*self._command, "--port", str(self.port)],
+                cwd=self._folder,
+                env=self._environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         return self
 

@@ -1,0 +1,372 @@
+"""The commands on a SQLite file: what they print, what they do, and their exit codes (docs/cli.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.host.cli import main
+from durable_ext.host.exit_codes import ExitCode
+from durable_ext.host.pump import Pump
+from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.records.messages import Quarantined
+from durable_ext.worker.worker import Worker
+
+from .virtual import START
+
+
+async def double(number: int) -> int:
+    return 2 * number
+
+
+async def doubled(ctx: OrchestrationContext, number: int) -> int:
+    ctx.set_custom_status("doubling")
+    return await ctx.call_activity(double, number)
+
+
+async def fails(_: OrchestrationContext) -> None:
+    raise ValueError("on purpose")
+
+
+async def waits(ctx: OrchestrationContext) -> Any:
+    return await ctx.wait_for_external_event("go")
+
+
+def registry() -> Registry:
+    found = Registry()
+    found.add_activity(double)
+    for orchestrator in (doubled, fails, waits):
+        found.add_orchestrator(orchestrator)
+    return found
+
+
+class Hub:
+    """A hub in a file, and the command line on it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file = folder / "hub.sqlite"
+        self._capsys = capsys
+        self.errors = ""
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        self._capsys.readouterr()
+        try:
+            code = main([*arguments, "--storage", f"sqlite:{self.file}"])
+        except SystemExit as error:
+            code = int(error.code or 0)
+        printed = self._capsys.readouterr()
+        self.errors = printed.err
+        return code, printed.out
+
+    def ok(self, *arguments: str) -> str:
+        code, output = self.run(*arguments)
+        assert code == ExitCode.OK, self.errors
+        return output
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.ok(*arguments, "--json"))
+
+    def ended(self, *arguments: str) -> str:
+        """Start an instance that a worker brings to its end; its id."""
+        with self.serving():
+            code, output = self.run("start", *arguments, "--wait", "20", "--json")
+        assert code in (ExitCode.OK, ExitCode.INSTANCE_FAILED), self.errors
+        return json.loads(output)["instanceId"]
+
+    @contextmanager
+    def serving(self) -> Generator[None]:
+        """A worker in a thread of its own, as a host would run it."""
+        loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        ready = threading.Event()
+
+        async def serve() -> None:
+            stop = asyncio.Event()
+            loops.append((asyncio.get_running_loop(), stop))
+            await self.with_store(lambda store: _work(store, ready, stop))
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        thread.start()
+        assert ready.wait(20)
+        try:
+            yield
+        finally:
+            loop, stop = loops[0]
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(20)
+
+    async def with_store(self, use: Callable[[SqliteProvider], Any]) -> Any:
+        store = SqliteProvider(str(self.file))
+        try:
+            await store.create_hub()
+            return await use(store)
+        finally:
+            await store.close()
+
+
+async def _work(store: SqliteProvider, ready: threading.Event, stop: asyncio.Event) -> None:
+    worker = Worker(store, store, registry())
+    pump = Pump(worker, store, store)
+    tasks = [asyncio.create_task(pump.poll()), asyncio.create_task(pump.keep_leases())]
+    ready.set()
+    await stop.wait()
+    tasks[0].cancel()
+    await worker.drain(timedelta(seconds=5))
+    await pump.settle(timedelta(seconds=5))
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.chdir(tmp_path)
+    environ = dict(os.environ)
+    for name in environ:
+        if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
+            del os.environ[name]
+    yield Hub(tmp_path, capsys)
+    os.environ.clear()
+    os.environ.update(environ)
+
+
+def test_start_prints_the_id(hub: Hub) -> None:
+    assert hub.ok("start", "doubled", "--id", "a", "--input", "21") == "a\n"
+    assert len(hub.json("start", "doubled")["instanceId"]) == 32
+    status = hub.json("status", "a")
+    assert (status["name"], status["runtimeStatus"], status["input"]) == ("doubled", "Pending", 21)
+
+
+def test_start_takes_its_input_from_a_file_or_standard_input(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "input.json").write_text('{"größe": 1}', encoding="utf-8")
+    hub.ok("start", "doubled", "--id", "a", "--input-file", "input.json")
+    assert hub.json("status", "a")["input"] == {"größe": 1}
+    monkeypatch.setattr(sys, "stdin", io.StringIO("[1]"))
+    hub.ok("start", "doubled", "--id", "b", "--input-file", "-")
+    assert hub.json("status", "b")["input"] == [1]
+
+
+def test_start_and_wait(hub: Hub) -> None:
+    with hub.serving():
+        code, output = hub.run("start", "doubled", "--input", "21", "--wait", "20")
+        assert code == ExitCode.OK
+        assert "Completed" in output
+        assert "42" in output
+        code, output = hub.run("start", "fails", "--wait", "20", "--json")
+        assert code == ExitCode.INSTANCE_FAILED
+        assert json.loads(output)["failure"]["message"] == "on purpose"
+
+
+def test_waiting_has_an_end(hub: Hub) -> None:
+    code, _ = hub.run("start", "waits", "--id", "a", "--wait", "0.1")
+    assert code == ExitCode.TIMED_OUT
+    assert "0.1 seconds" in hub.errors
+
+
+def test_an_id_that_is_taken(hub: Hub) -> None:
+    hub.ok("start", "waits", "--id", "a")
+    assert hub.run("start", "waits", "--id", "a")[0] == ExitCode.WRONG_STATE
+    assert hub.errors.startswith("durable: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("start", "doubled", "--input", "no json"),
+        ("start", "doubled", "--input-file", "missing.json"),
+        ("start", "doubled", "--input", "1", "--input-file", "x"),
+        ("start", "doubled", "--id", "a/b"),
+        ("start", ""),
+        ("start",),
+        ("nonsense",),
+        ("list", "--status", "Nonsense"),
+        ("list", "--created-from", "yesterday"),
+        ("list", "--top", "0"),
+        ("purge",),
+        ("purge", "a", "--status", "Completed"),
+        ("purge", "--status", "Running"),
+    ],
+)
+def test_wrong_command_lines(hub: Hub, arguments: tuple[str, ...]) -> None:
+    hub.ok("start", "waits")
+    assert hub.run(*arguments)[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "x"),
+        ("history", "x"),
+        ("raise", "x", "go"),
+        ("terminate", "x"),
+        ("suspend", "x"),
+        ("resume", "x"),
+        ("restart", "x"),
+        ("purge", "x"),
+        ("quarantine", "show", "x"),
+        ("quarantine", "replay", "x"),
+        ("quarantine", "delete", "x"),
+    ],
+)
+def test_what_is_not_there(hub: Hub, arguments: tuple[str, ...]) -> None:
+    assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
+    assert not hub.file.exists(), "a look creates no hub"
+    hub.ok("start", "waits")
+    assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
+    assert "x" in hub.errors
+
+
+def test_status_for_people(hub: Hub) -> None:
+    instance_id = hub.ended("doubled", "--input", "4")
+    lines = dict(line.split(maxsplit=1) for line in hub.ok("status", instance_id).splitlines())
+    assert lines["runtimeStatus"] == "Completed"
+    assert (lines["output"], lines["customStatus"]) == ("8", "doubling")
+
+
+def test_the_traceback_of_a_failure_is_shown(hub: Hub) -> None:
+    instance_id = hub.ended("fails")
+    output = hub.ok("status", instance_id)
+    assert "ValueError: on purpose" in output
+    assert "test_cli.py" in output
+
+
+def test_list(hub: Hub) -> None:
+    done = hub.ended("doubled", "--id", "b-1", "--input", "1")
+    for name in ("a-2", "a-1"):
+        hub.ok("start", "waits", "--id", name)
+    assert [one["instanceId"] for one in hub.json("list")] == ["a-1", "a-2", "b-1"]
+    assert [one["instanceId"] for one in hub.json("list", "--prefix", "a-")] == ["a-1", "a-2"]
+    assert [one["instanceId"] for one in hub.json("list", "--name", "doubled")] == [done]
+    assert [one["instanceId"] for one in hub.json("list", "--status", "completed", "--status", "Failed")] == [done]
+    assert hub.json("list", "--created-from", "2100-01-01") == []
+    assert len(hub.json("list", "--created-from", "2000-01-01T00:00:00+02:00", "--created-to", "2100-01-01")) == 3
+    titles, *rows = hub.ok("list", "--top", "2").splitlines()
+    assert titles.split() == ["ID", "NAME", "STATUS", "CREATED", "UPDATED"]
+    assert [row.split()[:3] for row in rows] == [["a-1", "waits", "Pending"], ["a-2", "waits", "Pending"]]
+    assert "--top" in hub.errors
+
+
+def test_history(hub: Hub) -> None:
+    instance_id = hub.ended("doubled", "--input", "4")
+    turns = hub.json("history", instance_id)
+    events = [event for turn in turns for event in turn["events"]]
+    assert [event["type"] for event in events] == [
+        "ExecutionStarted",
+        "CustomStatusSet",
+        "TaskScheduled",
+        "TaskCompleted",
+        "ExecutionCompleted",
+    ]
+    assert (events[2]["input"], events[3]["result"]) == (4, 8)
+    lines = hub.ok("history", instance_id).splitlines()
+    assert len(lines) == 1 + len(events)
+    assert "name=double input=4" in lines[3]
+
+
+def test_history_of_one_that_has_not_begun_is_empty(hub: Hub) -> None:
+    hub.ok("start", "waits", "--id", "a")
+    assert hub.json("history", "a") == []
+
+
+def test_raise_suspend_resume_terminate(hub: Hub) -> None:
+    hub.ok("start", "waits", "--id", "a")
+    hub.ok("start", "waits", "--id", "b")
+    assert "raised" in hub.ok("raise", "a", "go", "--data", '{"x": 1}')
+    assert hub.json("suspend", "a", "--reason", "lunch") == {"instanceId": "a"}
+    hub.ok("resume", "a")
+    hub.ok("terminate", "b", "--reason", "enough")
+    with hub.serving():
+        assert hub.run("start", "waits", "--id", "c", "--wait", "0.2")[0] == ExitCode.TIMED_OUT
+        until_ended(hub, "a", "b")
+    assert hub.json("status", "a")["output"] == {"x": 1}
+    assert hub.json("status", "b")["runtimeStatus"] == "Terminated"
+    for command in (("raise", "a", "go"), ("suspend", "a"), ("resume", "a"), ("terminate", "b")):
+        assert hub.run(*command)[0] == ExitCode.WRONG_STATE
+
+
+def until_ended(hub: Hub, *ids: str) -> None:
+    nobody = threading.Event()
+    for _ in range(200):
+        if all(hub.json("status", one)["runtimeStatus"] in ("Completed", "Terminated") for one in ids):
+            return
+        nobody.wait(0.05)
+    raise AssertionError(f"{ids} have not ended")
+
+
+def test_restart(hub: Hub) -> None:
+    hub.ended("doubled", "--id", "a", "--input", "4")
+    new = hub.json("restart", "a")["instanceId"]
+    assert new != "a"
+    assert hub.json("status", new)["input"] == 4
+    assert hub.ok("restart", "a", "--same-id") == "a\n"
+    assert hub.run("restart", "a", "--same-id")[0] == ExitCode.WRONG_STATE
+
+
+def test_purge(hub: Hub) -> None:
+    hub.ended("doubled", "--id", "a", "--input", "1")
+    hub.ended("fails", "--id", "b")
+    hub.ok("start", "waits", "--id", "c")
+    assert hub.run("purge", "c")[0] == ExitCode.WRONG_STATE
+    assert hub.ok("purge", "a") == "1 purged\n"
+    assert hub.json("purge", "--status", "Failed", "--created-from", "2000-01-01") == {"instancesDeleted": 1}
+    assert [one["instanceId"] for one in hub.json("list")] == ["c"]
+
+
+def test_quarantine(hub: Hub) -> None:
+    def kept(number: int) -> Quarantined:
+        return Quarantined(
+            id=f"q{number}",
+            queue="control-0",
+            body="nonsense",
+            reason="it cannot be read",
+            instance_id="a",
+            dequeue_count=6,
+            time=START + timedelta(minutes=number),
+        )
+
+    async def keep(store: SqliteProvider) -> None:
+        await store.quarantine(kept(1))
+        await store.quarantine(kept(2))
+
+    asyncio.run(hub.with_store(keep))
+    assert [one["id"] for one in hub.json("quarantine", "list")] == ["q1", "q2"]
+    assert "it cannot be read" in hub.ok("quarantine", "list")
+    assert hub.json("quarantine", "show", "q1")["body"] == "nonsense"
+    assert "nonsense" in hub.ok("quarantine", "show", "q1")
+    assert hub.json("quarantine", "replay", "q1") == {"id": "q1", "replayed": True}
+    assert "deleted" in hub.ok("quarantine", "delete", "q2")
+    assert hub.json("quarantine", "list") == []
+
+
+def test_storage_that_does_not_answer(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = "".join(f"{kind}Endpoint=http://127.0.0.1:1/x;" for kind in ("Blob", "Queue", "Table"))
+    monkeypatch.setenv("AzureWebJobsStorage", f"AccountName=x;AccountKey=c2VjcmV0;{endpoints}")
+    assert main(["list", "--storage", "azure"]) == ExitCode.NO_STORAGE
+
+
+def test_a_secret_is_not_shown(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage", "AccountName=x;AccountKey=secret-that-is-no-base64;")
+    assert main(["list", "--storage", "azure"]) == ExitCode.FAILURE
+    assert "secret-that" not in capsys.readouterr().err
+
+
+def test_a_command_that_is_interrupted(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("durable_ext.host.cli_options.chosen_storage", interrupt)
+    assert hub.run("list")[0] == ExitCode.INTERRUPTED
