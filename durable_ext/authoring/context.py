@@ -208,21 +208,28 @@ class OrchestrationContext:
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[Any, _In], Coroutine[Any, Any, _Out]],
+        orchestrator: Callable[[OrchestrationContext, _In], Coroutine[Any, Any, _Out]],
         input_: _In,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[Any], Coroutine[Any, Any, _Out]],
+        orchestrator: Callable[[OrchestrationContext], Coroutine[Any, Any, _Out]],
         input_: Any = None,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[..., Generator[Any, Any, _Out]],
+        orchestrator: Callable[[OrchestrationContext, _In], Generator[Any, Any, _Out]],
+        input_: _In,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[OrchestrationContext], Generator[Any, Any, _Out]],
         input_: Any = None,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
