@@ -28,7 +28,8 @@ from durable_ext.providers.azure_storage.client import (
 from durable_ext.providers.azure_storage.connection import Connection
 from durable_ext.providers.azure_storage.odata import address, encode_entity, filter_text
 from durable_ext.providers.azure_storage.signing import Request
-from durable_ext.providers.azure_storage.transport import Reply, Transport
+from durable_ext.providers.azure_storage.transport import Transport
+from durable_ext.providers.azure_storage.wire import Answer
 
 _JSON = "application/json;odata=nometadata"
 _NEVER = ("messagettl", "-1")
@@ -74,8 +75,8 @@ class HttpClient(StorageClient):
     async def insert_entity(self, table: str, entity: Entity) -> str:
         request = self._table("POST", table, body=encode_entity(entity))
         request.headers["Prefer"] = "return-no-content"
-        reply = await self._transport.send(f"insert into {table}", request, (204, 201))
-        return reply.headers["ETag"]
+        answer = await self._transport.send(f"insert into {table}", request, (204, 201))
+        return answer.headers["etag"]
 
     async def put_entity(self, table: str, entity: Entity) -> None:
         await self._put_entity("put into", table, entity, "")
@@ -88,18 +89,18 @@ class HttpClient(StorageClient):
         request = self._table("PUT", path, body=encode_entity(entity))
         if etag:
             request.headers["If-Match"] = etag
-        reply = await self._transport.send(f"{verb} {table}", request, (204,))
-        return reply.headers["ETag"]
+        answer = await self._transport.send(f"{verb} {table}", request, (204,))
+        return answer.headers["etag"]
 
     async def read_entity(self, table: str, partition_key: str, row_key: str) -> Stored | None:
         request = self._table("GET", address(table, partition_key, row_key))
         try:
-            reply = await self._transport.send(f"read {table}", request, (200,))
+            answer = await self._transport.send(f"read {table}", request, (200,))
         except StorageRefusedError as refused:
             if refused.status == 404 and refused.code != "TableNotFound":
                 return None
             raise
-        return Stored(_entity.decode(reply.body), reply.headers["ETag"])
+        return Stored(_entity.decode(answer.body), answer.headers["etag"])
 
     async def query_entities(self, table: str, query: Query, continuation: Continuation | None = None) -> EntityPage:
         options = [("$top", str(query.top))]
@@ -110,10 +111,10 @@ class HttpClient(StorageClient):
         if continuation is not None:
             options += [("NextPartitionKey", continuation[0]), ("NextRowKey", continuation[1])]
         request = self._table("GET", f"{table}()", tuple(options))
-        reply = await self._transport.send(f"query {table}", request, (200,))
-        partition = reply.headers.get("x-ms-continuation-NextPartitionKey")
-        following = None if not partition else (partition, reply.headers.get("x-ms-continuation-NextRowKey", ""))
-        return EntityPage(_entities.decode(reply.body).value, following)
+        answer = await self._transport.send(f"query {table}", request, (200,))
+        partition = answer.headers.get("x-ms-continuation-nextpartitionkey")
+        following = None if not partition else (partition, answer.headers.get("x-ms-continuation-nextrowkey", ""))
+        return EntityPage(_entities.decode(answer.body).value, following)
 
     async def delete_entity(self, table: str, partition_key: str, row_key: str, etag: str = "*") -> None:
         request = self._table("DELETE", address(table, partition_key, row_key))
@@ -141,8 +142,8 @@ class HttpClient(StorageClient):
         query = (_NEVER, ("visibilitytimeout", str(hidden))) if hidden else (_NEVER,)
         request = self._request("queue", "POST", f"{queue}/messages", query, body)
         request.headers["Content-Type"] = "application/xml"
-        reply = await self._transport.send(f"put message on {queue}", request, (201,))
-        found = _PUT_RECEIPT.search(reply.body.decode())
+        answer = await self._transport.send(f"put message on {queue}", request, (201,))
+        found = _PUT_RECEIPT.search(answer.body.decode())
         if found is None:
             raise StorageUnavailableError(f"put message on {queue} was answered without a receipt")
         return Receipt(found[1], found[2])
@@ -150,10 +151,10 @@ class HttpClient(StorageClient):
     async def get_messages(self, queue: str, limit: int, lease: int) -> list[QueueMessage]:
         query = (("numofmessages", str(limit)), ("visibilitytimeout", str(lease)))
         request = self._request("queue", "GET", f"{queue}/messages", query)
-        reply = await self._transport.send(f"get messages from {queue}", request, (200,))
+        answer = await self._transport.send(f"get messages from {queue}", request, (200,))
         return [
             QueueMessage(message_id, receipt, int(count), html.unescape(text or ""))
-            for message_id, receipt, count, text in _MESSAGE.findall(reply.body.decode())
+            for message_id, receipt, count, text in _MESSAGE.findall(answer.body.decode())
         ]
 
     async def delete_message(self, queue: str, message_id: str, receipt: str) -> None:
@@ -164,10 +165,10 @@ class HttpClient(StorageClient):
     async def update_message(self, queue: str, message_id: str, receipt: str, hidden: int) -> str:
         path = f"{queue}/messages/{quote(message_id, safe='')}"
         query = (("popreceipt", receipt), ("visibilitytimeout", str(hidden)))
-        reply = await self._transport.send(
+        answer = await self._transport.send(
             f"update message of {queue}", self._request("queue", "PUT", path, query), (204,)
         )
-        return reply.headers["x-ms-popreceipt"]
+        return answer.headers["x-ms-popreceipt"]
 
     # Blobs
 
@@ -188,15 +189,15 @@ class HttpClient(StorageClient):
 
     async def get_blob(self, container: str, name: str) -> bytes | None:
         request = self._request("blob", "GET", f"{container}/{quote(name)}")
-        reply = await self._transport.send("get blob", request, (200, 404))
-        return reply.body if reply.status == 200 else None
+        answer = await self._transport.send("get blob", request, (200, 404))
+        return answer.body if answer.status == 200 else None
 
     async def list_blobs(self, container: str, prefix: str, continuation: str | None = None) -> BlobPage:
         query = [("restype", "container"), ("comp", "list"), ("prefix", prefix)]
         if continuation is not None:
             query.append(("marker", continuation))
-        reply = await self._transport.send("list blobs", self._request("blob", "GET", container, tuple(query)), (200,))
-        text = reply.body.decode()
+        answer = await self._transport.send("list blobs", self._request("blob", "GET", container, tuple(query)), (200,))
+        text = answer.body.decode()
         marker = _NEXT_MARKER.search(text)
         return BlobPage([_blob_name(found) for found in _BLOB_NAME.finditer(text)], marker and html.unescape(marker[1]))
 
@@ -212,7 +213,7 @@ class HttpClient(StorageClient):
     ) -> Request:
         return Request(service, method, f"{self._transport.roots[service]}/{path}", query, body)
 
-    async def _create(self, call: str, request: Request, expected: tuple[int, ...]) -> Reply | None:
+    async def _create(self, call: str, request: Request, expected: tuple[int, ...]) -> Answer | None:
         try:
             return await self._transport.send(call, request, expected)
         except StorageRefusedError as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from durable_ext.providers.contract import Clock
 from durable_ext.records.codec import DecodeError, decode_messages, encode_message_reference, encode_messages
 from durable_ext.records.limits import MAX_QUEUE_DELAY, MAX_QUEUE_MESSAGE_BYTES
 from durable_ext.records.messages import Defect, Delivery, Message
+
+logger = logging.getLogger("durable_ext.azure_storage")
 
 # A receipt that no longer counts: the message is deleted, or another process received it.
 _GONE = frozenset({400, 404})
@@ -44,8 +47,13 @@ class Queues:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Return when all are stored. A repeat sends them twice; receivers drop repeats (P7, P13)."""
-        now = self._clock()
-        await self._gather.send(await each(messages, lambda message: self._parcel(message, now)))
+        encoded = [(message, encode_messages((message,))) for message in messages]
+        large = [item for item in encoded if not _fits(item[1])]
+        references = iter(await each(large, self._reference) if large else ())
+        await self._gather.send(
+            self._parcel(message, body, message) if _fits(body) else self._parcel(message, next(references), None)
+            for message, body in encoded
+        )
 
     async def reserve(self, message: Message, lease: timedelta) -> Delivery:
         """Put a message hidden for `lease`, and hold it (S4).
@@ -53,7 +61,8 @@ class Queues:
         When the lease ends storage counts the next delivery as the first, so the stored one says that it is a repeat
         (P7). A put tried again after a lost answer leaves a second message, which is one more repeat (P13).
         """
-        parcel = await self._parcel(msgspec.structs.replace(message, resent=True), self._clock())
+        body = encode_messages((msgspec.structs.replace(message, resent=True),))
+        parcel = self._parcel(message, body if _fits(body) else await self._reference((message, body)), None)
         hidden = _lease_seconds(lease)
         receipt = await self._client.put_message(parcel.queue, _text(parcel.body), hidden)
         self.wakes.wake(parcel.queue, hidden)
@@ -67,11 +76,15 @@ class Queues:
 
     async def receive(self, queue: str, limit: int, lease: timedelta) -> list[Delivery]:
         """What is there now. A message whose blob cannot be read at present comes back when its lease ends."""
-        received = await self._client.get_messages(queue, limit, _lease_seconds(lease))
-        return [
-            await self.open(queue, item.message_id, item.receipt, item.text, dequeue_count=item.dequeue_count)
-            for item in received
-        ]
+        deliveries: list[Delivery] = []
+        for item in await self._client.get_messages(queue, limit, _lease_seconds(lease)):
+            try:
+                deliveries.append(
+                    await self.open(queue, item.message_id, item.receipt, item.text, dequeue_count=item.dequeue_count)
+                )
+            except StorageUnavailableError as error:
+                logger.warning("message %s of %s waits for its next delivery: %s", item.message_id, queue, error)
+        return deliveries
 
     async def complete(self, delivery: Delivery) -> None:
         """Delete. Gone or taken over is no error: receivers drop repeats (P7, P13)."""
@@ -148,14 +161,19 @@ class Queues:
         await self._client.put_message(queue, _text(body), hidden)
         self.wakes.wake(queue, hidden)
 
-    async def _parcel(self, message: Message, now: datetime) -> Parcel:
+    def _parcel(self, message: Message, body: bytes, companion: Message | None) -> Parcel:
         queue = self._names.work if message.is_work_item else self._names.control_of(message.instance_id)
-        due = message.due if message.due is not None and message.due > now else None
-        body = encode_messages((message,))
-        if len(body) <= MAX_QUEUE_MESSAGE_BYTES:
-            return Parcel(queue, due, body, message)
-        blob = await self._blobs.put_content(message.instance_id, body)
-        return Parcel(queue, due, encode_message_reference(blob), None)
+        due = message.due if message.due is not None and message.due > self._clock() else None
+        return Parcel(queue, due, body, companion)
+
+    async def _reference(self, item: tuple[Message, bytes]) -> bytes:
+        """The body for a message that is too long for a queue: it names a blob, written first (P1)."""
+        message, body = item
+        return encode_message_reference(await self._blobs.put_content(message.instance_id, body))
+
+
+def _fits(body: bytes) -> bool:
+    return len(body) <= MAX_QUEUE_MESSAGE_BYTES
 
 
 def _seconds(delay: timedelta) -> int:

@@ -1,4 +1,4 @@
-"""One HTTP exchange with storage: signed, retried within bounds, on kept-alive connections.
+"""One exchange with storage: signed, and retried within bounds.
 
 Tried again are lost connections, time-outs, 408, 429 and 5xx, with a jittered pause that doubles, or the one that
 storage asks for. Anything else is an answer, and the verb's business.
@@ -9,126 +9,121 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Protocol
+from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-from multidict import CIMultiDictProxy
-from yarl import URL
-
-from durable_ext.errors import StorageUnavailableError
+from durable_ext.errors import InvalidInputError, StorageUnavailableError
 from durable_ext.providers.azure_storage.client import StorageRefusedError
 from durable_ext.providers.azure_storage.connection import Connection
 from durable_ext.providers.azure_storage.signing import Request, signer_of
+from durable_ext.providers.azure_storage.wire import Answer, Pool
 
 _TRIES = 6
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_CONNECT_SECONDS = 10.0
-_READ_SECONDS = 30.0
-_CONNECTIONS = 128
-# Shorter than any server keeps an idle connection; one that is gone nevertheless costs a retry.
-_KEEP_ALIVE_SECONDS = 30.0
-
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _JSON_CODE = re.compile(rb'"code"\s*:\s*"([^"]*)"')
 
 
-class Reply(NamedTuple):
-    """An answer, read to its end."""
+class Route(Protocol):
+    """The way to one service."""
 
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-
-
-class Transport:
-    """The connections to one account. Opens them at the first call, in the loop that makes it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._signer = signer_of(connection)
-        self._session: aiohttp.ClientSession | None = None
-        self._origins: dict[str, str] = {}
-        self._proxies: dict[str, str | None] = {}
-        self.roots: dict[str, str] = {}
-        for service, endpoint in connection.endpoints.items():
-            split = urlsplit(endpoint)
-            self._origins[service] = f"{split.scheme}://{split.netloc}"
-            self.roots[service] = split.path
-            self._proxies[service] = _proxy(split.scheme, split.hostname or "")
+    async def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        """One request and its answer. Raises OSError or TimeoutError; the request may have arrived."""
+        ...
 
     async def close(self) -> None:
         """Close the connections. Repeatable."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        ...
+
+
+class DirectRoute:
+    """Straight to the service."""
+
+    def __init__(self, split: SplitResult) -> None:
+        secure = split.scheme == "https"
+        self._pool = Pool(split.hostname or "", split.port or (443 if secure else 80), secure=secure)
+        self._host = f"Host: {split.netloc}\r\n"
+
+    async def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        """One request and its answer. Raises OSError or TimeoutError; the request may have arrived."""
+        length = f"Content-Length: {len(body)}\r\n" if body or method != "GET" else ""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+            raise InvalidInputError("an etag or another value for a header contains a line break")
+        return await self._pool.exchange(
+            f"{method} {target} HTTP/1.1\r\n{self._host}{length}{lines}\r\n".encode(), body
+        )
+
+    async def close(self) -> None:
+        """Close the connections. Repeatable."""
+        self._pool.close()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next round
+
+
+class Transport:
+    """The ways to one account. Opens connections at the first call, in the loop that makes it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._signer = signer_of(connection)
+        self._routes = {service: _route(url) for service, url in connection.endpoints.items()}
+        self.roots = {service: urlsplit(url).path for service, url in connection.endpoints.items()}
+
+    async def close(self) -> None:
+        """Close the connections. Repeatable."""
+        for route in self._routes.values():
+            await route.close()
         await self._signer.close()
 
-    async def send(self, call: str, request: Request, expected: tuple[int, ...]) -> Reply:
+    async def send(self, call: str, request: Request, expected: tuple[int, ...]) -> Answer:
         """The answer, whose status is one of `expected`.
 
         Raises StorageRefusedError for another status, StorageUnavailableError when there is none after all tries.
         `call` is what errors name it.
         """
-        reply, trouble = None, ""
+        answer, trouble = None, ""
         for attempt in range(_TRIES):
             if attempt:
-                await asyncio.sleep(_pause(attempt, reply))
+                await asyncio.sleep(_pause(attempt, answer))
+            await self._signer.sign(request)
             try:
-                reply = await self._exchange(request)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                reply, trouble = None, type(error).__name__
+                answer = await self._routes[request.service].exchange(
+                    request.method, self._target(request), request.headers, request.body
+                )
+            except (OSError, TimeoutError) as error:
+                answer, trouble = None, type(error).__name__
                 continue
-            if reply.status in expected:
-                return reply
-            trouble = f"{reply.status} {_code(reply)}"
-            if reply.status not in _RETRIED:
-                raise StorageRefusedError(call, reply.status, _code(reply))
+            if answer.status in expected:
+                return answer
+            trouble = f"{answer.status} {_code(answer)}"
+            if answer.status not in _RETRIED:
+                raise StorageRefusedError(call, answer.status, _code(answer))
         raise StorageUnavailableError(f"{call} failed {_TRIES} times, last with {trouble}")
 
-    async def _exchange(self, request: Request) -> Reply:
-        await self._signer.sign(request)
-        response = await self._open().request(
-            request.method,
-            self._url(request),
-            data=request.body or None,
-            headers=request.headers,
-            allow_redirects=False,
-            proxy=self._proxies[request.service],
-        )
-        try:
-            return Reply(response.status, response.headers, await response.read())
-        except BaseException:
-            response.close()
-            raise
-
-    def _url(self, request: Request) -> URL:
-        text = self._origins[request.service] + request.path
+    def _target(self, request: Request) -> str:
+        if not (request.query or self._signer.suffix):
+            return request.path
         query = "&".join([f"{name}={quote(value, safe='')}" for name, value in request.query])
         if suffix := self._signer.suffix:
             query = f"{query}&{suffix}" if query else suffix
-        return URL(f"{text}?{query}" if query else text, encoded=True)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding"),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS),
-            )
-        return self._session
+        return f"{request.path}?{query}"
 
 
-def _proxy(scheme: str, host: str) -> str | None:
-    # Asked once: aiohttp's own way asks at every request, in a thread.
-    return None if proxy_bypass(host) else getproxies().get(scheme)
+def _route(url: str) -> Route:
+    split = urlsplit(url)
+    host = split.hostname or ""
+    proxy = None if host in _LOOPBACK or proxy_bypass(host) else getproxies().get(split.scheme)
+    if proxy is None:
+        return DirectRoute(split)
+    from durable_ext.providers.azure_storage.proxied import ProxiedRoute
+
+    return ProxiedRoute(f"{split.scheme}://{split.netloc}", proxy)
 
 
-def _pause(attempt: int, reply: Reply | None) -> float:
-    asked = "" if reply is None else reply.headers.get("Retry-After", "")
+def _pause(attempt: int, answer: Answer | None) -> float:
+    asked = "" if answer is None else answer.headers.get("retry-after", "")
     if asked.isdigit():
         return min(float(asked), _LONGEST_PAUSE)
     # Half fixed, half by chance: callers that failed together do not come back together.
@@ -136,8 +131,8 @@ def _pause(attempt: int, reply: Reply | None) -> float:
     return longest * (0.5 + random.random() / 2)  # noqa: S311 - no secret
 
 
-def _code(reply: Reply) -> str:
-    if code := reply.headers.get("x-ms-error-code"):
+def _code(answer: Answer) -> str:
+    if code := answer.headers.get("x-ms-error-code"):
         return code
-    found = _JSON_CODE.search(reply.body[:2000])
+    found = _JSON_CODE.search(answer.body[:2000])
     return found[1].decode(errors="replace") if found else ""
