@@ -153,5 +153,5 @@ async def mistakes(ctx: OrchestrationContext, order: Order) -> str:
     ctx.call_sub_orchestrator(old_child)  # pyright: ignore[reportArgumentType, reportCallIssue]
     ctx.create_timer(5)  # pyright: ignore[reportArgumentType]
     receipt: str = await ctx.call_activity(reserve, order)  # pyright: ignore[reportAssignmentType]
-    receipt = await ctx.call_sub_orchestrator(child, order)  # pyright: ignore[reportAssignmentType]
-    return receipt
+    number: int = await ctx.call_sub_orchestrator(child, order)  # pyright: ignore[reportAssignmentType]
+    return receipt * number
