@@ -1,39 +1,16 @@
-"""Time that passes only when nothing else is to be done."""
+"""Waiting in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from durable_ext.testing import virtual_time
+from durable_ext.testing.virtual_time import START
+
 T = TypeVar("T")
-
-START = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-class _Selector(selectors.DefaultSelector):
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise AssertionError("everything waits for ever")
-        if not ready and timeout:
-            self.now += timeout
-        return ready
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._virtual = _Selector()
-        super().__init__(self._virtual)
-
-    def time(self) -> float:
-        return self._virtual.now
 
 
 def now() -> datetime:
@@ -43,8 +20,7 @@ def now() -> datetime:
 
 def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function on virtual time."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        return runner.run(test())
+    return virtual_time.run(lambda _clock: test())
 
 
 async def until(condition: Callable[[], bool], seconds: float = 600) -> None:
