@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def parsers(parser: argparse.ArgumentParser, name: str = "durable") -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Every command with its full name."""
-    families: list[Any] = [action.choices for action in actions(parser) if isinstance(action.choices, dict)]
+    every: list[Any] = [action.choices for action in actions(parser)]
+    families = [choices for choices in every if hasattr(choices, "items")]
     if not families:
         yield name, parser
     for commands in families:
@@ -68,7 +70,7 @@ def test_the_example_of_the_readme_is_an_app(tmp_path: Path, monkeypatch: pytest
     file = tmp_path / "readme_app.py"
     file.write_text(text, encoding="utf-8")
     monkeypatch.setenv("DURABLE_STORAGE", "sqlite::memory:")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     functions = index(load_app(file))
     functions.close()
     assert set(functions.registry.orchestrators) == {"order_approval"}
