@@ -1,0 +1,58 @@
+"""What every provider must pass: classes to inherit (T2). No skip and no override.
+
+    class TestOurStore(ProviderConformance):
+        @asynccontextmanager
+        async def open_store(self) -> AsyncGenerator[Store]:
+            provider = OurProvider(...)
+            await provider.create_hub()
+            yield Store(provider, provider, provider, pass_time=asyncio.sleep, clock=utc_now)
+            await provider.delete_hub()
+            await provider.close()
+
+Each test opens a store of its own and expects an empty hub. The themes can be inherited one by one, too.
+"""
+
+from __future__ import annotations
+
+from durable_ext.testing.conformance.catalogs import CatalogConformance
+from durable_ext.testing.conformance.cleaning import CleaningConformance
+from durable_ext.testing.conformance.ids import IdConformance
+from durable_ext.testing.conformance.leases import LeaseConformance
+from durable_ext.testing.conformance.loading import LoadConformance
+from durable_ext.testing.conformance.payloads import PayloadConformance
+from durable_ext.testing.conformance.quarantine import QuarantineConformance
+from durable_ext.testing.conformance.queues import QueueConformance
+from durable_ext.testing.conformance.rows import RowConformance
+from durable_ext.testing.conformance.store import Conformance, Store
+from durable_ext.testing.conformance.turns import TurnConformance
+
+__all__ = [
+    "CatalogConformance",
+    "CleaningConformance",
+    "Conformance",
+    "IdConformance",
+    "LeaseConformance",
+    "LoadConformance",
+    "PayloadConformance",
+    "ProviderConformance",
+    "QuarantineConformance",
+    "QueueConformance",
+    "RowConformance",
+    "Store",
+    "TurnConformance",
+]
+
+
+class ProviderConformance(
+    RowConformance,
+    TurnConformance,
+    LoadConformance,
+    QueueConformance,
+    LeaseConformance,
+    PayloadConformance,
+    CatalogConformance,
+    CleaningConformance,
+    QuarantineConformance,
+    IdConformance,
+):
+    """All themes in one class."""

@@ -1,0 +1,197 @@
+"""Purge, prune and sweep: what they take, and what they must leave (P3, P7, P10)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from durable_ext.errors import TurnLostError
+from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.events import ContinuedAsNew
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.payloads import inline
+from durable_ext.testing.conformance.samples import ended, execution, last_turn, row, started, stored, turn
+from durable_ext.testing.conformance.store import Conformance, Store, on_store
+
+_ID = "order-1"
+_NEIGHBOURS = (_ID + "0", _ID + "-", _ID + ":1", _ID[:-1], _ID.upper())
+_DAY = timedelta(days=1)
+
+
+async def _generations(store: Store, count: int) -> None:
+    """An eternal instance: each generation but the last continued as new."""
+    for generation in range(count):
+        of = execution(_ID, generation, f"e{generation}")
+        await store.provider.append(turn(of, 0, store.clock()))
+        if generation < count - 1:
+            end = ContinuedAsNew(input=inline(b"1"), execution_id=f"e{generation + 1}")
+            await store.provider.append(turn(of, 1, store.clock(), events=(end,)))
+    await store.provider.create_row(
+        row(execution(_ID, count - 1, f"e{count - 1}"), store.clock(), status=RuntimeStatus.RUNNING, turn=0)
+    )
+
+
+async def _lengths(store: Store, count: int) -> list[int]:
+    return [len(await store.catalog.history(_ID, f"e{generation}")) for generation in range(count)]
+
+
+class CleaningConformance(Conformance):
+    """purge, prune, sweep."""
+
+    @on_store
+    async def test_a_purged_instance_is_gone(self, store: Store) -> None:
+        of = execution(_ID, execution_id="old")
+        await store.catalog.purge(await ended(store, of))
+        assert await store.provider.read_row(_ID) is None
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns) == (None, ())
+        assert not await store.catalog.history(_ID, "old")
+        assert await store.provider.consumed(_ID) == frozenset()
+        assert (await store.catalog.query(InstanceFilter())).rows == ()
+        assert dict(await store.catalog.count(InstanceFilter())) == {}
+
+    @on_store
+    async def test_an_instance_of_one_turn_does_not_look_alive(self, store: Store) -> None:
+        """Its turn 0 is its terminal turn, which stays as a tombstone."""
+        of = execution(_ID, execution_id="old")
+        await store.catalog.purge(await ended(store, of, turns=1))
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns) == (None, ())
+        assert loaded.buried == {"old"}
+        assert not await store.catalog.history(_ID, "old")
+
+    @on_store
+    async def test_a_purged_execution_is_remembered(self, store: Store) -> None:
+        """P10: a late start of it must not run again."""
+        await store.catalog.purge(await ended(store, execution(_ID, execution_id="old")))
+        assert (await store.provider.load(_ID)).buried == {"old"}
+        assert (await store.provider.load(_ID + "0")).buried == frozenset()
+
+    @on_store
+    async def test_a_stalled_process_still_loses(self, store: Store) -> None:
+        for turns in (1, 4):
+            of = execution(f"stalled-{turns}", execution_id="old")
+            await store.catalog.purge(await ended(store, of, turns=turns))
+            with pytest.raises(TurnLostError):
+                await store.provider.append(turn(of, turns - 1, store.clock(), commit_id="theirs"))
+            assert (await store.provider.load(of.instance_id)).turns == ()
+
+    @on_store
+    async def test_what_a_zombie_writes_is_no_history(self, store: Store) -> None:
+        """P3: whether or not it wins its turn, nobody sees it."""
+        of = execution(_ID, execution_id="old")
+        await store.catalog.purge(await ended(store, of))
+        for number in (0, 1, 3, 4):
+            with suppress(TurnLostError):
+                await store.provider.append(turn(of, number, store.clock(), commit_id="zombie"))
+        assert (await store.provider.load(_ID)).turns == ()
+        assert not await store.catalog.history(_ID, "old")
+        assert await store.provider.consumed(_ID) == frozenset()
+
+    @on_store
+    async def test_a_purge_can_be_repeated(self, store: Store) -> None:
+        old = await ended(store, execution(_ID, execution_id="old"))
+        await store.catalog.purge(old)
+        await store.catalog.purge(old)
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns, loaded.buried) == (None, (), {"old"})
+
+    @on_store
+    async def test_a_purge_takes_all_generations(self, store: Store) -> None:
+        await _generations(store, 3)
+        await store.provider.append(last_turn(execution(_ID, 2, "e2"), 1, store.clock()))
+        await store.catalog.purge((await stored(store, _ID)).row)
+        assert await _lengths(store, 3) == [0, 0, 0]
+        loaded = await store.provider.load(_ID)
+        assert (loaded.turns, loaded.stored) == ((), None)
+        assert "e2" in loaded.buried
+
+    @on_store
+    async def test_a_purge_leaves_neighbours(self, store: Store) -> None:
+        for neighbour in _NEIGHBOURS:
+            await ended(store, execution(neighbour, execution_id="theirs"))
+        await store.catalog.purge(await ended(store, execution(_ID, execution_id="old")))
+        for neighbour in _NEIGHBOURS:
+            loaded = await store.provider.load(neighbour)
+            assert loaded.stored is not None
+            assert len(loaded.turns) == 3
+            assert loaded.buried == frozenset()
+
+    @on_store
+    async def test_a_late_purge_leaves_what_was_started_anew(self, store: Store) -> None:
+        old = await ended(store, execution(_ID, execution_id="old"))
+        await store.catalog.purge(old)
+        new = await started(store, execution(_ID, execution_id="new"))
+        await store.catalog.purge(old)
+        loaded = await store.provider.load(_ID)
+        assert loaded.stored == new
+        assert [one.execution.execution_id for one in loaded.turns] == ["new"]
+
+    @on_store
+    async def test_a_late_purge_leaves_what_took_the_place(self, store: Store) -> None:
+        """The row was read before somebody replaced the finished instance."""
+        old = await ended(store, execution(_ID, 0, "old"))
+        new = execution(_ID, 1, "new")
+        await store.provider.create_row(row(new, store.clock()), replacing=(await stored(store, _ID)).etag)
+        await store.provider.append(turn(new, 0, store.clock()))
+        await store.catalog.purge(old)
+        loaded = await store.provider.load(_ID)
+        assert loaded.stored is not None
+        assert [one.execution for one in loaded.turns] == [new]
+
+    @on_store
+    async def test_a_sweep_takes_old_tombstones_only(self, store: Store) -> None:
+        await store.catalog.purge(await ended(store, execution(_ID, execution_id="old")))
+        assert await store.catalog.sweep(store.clock() - _DAY) == 0
+        assert (await store.provider.load(_ID)).buried == {"old"}
+        assert await store.catalog.sweep(store.clock() + _DAY) == 1
+        assert (await store.provider.load(_ID)).buried == frozenset()
+        assert await store.catalog.sweep(store.clock() + _DAY) == 0
+
+    @on_store
+    async def test_a_sweep_takes_what_zombies_wrote(self, store: Store) -> None:
+        of = execution(_ID, execution_id="old")
+        await store.catalog.purge(await ended(store, of))
+        with suppress(TurnLostError):
+            await store.provider.append(turn(of, 7, store.clock(), commit_id="zombie"))
+        assert await store.catalog.sweep(store.clock() + _DAY) >= 1
+        loaded = await store.provider.load(_ID)
+        assert (loaded.turns, loaded.buried) == ((), frozenset())
+        assert await store.catalog.sweep(store.clock() + _DAY) == 0
+
+    @on_store
+    async def test_a_sweep_leaves_what_lives(self, store: Store) -> None:
+        for instance_id in (_ID, *_NEIGHBOURS):
+            await started(store, execution(instance_id))
+        await store.catalog.purge(await ended(store, execution("purged")))
+        await store.catalog.sweep(store.clock() + _DAY)
+        for instance_id in (_ID, *_NEIGHBOURS):
+            assert len((await store.provider.load(instance_id)).turns) == 1
+
+    @on_store
+    async def test_a_prune_takes_older_generations(self, store: Store) -> None:
+        await _generations(store, 4)
+        await store.catalog.prune(_ID, below_generation=2, older_than=store.clock() + _DAY)
+        assert await _lengths(store, 4) == [0, 0, 2, 1]
+        assert await store.provider.consumed(_ID) == {"e2-m0", "e2-m1", "e3-m0"}
+        await store.catalog.prune(_ID, below_generation=2, older_than=store.clock() + _DAY)
+        assert [one.execution.execution_id for one in (await store.provider.load(_ID)).turns] == ["e3"]
+
+    @on_store
+    async def test_a_prune_leaves_what_ended_lately(self, store: Store) -> None:
+        """P7: a delivery that refers to it may still exist."""
+        await _generations(store, 3)
+        await store.catalog.prune(_ID, below_generation=2, older_than=store.clock() - _DAY)
+        assert await _lengths(store, 3) == [2, 2, 1]
+
+    @on_store
+    async def test_a_prune_leaves_neighbours(self, store: Store) -> None:
+        await _generations(store, 2)
+        for neighbour in _NEIGHBOURS:
+            await ended(store, execution(neighbour, 0, "theirs"))
+        await store.catalog.prune(_ID, below_generation=1, older_than=store.clock() + _DAY)
+        assert await _lengths(store, 2) == [0, 1]
+        for neighbour in _NEIGHBOURS:
+            assert len((await store.provider.load(neighbour)).turns) == 3

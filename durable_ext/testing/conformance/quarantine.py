@@ -1,0 +1,119 @@
+"""Messages that cannot be processed are kept, listed, and replayed or forgotten by an operator (P11)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from durable_ext.records.codec import encode_messages
+from durable_ext.records.messages import Message, Quarantined
+from durable_ext.testing.conformance.samples import message, receive, receive_one, text
+from durable_ext.testing.conformance.store import Conformance, Store, on_store
+
+_ID = "order-1"
+
+
+async def _kept(store: Store, number: int, *, after: timedelta = timedelta(0), body: str = "junk") -> Quarantined:
+    one = Quarantined(
+        id=f"bad-{number}",
+        queue="some-queue",
+        body=body,
+        reason="it cannot be decoded",
+        instance_id=_ID,
+        dequeue_count=5,
+        time=store.clock() + after,
+    )
+    await store.provider.quarantine(one)
+    return one
+
+
+async def _set_aside(store: Store) -> tuple[Message, Quarantined]:
+    """A real message that was received and given up."""
+    sent = message(_ID, 1, store.clock())
+    await store.provider.send([sent])
+    delivery = await receive_one(store, _ID)
+    given_up = Quarantined(
+        id=sent.id,
+        queue=delivery.queue,
+        body=encode_messages(delivery.messages).decode(),
+        reason="it failed five times",
+        instance_id=_ID,
+        dequeue_count=5,
+        time=store.clock(),
+    )
+    await store.provider.quarantine(given_up)
+    await store.provider.complete(delivery)
+    return sent, given_up
+
+
+class QuarantineConformance(Conformance):
+    """quarantine, list_quarantined, release_quarantined."""
+
+    @on_store
+    async def test_nothing_is_kept_at_first(self, store: Store) -> None:
+        assert list(await store.catalog.list_quarantined()) == []
+        assert not await store.catalog.release_quarantined("none", replay=True)
+        assert not await store.catalog.release_quarantined("none", replay=False)
+
+    @on_store
+    async def test_a_kept_message_is_listed_as_it_was(self, store: Store) -> None:
+        one = await _kept(store, 1)
+        assert list(await store.catalog.list_quarantined()) == [one]
+
+    @on_store
+    async def test_the_oldest_come_first(self, store: Store) -> None:
+        late = await _kept(store, 1, after=timedelta(seconds=20))
+        early = await _kept(store, 2)
+        middle = await _kept(store, 3, after=timedelta(seconds=10))
+        assert list(await store.catalog.list_quarantined()) == [early, middle, late]
+        assert list(await store.catalog.list_quarantined(limit=2)) == [early, middle]
+
+    @on_store
+    async def test_a_message_kept_twice_is_there_once(self, store: Store) -> None:
+        one = await _kept(store, 1)
+        await store.provider.quarantine(one)
+        assert list(await store.catalog.list_quarantined()) == [one]
+
+    @on_store
+    async def test_odd_bodies_are_kept(self, store: Store) -> None:
+        bodies = (text(200_000).data.decode(), "", "line 1\nline 2\t'\"%", "é日本😀", "\\xff")
+        kept = [await _kept(store, n, after=timedelta(seconds=n), body=body) for n, body in enumerate(bodies)]
+        assert list(await store.catalog.list_quarantined()) == kept
+
+    @on_store
+    async def test_a_forgotten_message_is_gone(self, store: Store) -> None:
+        _, given_up = await _set_aside(store)
+        kept = await _kept(store, 7)
+        assert await store.catalog.release_quarantined(given_up.id, replay=False)
+        assert list(await store.catalog.list_quarantined()) == [kept]
+        assert not await receive(store, _ID)
+        assert not await store.catalog.release_quarantined(given_up.id, replay=False)
+
+    @on_store
+    async def test_a_replayed_message_comes_again(self, store: Store) -> None:
+        sent, given_up = await _set_aside(store)
+        assert not await receive(store, _ID)
+        assert await store.catalog.release_quarantined(given_up.id, replay=True)
+        delivery = await receive_one(store, _ID)
+        assert delivery.messages == (sent,)
+        assert delivery.queue == given_up.queue
+        assert list(await store.catalog.list_quarantined()) == []
+
+    @on_store
+    async def test_odd_ids_are_kept_apart(self, store: Store) -> None:
+        ids = ["a/b", "A/B", "a\\b", "a#b?c", "a'b", "x" * 600, "é", "a%2Fb"]
+        for instance_id in ids:
+            await store.provider.quarantine(
+                Quarantined(
+                    id=instance_id,
+                    queue="q",
+                    body=instance_id,
+                    reason="r",
+                    instance_id="",
+                    dequeue_count=1,
+                    time=store.clock(),
+                )
+            )
+        assert {(one.id, one.body) for one in await store.catalog.list_quarantined()} == {(one, one) for one in ids}
+        for instance_id in ids:
+            assert await store.catalog.release_quarantined(instance_id, replay=False)
+        assert list(await store.catalog.list_quarantined()) == []
