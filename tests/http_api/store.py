@@ -94,6 +94,18 @@ def _matches(row: InstanceRow, where: InstanceFilter) -> bool:
     )
 
 
+def turn_of(instance_id: str, *events: Event, number: int = 0, time: datetime = NOW) -> Turn:
+    return Turn(
+        execution=Execution(instance_id=instance_id, execution_id=f"e-{instance_id}"),
+        number=number,
+        events=events,
+        message_ids=(),
+        trigger_id="t",
+        time=time,
+        commit_id=f"c{number}",
+    )
+
+
 class Hub:
     """A store, its client, and instances made to order. It has the orchestrators `greet` and `other`."""
 
@@ -101,6 +113,14 @@ class Hub:
         self.store = MemoryStore()
         self.client = Client(cast("Provider", self.store), cast("Catalog", self.store), clock=lambda: NOW)
         self.client.known_orchestrator = lambda name: name in ("greet", "other")
+
+    def row(self, instance_id: str) -> InstanceRow | None:
+        found = self.store.rows.get(instance_id)
+        return None if found is None else found.row
+
+    @property
+    def ids(self) -> list[str]:
+        return sorted(self.store.rows)
 
     def add(self, instance_id: str, status: RuntimeStatus = RuntimeStatus.RUNNING, **fields: Any) -> InstanceRow:
         row = InstanceRow(
@@ -119,17 +139,7 @@ class Hub:
         self.add(instance_id, RuntimeStatus.FAILED, failure=failure)
 
     def add_turn(self, instance_id: str, *events: Event, number: int = 0, time: datetime = NOW) -> None:
-        self.store.turns.append(
-            Turn(
-                execution=Execution(instance_id=instance_id, execution_id=f"e-{instance_id}"),
-                number=number,
-                events=events,
-                message_ids=(),
-                trigger_id="t",
-                time=time,
-                commit_id=f"c{number}",
-            )
-        )
+        self.store.turns.append(turn_of(instance_id, *events, number=number, time=time))
 
     def add_quarantined(self, message_id: str) -> None:
         self.store.quarantined[message_id] = Quarantined(

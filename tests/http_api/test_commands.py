@@ -116,9 +116,10 @@ def test_a_body_without_a_length_is_measured_on_the_way() -> None:
 def test_a_start_takes_id_and_version() -> None:
     hub = Hub()
     answered = ask(hub, "POST orchestrators/greet/my%20id?version=2.0", b"1").json()
-    row = hub.store.rows["my id"].row
+    row = hub.row("my id")
+    assert row is not None
     assert (answered["id"], row.name, row.version) == ("my id", "greet", "2.0")
-    assert ask(hub, "POST orchestrators/other").json()["id"] in hub.store.rows
+    assert ask(hub, "POST orchestrators/other").json()["id"] in hub.ids
 
 
 @pytest.mark.parametrize("path", ["orchestrators/greet", "instances/done/restart"])

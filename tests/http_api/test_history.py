@@ -13,7 +13,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.payloads import Payload, stored
 
 from .asking import ask
-from .store import NOW, Hub, json_payload
+from .store import NOW, Hub, json_payload, turn_of
 
 LATER = NOW + timedelta(seconds=5)
 FIRE_AT = datetime(2025, 3, 2, tzinfo=UTC)
@@ -21,13 +21,14 @@ FAILURE = Failure(type="app.NoStock", message="sold out", traceback="Traceback: 
 START = events.ExecutionStarted(name="greet", input=json_payload(1), version="2", tags={"a": "b"}, created_at=NOW)
 
 
-def shown(*turns: tuple[events.Event, ...], with_input: bool = True, with_output: bool = True) -> list[dict[str, Any]]:
-    """The history of turns five seconds apart, with payloads as text and without the time of events of turn 0."""
-    hub = Hub()
-    for number, turn in enumerate(turns):
-        hub.add_turn("i", *turn, number=number, time=NOW + timedelta(seconds=5) * number)
-    found = to_history(hub.store.turns, with_input=with_input, with_output=with_output)
-    return [{name: _text(value) for name, value in event.items()} for event in found]
+def shown(*events_of_turns: tuple[events.Event, ...], with_input: bool = True, with_output: bool = True) -> Any:
+    """The history of turns five seconds apart, with payloads as text."""
+    turns = [
+        turn_of("i", *found, number=number, time=NOW + timedelta(seconds=5) * number)
+        for number, found in enumerate(events_of_turns)
+    ]
+    history = to_history(turns, with_input=with_input, with_output=with_output)
+    return [{name: _text(value) for name, value in event.items()} for event in history]
 
 
 def _text(value: Any) -> Any:

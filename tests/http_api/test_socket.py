@@ -97,7 +97,7 @@ async def _waiting_start() -> None:
         waiting = asyncio.create_task(client.post("orchestrators/greet/slow?timeout=15"))
         for _ in range(1000):
             assert (await client.get("instances")).status_code == 200
-            if "slow" in hub.store.rows:
+            if hub.row("slow") is not None:
                 break
         hub.add("slow", RuntimeStatus.COMPLETED, output=json_payload({"price": 1.5}))
         answer = await waiting
