@@ -1,0 +1,103 @@
+"""Queries over the instances table: filters, pages in the order of ids, counts. Every value is bound."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from sqlite3 import Connection
+
+import msgspec
+
+from durable_ext.errors import InvalidInputError
+from durable_ext.providers.contract import InstanceFilter, Page
+from durable_ext.providers.sqlite.instances import row_of
+from durable_ext.providers.sqlite.times import time_text
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.limits import MAX_PAGE
+
+_LAST_CODE_POINT = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a page ended: its last id."""
+
+    after: str
+
+
+_places = msgspec.json.Decoder(_Place)
+
+
+def query(db: Connection, where: InstanceFilter, limit: int, after: str) -> Page:
+    """One page of the rows behind an id. Ids are compared by code point."""
+    conditions, values = _conditions(where)
+    size = min(limit, MAX_PAGE)
+    found = db.execute(
+        f"SELECT instance_id, record FROM instances WHERE {conditions} AND instance_id > ?"  # noqa: S608 - values are bound
+        " ORDER BY instance_id LIMIT ?",
+        (*values, after, size + 1),
+    ).fetchall()
+    rows = tuple(row_of(record) for _, record in found[:size])
+    return Page(rows, encode_place(found[size - 1][0]) if len(found) > size else None)
+
+
+def count(db: Connection, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+    """How many match, by status."""
+    conditions, values = _conditions(where)
+    found = db.execute(f"SELECT status, count(*) FROM instances WHERE {conditions} GROUP BY status", values)  # noqa: S608 - values are bound
+    return {RuntimeStatus(status): number for status, number in found.fetchall()}
+
+
+def check_limit(limit: int) -> None:
+    """Raises InvalidInputError for a page that cannot be."""
+    if limit < 1:
+        raise InvalidInputError(f"a page of {limit} instances was asked for; ask for at least 1")
+
+
+def encode_place(after: str) -> str:
+    """A continuation as callers carry it."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(_Place(after))).decode()
+
+
+def decode_place(continuation: str | None) -> str:
+    """The id behind which to go on. Raises InvalidInputError for a continuation that is not ours."""
+    if continuation is None:
+        return ""
+    try:
+        return _places.decode(base64.b64decode(continuation, altchars=b"-_", validate=True)).after
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise InvalidInputError("the continuation is none that this hub gave out") from error
+
+
+def _conditions(where: InstanceFilter) -> tuple[str, list[str | int]]:
+    wanted: list[tuple[str, tuple[str | int, ...]]] = [("1", ())]
+    if where.statuses:
+        marks = ", ".join("?" * len(where.statuses))
+        wanted.append((f"status IN ({marks})", tuple(sorted(status.value for status in where.statuses))))
+    if where.name:
+        wanted.append(("name = ?", (where.name,)))
+    if where.created_from is not None:
+        wanted.append(("created_at >= ?", (time_text(where.created_from),)))
+    if where.created_to is not None:
+        wanted.append(("created_at <= ?", (time_text(where.created_to),)))
+    if where.updated_to is not None:
+        wanted.append(("updated_at <= ?", (time_text(where.updated_to),)))
+    wanted.extend(_prefix(where.id_prefix))
+    return " AND ".join(text for text, _ in wanted), [value for _, values in wanted for value in values]
+
+
+def _prefix(prefix: str) -> list[tuple[str, tuple[str | int, ...]]]:
+    """A range, so that the index is used, and the exact test."""
+    if not prefix:
+        return []
+    found: list[tuple[str, tuple[str | int, ...]]] = [
+        ("instance_id >= ?", (prefix,)),
+        ("substr(instance_id, 1, ?) = ?", (len(prefix), prefix)),
+    ]
+    following = ord(prefix[-1]) + 1
+    if following in _SURROGATES:
+        following = _SURROGATES.stop
+    if following <= _LAST_CODE_POINT:
+        found.append(("instance_id < ?", (prefix[:-1] + chr(following),)))
+    return found

@@ -1,0 +1,123 @@
+"""The connections of one provider: one that writes, and for a file others that read beside it (WAL).
+
+Reads of a few rows run on the event loop's own thread, as writes do (see writer.py); a scan of the whole hub runs in a
+thread with a connection of its own. In memory there is one connection, and everything runs at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.providers.sqlite.failures import storage_error
+from durable_ext.providers.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+_MEMORY = ":memory:"
+# How long a read waits for another process that recovers or closes the file. Writes wait without blocking the loop.
+_READ_PATIENCE = 5.0
+
+
+class Synchronous(StrEnum):
+    """What a commit survives: NORMAL the death of the process, FULL a power cut too."""
+
+    NORMAL = "NORMAL"
+    FULL = "FULL"
+
+
+class Database:
+    """One file, or memory. Use it in one event loop only."""
+
+    def __init__(self, path: str | Path, synchronous: Synchronous) -> None:
+        self.in_memory = str(path) == _MEMORY
+        self._path = path
+        self._synchronous = synchronous
+        self._writer: Writer | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    def create(self) -> None:
+        """Create the folder of the file. Raises ConfigurationError."""
+        if self.in_memory:
+            return
+        folder = Path(self._path).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"the folder of the SQLite file cannot be created: {error}") from error
+
+    def exists(self) -> bool:
+        """Whether there is anything to delete."""
+        return self._writer is not None if self.in_memory else Path(self._path).exists()
+
+    async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of an operation once it is committed. Raises StorageError, and what the operation raises."""
+        return await self._writing().write(operation)
+
+    async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of an operation that reads a few rows. Raises StorageError."""
+        await asyncio.sleep(0)  # as with any store, others get their turn
+        return self._guarded(operation, self._reading())
+
+    async def scan(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of an operation that may read the whole hub. Raises StorageError."""
+        if self.in_memory:
+            return await self.read(operation)
+
+        def apart() -> T:
+            connection = self._connect(patience=_READ_PATIENCE)
+            try:
+                return self._guarded(operation, connection)
+            finally:
+                connection.close()
+
+        return await asyncio.get_running_loop().run_in_executor(None, apart)
+
+    async def close(self) -> None:
+        """Write what waits and close. Repeatable."""
+        if self._writer is not None:
+            await self._writer.close()
+        for connection in {self._reader, None if self._writer is None else self._writer.connection} - {None}:
+            if connection is not None:
+                connection.close()
+        self._writer = self._reader = None
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            waits = self._synchronous == Synchronous.FULL and not self.in_memory
+            self._writer = Writer(self._connect(patience=0), self._where, waits_for_disk=waits)
+        return self._writer
+
+    def _reading(self) -> sqlite3.Connection:
+        if self.in_memory:
+            return self._writing().connection
+        if self._reader is None:
+            self._reader = self._connect(patience=_READ_PATIENCE)
+        return self._reader
+
+    def _guarded(self, operation: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        try:
+            return operation(connection)
+        except sqlite3.Error as error:
+            raise storage_error(error, self._where) from error
+
+    @property
+    def _where(self) -> str:
+        return "the SQLite hub in memory" if self.in_memory else f"the SQLite file {self._path}"
+
+    def _connect(self, *, patience: float) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path, timeout=_READ_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {Synchronous(self._synchronous).value}")
+            connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(f"{self._where} cannot be opened: {error}") from error
+        return connection

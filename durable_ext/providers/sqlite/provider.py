@@ -1,0 +1,171 @@
+"""The provider over SQLite: hands each verb to the room that knows it. No behaviour of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from durable_ext.errors import ConfigurationError, StorageError
+from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
+from durable_ext.providers.sqlite import catalog, history, instances, purging, quarantine, schema
+from durable_ext.providers.sqlite.database import Database, Synchronous
+from durable_ext.providers.sqlite.feed import QueueFeed
+from durable_ext.providers.sqlite.queues import WORK, Queues, control, delivery_of
+from durable_ext.providers.sqlite.times import time_text
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from durable_ext.records.messages import Delivery, Message, Quarantined
+from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.turns import Turn
+
+# A file takes any payload in place; this is less than its own limit for one text, a billion bytes.
+_INLINE_LIMIT = 2**31 - 1
+
+
+def utc_now() -> datetime:
+    """The clock on the wall."""
+    return datetime.now(UTC)
+
+
+class SqliteProvider(Provider, Feed, Catalog):
+    """Provider, feed and catalog of the one hub in a SQLite file, or in `:memory:`. Use it in one event loop only.
+
+    Other processes may use the file at the same time. `synchronous` NORMAL (the default) survives the death of the
+    process; FULL survives a power cut too, and each commit waits for the disk. Raises ConfigurationError for a
+    partition count that cannot be.
+    """
+
+    inline_limit = _INLINE_LIMIT
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        hub: str = "DurableHub",
+        partitions: int = DEFAULT_PARTITIONS,
+        clock: Clock = utc_now,
+        synchronous: Synchronous = Synchronous.NORMAL,
+    ) -> None:
+        if not 1 <= partitions <= MAX_PARTITIONS:
+            raise ConfigurationError(f"a task hub has 1 to {MAX_PARTITIONS} partitions, not {partitions}")
+        self.hub = hub
+        self.partitions = partitions
+        self._clock = clock
+        self._database = Database(path, synchronous)
+        self._queues = Queues(self._database, partitions, clock)
+        self._feed = QueueFeed(self._queues, clock, polls=not self._database.in_memory)
+
+    # Provider
+
+    async def create_hub(self) -> None:
+        self._database.create()
+        await self._database.write(partial(schema.create, hub=self.hub, partitions=self.partitions))
+
+    async def delete_hub(self) -> None:
+        if self._database.exists():
+            await self._database.write(schema.empty)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def create_row(self, row: InstanceRow, *, replacing: str | None = None) -> str:
+        columns = instances.columns_of(row)
+        if replacing is None:
+            return await self._database.write(lambda db: instances.insert(db, columns))
+        return await self._database.write(lambda db: instances.take_over(db, columns, replacing))
+
+    async def update_row(self, row: InstanceRow, etag: str) -> str:
+        columns = instances.columns_of(row)
+        return await self._database.write(lambda db: instances.replace(db, columns, etag))
+
+    async def read_row(self, instance_id: str) -> VersionedRow | None:
+        return await self._database.read(lambda db: instances.read(db, instance_id))
+
+    async def load(self, instance_id: str) -> Loaded:
+        return await self._database.read(lambda db: history.load(db, instance_id))
+
+    async def consumed(self, instance_id: str) -> frozenset[str]:
+        return await self._database.read(lambda db: history.consumed(db, instance_id))
+
+    async def append(self, turn: Turn) -> None:
+        columns = history.columns_of(turn)
+        await self._database.write(lambda db: history.append(db, columns))
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        await self._queues.send(messages)
+
+    async def reserve(self, message: Message, lease: timedelta) -> Delivery:
+        return await self._queues.reserve(message, lease)
+
+    async def complete(self, delivery: Delivery) -> None:
+        await self._queues.complete(delivery)
+
+    async def abandon(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
+        await self._queues.abandon(delivery, delay)
+
+    async def extend(self, delivery: Delivery, lease: timedelta) -> Delivery:
+        return await self._queues.extend(delivery, lease)
+
+    async def open_delivery(self, queue: str, message_id: str, body: str, dequeue_count: int) -> Delivery:
+        return delivery_of(queue, message_id, None, body, dequeue_count)
+
+    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
+        return inline(data)
+
+    async def get_payload(self, payload: Payload) -> bytes:
+        if payload.blob is not None:
+            raise StorageError(f"the payload names blob {payload.blob!r}, and this store has none")
+        return payload.data
+
+    async def quarantine(self, message: Quarantined) -> None:
+        await self._database.write(lambda db: quarantine.keep(db, message))
+
+    # Feed
+
+    async def receive_control(
+        self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
+    ) -> Sequence[Delivery]:
+        return await self._feed.receive(control(partition), limit=limit, lease=lease, wait=wait)
+
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+        return await self._feed.receive(WORK, limit=limit, lease=lease, wait=wait)
+
+    # Catalog
+
+    async def query(self, where: InstanceFilter, *, limit: int = 100, continuation: str | None = None) -> Page:
+        catalog.check_limit(limit)
+        after = catalog.decode_place(continuation)
+        return await self._database.scan(lambda db: catalog.query(db, where, limit, after))
+
+    async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        return await self._database.scan(lambda db: catalog.count(db, where))
+
+    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
+        if execution_id is None:
+            return (await self.load(instance_id)).turns
+        return await self._database.read(lambda db: history.find(db, instance_id, execution_id))
+
+    async def purge(self, row: InstanceRow) -> None:
+        now = time_text(self._clock())
+        await self._database.write(lambda db: purging.purge(db, row.execution, now))
+
+    async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
+        time = time_text(older_than)
+        await self._database.write(lambda db: purging.prune(db, instance_id, below_generation, time))
+
+    async def sweep(self, older_than: datetime) -> int:
+        time = time_text(older_than)
+        logs = await self._database.scan(lambda db: purging.headless(db, time))
+        return await self._database.write(lambda db: purging.sweep(db, time, logs))
+
+    async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
+        return await self._database.read(lambda db: quarantine.oldest(db, limit))
+
+    async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
+        visible_at = time_text(self._clock()) if replay else None
+        queue = await self._database.write(lambda db: quarantine.release(db, message_id, visible_at))
+        if queue is not None:
+            self._queues.event(queue).set()
+        return queue is not None

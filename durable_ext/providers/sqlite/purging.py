@@ -1,0 +1,71 @@
+"""What takes history away: purge, prune and sweep (P3, P7, P10). Each is one transaction, so none is ever half done.
+
+A purge leaves a tombstone for every execution, so that a stalled process still loses whatever turn it tries.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from durable_ext.providers.sqlite import instances
+from durable_ext.records.instance import Execution
+
+Log = tuple[str, int, str]
+_OF_LOG = "instance_id = ? AND generation = ? AND execution_id = ?"
+
+
+def purge(db: Connection, execution: Execution, now: str) -> None:
+    """Delete history and row (P10). An instance that was started anew meanwhile is left alone."""
+    stored = instances.read(db, execution.instance_id)
+    if stored is not None and stored.row.execution != execution:
+        return
+    up_to = (execution.instance_id, execution.generation)
+    db.execute(
+        "INSERT INTO tombstones (instance_id, generation, execution_id, purged_at)"
+        " SELECT instance_id, generation, execution_id, ? FROM history WHERE instance_id = ? AND generation <= ?"
+        " AND turn = 0 ON CONFLICT DO NOTHING",
+        (now, *up_to),
+    )
+    db.execute("DELETE FROM history WHERE instance_id = ? AND generation <= ?", up_to)
+    instances.delete(db, execution)
+
+
+def prune(db: Connection, instance_id: str, below_generation: int, older_than: str) -> None:
+    """Delete executions below a generation that ended before a time (P7)."""
+    ended = db.execute(
+        "SELECT instance_id, generation, execution_id FROM history WHERE instance_id = ? AND generation < ?"
+        " AND terminal AND time < ?",
+        (instance_id, below_generation, older_than),
+    )
+    _delete(db, ended.fetchall())
+
+
+def headless(db: Connection, older_than: str) -> list[Log]:
+    """Logs without their turn 0 that were written before a time (P3). Reads the whole table."""
+    found = db.execute(
+        "SELECT instance_id, generation, execution_id FROM history GROUP BY instance_id, generation, execution_id"
+        " HAVING min(turn) > 0"
+    )
+    return [log for log in found.fetchall() if _last_time(db, log) < older_than]
+
+
+def sweep(db: Connection, older_than: str, logs: list[Log]) -> int:
+    """Delete the tombstones of purges before a time, and these logs unless they got a turn 0; how many."""
+    swept = db.execute("DELETE FROM tombstones WHERE purged_at < ?", (older_than,)).rowcount
+    return swept + _delete(db, [log for log in logs if not _has_start(db, log)])
+
+
+def _delete(db: Connection, logs: list[Log]) -> int:
+    for log in logs:
+        db.execute(f"DELETE FROM history WHERE {_OF_LOG}", log)  # noqa: S608 - our own columns
+    return len(logs)
+
+
+def _has_start(db: Connection, log: Log) -> bool:
+    found = db.execute(f"SELECT 1 FROM history WHERE {_OF_LOG} AND turn = 0", log)  # noqa: S608 - our own columns
+    return found.fetchone() is not None
+
+
+def _last_time(db: Connection, log: Log) -> str:
+    found = db.execute(f"SELECT time FROM history WHERE {_OF_LOG} ORDER BY turn DESC LIMIT 1", log)  # noqa: S608 - our own columns
+    return str(found.fetchone()[0])
