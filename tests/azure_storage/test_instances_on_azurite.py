@@ -15,6 +15,10 @@ from durable_ext.errors import (
     InvalidInputError,
     RowChangedError,
 )
+from durable_ext.providers.azure_storage.catalog import encode_continuation
+from durable_ext.providers.azure_storage.client import Continuation, EntityPage, Query, StorageRefusedError
+from durable_ext.providers.azure_storage.connection import parse_connection_string
+from durable_ext.providers.azure_storage.http_client import HttpClient
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.failures import Failure
@@ -157,6 +161,25 @@ def test_a_continuation_of_somebody_else_is_refused(azurite: str, continuation: 
                 await provider.query(InstanceFilter(), continuation=continuation)
             with pytest.raises(InvalidInputError):
                 await provider.query(InstanceFilter(), limit=0)
+
+    asyncio.run(main())
+
+
+class Refuses(HttpClient):
+    """Answers a continuation as Azure does when it cannot read it; Azurite takes any."""
+
+    async def query_entities(self, table: str, query: Query, continuation: Continuation | None = None) -> EntityPage:
+        raise StorageRefusedError(f"query {table}", 400, "InvalidInput")
+
+
+def test_a_continuation_that_storage_refuses_is_the_callers_fault(azurite: str) -> None:
+    async def main() -> None:
+        provider = AzureStorageProvider(azurite, "SomeHub", client=Refuses(parse_connection_string(azurite)))
+        with pytest.raises(InvalidInputError):
+            await provider.query(InstanceFilter(), continuation=encode_continuation(("a", "b")))
+        with pytest.raises(StorageRefusedError):
+            await provider.query(InstanceFilter())
+        await provider.close()
 
     asyncio.run(main())
 

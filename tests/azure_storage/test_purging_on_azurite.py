@@ -94,6 +94,24 @@ def test_a_log_that_a_zombie_wrote_is_ignored_and_swept(azurite: str) -> None:
     asyncio.run(main())
 
 
+def test_a_sweep_leaves_the_tombstones_of_later_purges(azurite: str) -> None:
+    async def main() -> None:
+        times = [NOW]
+        async with opened(azurite, clock=lambda: times[-1]) as provider:
+            await _finish(provider)
+            await provider.purge(DONE)
+            second = execution(execution_id="e2")
+            await provider.append(turn(0, started(), completed(), of=second))
+            times.append(LATER)
+            await provider.purge(row(execution=second))
+            assert (await provider.load("order-1")).buried == {"e1", "e2"}
+            assert await provider.sweep(NOW + timedelta(hours=12)) == 1
+            assert (await provider.load("order-1")).buried == {"e2"}
+            assert await provider.sweep(LATER + timedelta(hours=1)) == 1
+
+    asyncio.run(main())
+
+
 class Dies(HttpClient):
     """Fails at the n-th call that deletes or lists, and at all that follow."""
 
