@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from typing import TypeVar
 from durable_ext.authoring.registry import Registry
 from durable_ext.providers.contract import Clock
 from durable_ext.records.instance import InstanceRow
+from durable_ext.testing import virtual_time
 from durable_ext.worker.client import Client, utc_now
 from examples import blob_backup, chaining, eternal, fan_out_fan_in, monitor, order_approval, parent_child
 
 from ..pumped import pumped
-from .virtual_loop import VirtualLoop
 
 T = TypeVar("T")
 
@@ -39,6 +40,12 @@ class World:
 
         await self.client.wait_until(instance_id, shows, timedelta(hours=1))
 
+    async def let_pass(self, time: timedelta) -> None:
+        """Ask nothing for so long: cheaper than a client that looks every two seconds for days."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(time.total_seconds()):
+                await asyncio.Event().wait()
+
 
 def registry() -> Registry:
     """All samples together."""
@@ -50,9 +57,7 @@ def registry() -> Registry:
 
 def in_world(test: Callable[[World], Awaitable[T]]) -> T:
     """The test's result, on virtual time."""
-    loop = VirtualLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(_in_world(test, loop.clock))
+    return virtual_time.run(lambda clock: _in_world(test, clock))
 
 
 def in_real_time(test: Callable[[World], Awaitable[T]]) -> T:

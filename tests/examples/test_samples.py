@@ -137,6 +137,8 @@ def test_an_order_that_nobody_approves_is_undone_after_three_days(shop: Shop) ->
     async def run(world: World) -> None:
         before = world.clock()
         instance_id = await waiting_order(world)
+        await world.let_pass(order_approval.TIME_TO_APPROVE - timedelta(minutes=1))
+        assert not is_as_it_was(shop)
         outcome = await outcome_of(world, instance_id)
         assert (outcome.shipped, outcome.detail) == (False, "nobody approved in time")
         passed = world.clock() - before

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import azure.functions as func
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
@@ -178,6 +179,15 @@ def test_links_go_to_where_the_request_came_to() -> None:
         payload = client.create_http_management_payload("mine")
         assert payload["statusQueryGetUri"].startswith("https://site.example/api/durabletask/instances/mine")
         assert client.get_client_response_links(None, "mine") == payload
+
+    with_client(test)
+
+
+def test_the_key_of_the_request_goes_to_the_links() -> None:
+    async def test(client: DurableClient) -> None:
+        came_with = func.HttpRequest("POST", "https://a.example/api/start", params={"code": "k=/+"}, body=b"")
+        links = client.get_client_response_links(came_with, "mine")
+        assert links["statusQueryGetUri"] == "https://a.example/api/durabletask/instances/mine?code=k%3D%2F%2B"
 
     with_client(test)
 
