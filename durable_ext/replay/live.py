@@ -193,7 +193,7 @@ class LiveExecution:
             self._finish(self._outcome(self._main))
         elif self._next is not None:
             self._finish(self._next)
-        elif self._main is not None and not self._suspended and not self._waits():
+        elif self._main is not None and not self._waits():
             stuck = NotDurableError(
                 "the orchestrator awaits something that is neither a task of its context, a timer nor an event, and "
                 "that nothing can ever finish; await ctx calls and asyncio functions only"

@@ -105,6 +105,9 @@ def of_both(info: Any, order: Order) -> Order:
 def named_context(context) -> None: ...  # type: ignore[no-untyped-def]  # pyright: ignore
 
 
+def named_otherwise(order) -> None: ...  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+
+
 def named_context_but_typed(ctx: dict[str, int]) -> None: ...
 
 
@@ -131,6 +134,7 @@ def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
         (of_context, True, False, Any, type(None)),
         (of_both, True, True, Order, Order),
         (named_context, True, False, Any, type(None)),  # pyright: ignore[reportUnknownArgumentType]
+        (named_otherwise, False, True, Any, type(None)),  # pyright: ignore[reportUnknownArgumentType]
         (named_context_but_typed, False, True, dict[str, int], type(None)),
         (with_keyword_only, False, True, int, type(None)),
         (asynchronous, False, True, int, str),

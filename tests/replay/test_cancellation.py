@@ -9,7 +9,7 @@ import pytest
 from durable_ext.authoring.context import OrchestrationContext
 
 from .conftest import Begin
-from .events import answer, completed, facts, raised, resumed, suspended, task, terminated, timer
+from .events import answer, completed, facts, raised, refusal, resumed, suspended, task, terminated, timer
 
 
 def test_terminate_ends_the_execution(begin: Begin) -> None:
@@ -110,6 +110,17 @@ def test_the_loser_of_a_race_may_still_answer(begin: Begin) -> None:
     situation.turn(answer(1, "b won"))
     assert situation.turn(answer(0, "late")) == []
     assert facts(situation.turn(answer(2))) == facts([completed("b won")])
+
+
+def test_what_was_cancelled_may_still_fail(begin: Begin) -> None:
+    async def main(ctx: OrchestrationContext) -> str:
+        ctx.call_activity("a").cancel()
+        return await ctx.call_activity("b")
+
+    situation = begin(main)
+    situation.start()
+    assert situation.turn(refusal(0)) == []
+    assert facts(situation.turn(answer(1, "b"))) == facts([completed("b")])
 
 
 def test_code_that_cancels_itself_fails(begin: Begin) -> None:

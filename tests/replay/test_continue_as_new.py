@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
@@ -110,6 +111,16 @@ def test_the_version_stays_or_changes(begin: Begin) -> None:
     assert isinstance(kept, ContinuedAsNew)
     assert isinstance(changed, ContinuedAsNew)
     assert (kept.version, changed.version) == (None, "2")
+
+
+def test_the_version_of_the_start_is_kept(begin: Begin) -> None:
+    async def main(ctx: OrchestrationContext) -> None:
+        ctx.continue_as_new(1)
+
+    situation = begin(main)
+    [ending] = situation.turn(msgspec.structs.replace(started(), version="1"))
+    assert isinstance(ending, ContinuedAsNew)
+    assert ending.version == "1"
 
 
 def _follow(situation: Situation) -> Situation:

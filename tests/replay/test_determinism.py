@@ -138,4 +138,5 @@ def test_complaints_of_the_loop_are_logged(begin: Begin) -> None:
     situation = begin(main)
     situation.start()
     situation.turn(answer(0))
-    assert any("nobody asks for me" in line.text for line in situation.logs)
+    situation.turn(answer(1))
+    assert ["nobody asks for me" in line.text for line in situation.logs] == [True]

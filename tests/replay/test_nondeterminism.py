@@ -201,6 +201,25 @@ def test_an_orchestrator_that_is_gone_is_a_difference() -> None:
         replay(fresh(gone), situation.turns)
 
 
+def test_a_change_between_two_inputs_of_one_turn() -> None:
+    async def before(ctx: OrchestrationContext) -> None:
+        await ctx.wait_for_external_event("go")
+        await ctx.wait_for_external_event("go")
+        await ctx.call_activity("reserve")
+
+    async def after(ctx: OrchestrationContext) -> None:
+        await ctx.wait_for_external_event("go")
+        ctx.set_custom_status("one")
+        await ctx.wait_for_external_event("go")
+        await ctx.call_activity("reserve")
+
+    situation = Situation(registry_of(before))
+    situation.start()
+    situation.turn(raised("go"), raised("go"))
+    with pytest.raises(NonDeterminismError, match=r"turn 1, event 1: history has nothing .* asked for CustomStatusSet"):
+        replay(fresh(registry_of(after)), situation.turns)
+
+
 def test_an_ending_the_code_no_longer_reaches() -> None:
     async def two_events(ctx: OrchestrationContext) -> None:
         await ctx.wait_for_external_event("go")

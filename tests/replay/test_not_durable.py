@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Callable
@@ -235,6 +236,8 @@ def test_code_that_is_thrown_away_goes_quietly(code: AnyFunction, end: str) -> N
     else:
         situation.live.drop()
     assert situation.live.finished
+    del situation
+    gc.collect()
 
 
 def test_a_thrown_away_loop_takes_nothing_any_more() -> None:

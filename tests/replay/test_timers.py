@@ -32,6 +32,16 @@ def test_sleep_of_no_time_makes_no_timer(begin: Begin) -> None:
     assert facts(begin(main).start()) == facts([completed("done")])
 
 
+def test_a_callback_that_is_due_makes_no_timer(begin: Begin) -> None:
+    async def main(ctx: OrchestrationContext) -> str:
+        rung = asyncio.Event()
+        asyncio.get_running_loop().call_later(0, rung.set)
+        await rung.wait()
+        return "rung"
+
+    assert facts(begin(main).start()) == facts([completed("rung")])
+
+
 def test_timeout_that_is_met(begin: Begin) -> None:
     async def main(ctx: OrchestrationContext) -> str:
         async with asyncio.timeout(60):
