@@ -206,6 +206,7 @@ async def cleans_up_late(ctx: OrchestrationContext) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(part("a"))
             group.create_task(part("b"))
+            await ctx.call_activity("c")  # thrown away here, the group waits for its tasks once more
     finally:
         await ctx.call_activity("undo all")
 
