@@ -198,6 +198,17 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
+    """Close it and what it awaits, from the inside: closed from the outside, one that awaits in its cleanup would be
+    left behind."""
+    chain: list[Any] = []
+    while hasattr(coroutine, "cr_await"):
+        chain.append(coroutine)
+        coroutine = coroutine.cr_await
+    for link in reversed(chain):
+        _close_one(link)
+
+
+def _close_one(coroutine: Any) -> None:
     """Close it, and once more if it awaits meanwhile, as TaskGroup does."""
     for _ in range(_MOST_CLOSES):
         try:
