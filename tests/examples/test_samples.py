@@ -150,10 +150,13 @@ def test_an_order_that_nobody_approves_is_undone_after_three_days(shop: Shop) ->
 
 def test_a_refused_payment_gives_the_goods_back(shop: Shop) -> None:
     async def run(world: World) -> None:
+        before = world.clock()
         dear = Order("2024-2", [Line("book", 10, Decimal(501))])
         outcome = await outcome_of(world, await world.client.start("order_approval", dear))
         assert not outcome.shipped
         assert "PaymentRefused: 5010 is above the limit of 5000" in outcome.detail
+        # A refusal is final: nothing was tried again after a pause.
+        assert world.clock() - before < order_approval.PATIENTLY.first_interval
 
     in_world(run)
     assert is_as_it_was(shop)
