@@ -112,7 +112,10 @@ class StorageClient(ABC):
 
     @abstractmethod
     async def replace_entity(self, table: str, entity: Entity, etag: str) -> str:
-        """Replace the one with this etag and return the new etag; else 412 or 404, as a repeat of our own does."""
+        """Replace the one with this etag and return the new etag; else 412 or 404, as a repeat of our own does.
+
+        An etag that storage never gave out, such as the empty one, is 412 too.
+        """
 
     @abstractmethod
     async def read_entity(self, table: str, partition_key: str, row_key: str) -> Stored | None:

@@ -82,6 +82,8 @@ class HttpClient(StorageClient):
         await self._put_entity("put into", table, entity, "")
 
     async def replace_entity(self, table: str, entity: Entity, etag: str) -> str:
+        if not etag.startswith('W/"'):  # none that storage gave out, so no row has it; sent, it would be a bad request
+            raise StorageRefusedError(f"replace in {table}", 412, "UpdateConditionNotSatisfied")
         return await self._put_entity("replace in", table, entity, etag)
 
     async def _put_entity(self, verb: str, table: str, entity: Entity, etag: str) -> str:

@@ -44,16 +44,13 @@ class Instances:
 
     async def replace(self, row: InstanceRow, etag: str) -> str:
         """Replace and return the new etag. Raises RowChangedError, after a lost answer too (P13)."""
-        changed = RowChangedError(f"the row of instance {row.instance_id!r} changed since it was read")
-        if not etag:  # the caller knows of no row; without an etag the call would replace any
-            raise changed
         entity = await self._entity(row)
         try:
             return await self._client.replace_entity(self._names.instances, entity, etag)
         except StorageRefusedError as refused:
             if refused.status not in (404, 412):
                 raise
-            raise changed from refused
+            raise RowChangedError(f"the row of instance {row.instance_id!r} changed since it was read") from refused
 
     async def read(self, instance_id: str) -> VersionedRow | None:
         """The row, or None."""

@@ -67,7 +67,7 @@ class Quarantine:
             return False
         if replay:
             message = await self._message_of(found.entity)
-            await self._queues.put_body(message.queue.removesuffix(POISON_SUFFIX), message.body.encode())
+            await self._queues.put_again(message.queue.removesuffix(POISON_SUFFIX), message.body)
         await self._client.delete_entity(self._table, digest(message_id), _ROW_KEY)
         if name := found.entity.get("BodyBlob"):
             await self._blobs.delete(str(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import logging
 import math
 from collections.abc import Sequence
@@ -27,6 +26,9 @@ logger = logging.getLogger("durable_ext.azure_storage")
 
 # A receipt that no longer counts: the message is deleted, or another process received it.
 _GONE = frozenset({400, 404})
+# How our bodies begin, and how that of a reserved message does; readers that do not know the field ignore it.
+_OPENING = b'{"durable":{'
+_RESERVED = b'{"durable":{"reserved":true,'
 _LONGEST_LEASE = 7 * 24 * 3600
 
 
@@ -58,11 +60,12 @@ class Queues:
     async def reserve(self, message: Message, lease: timedelta) -> Delivery:
         """Put a message hidden for `lease`, and hold it (S4).
 
-        When the lease ends storage counts the next delivery as the first, so the stored one says that it is a repeat
-        (P7). A put tried again after a lost answer leaves a second message, which is one more repeat (P13).
+        When the lease ends storage counts the next delivery as the first, so the body says that one was before (P7).
+        A put tried again after a lost answer leaves a second message, which is one more repeat (P13).
         """
-        body = encode_messages((msgspec.structs.replace(message, resent=True),))
-        parcel = self._parcel(message, body if _fits(body) else await self._reference((message, body)), None)
+        body = encode_messages((message,))
+        body = _reserved(body if _fits(body) else await self._reference((message, body)))
+        parcel = self._parcel(message, body, None)
         hidden = _lease_seconds(lease)
         receipt = await self._client.put_message(parcel.queue, _text(parcel.body), hidden)
         self.wakes.wake(parcel.queue, hidden)
@@ -150,10 +153,15 @@ class Queues:
             queue=queue,
             id=message_id,
             receipt=receipt,
-            dequeue_count=dequeue_count,
+            dequeue_count=dequeue_count + body.startswith(_RESERVED),
             messages=messages,
             defect=defect,
         )
+
+    async def put_again(self, queue: str, body: str) -> None:
+        """Put the body of a delivery back as it was."""
+        await self._client.put_message(queue, _text(body.encode()) if body.startswith("{") else body)
+        self.wakes.wake(queue)
 
     async def put_body(self, queue: str, body: bytes, due: datetime | None = None) -> None:
         """Put one body, hidden until `due`, at most as long as queues can; who receives it early sends it again."""
@@ -188,14 +196,20 @@ def _text(body: bytes) -> str:
     return base64.b64encode(body).decode()
 
 
+def _reserved(body: bytes) -> bytes:
+    return body.replace(_OPENING, _RESERVED, 1)
+
+
 def _body(text: str) -> bytes:
     """A body from base64, or as it is: the Functions host has decoded it already, and people may put plain JSON."""
-    if text.lstrip().startswith("{"):
-        return text.encode()
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return text.encode()
+    if not text.startswith("{"):
+        try:
+            body = base64.b64decode(text, validate=True)
+        except ValueError:
+            body = b""
+        if body.startswith(b"{"):
+            return body
+    return text.encode()
 
 
 def _readable(body: bytes) -> str:
