@@ -211,6 +211,20 @@ async def cleans_up_late(ctx: OrchestrationContext) -> None:
         await ctx.call_activity("undo all")
 
 
+async def awaits_twice_in_a_task(ctx: OrchestrationContext) -> None:
+    async def part() -> None:
+        held = asyncio.get_running_loop().create_future()
+        try:
+            await ctx.call_activity("a")
+        finally:
+            try:
+                await held
+            finally:
+                ctx.call_activity("undo a")
+
+    await asyncio.ensure_future(part())
+
+
 def yields_late(ctx: OrchestrationContext) -> Any:
     try:
         yield ctx.call_activity("a")
@@ -226,7 +240,7 @@ def clings(ctx: OrchestrationContext) -> Any:
             continue
 
 
-@pytest.mark.parametrize("code", [cleans_up_late, yields_late, clings])
+@pytest.mark.parametrize("code", [cleans_up_late, awaits_twice_in_a_task, yields_late, clings])
 @pytest.mark.parametrize("end", ["terminate", "evict"])
 def test_code_that_is_thrown_away_goes_quietly(code: AnyFunction, end: str) -> None:
     """Warnings are errors here, so a coroutine or generator that complains when it is collected fails the test."""
