@@ -27,7 +27,9 @@ FAILURE = Failure(
 )
 
 EVENTS: list[Event] = [
-    events.ExecutionStarted(name="main", input=VALUE, version="2", parent=PARENT, tags=TAGS, created_at=NOON),
+    events.ExecutionStarted(
+        name="main", input=VALUE, version="2", parent=PARENT, tags=TAGS, created_at=NOON, previous="e0"
+    ),
     events.TaskCompleted(task_id=1, result=VALUE),
     events.TaskFailed(task_id=1, failure=FAILURE),
     events.ChildCompleted(task_id=1, result=BLOB),
@@ -77,12 +79,13 @@ BODIES: list[Body] = [
         created_at=NOON,
         scheduled_start=NOON,
         row_etag='W/"1"',
+        previous="e0",
     ),
     messages.FinishTask(task_id=1, result=VALUE),
     messages.FinishChild(task_id=1, failure=FAILURE),
     messages.FireTimer(task_id=1, fire_at=NOON),
     messages.RaiseEvent(name="approval", input=BLOB),
-    messages.Terminate(reason="enough", recursive=False),
+    messages.Terminate(reason="enough", recursive=False, by_parent=True),
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
     messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS),

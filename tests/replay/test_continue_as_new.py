@@ -172,7 +172,7 @@ def test_the_successor_is_derived() -> None:
     execution, inputs = successor(last, started("first"), ending)
     assert (execution.instance_id, execution.generation) == ("order-1", 1)
     assert execution.execution_id == ending.execution_id != "e1"
-    assert facts(inputs) == facts([started(7), raised("x")])
+    assert facts(inputs) == facts([msgspec.structs.replace(started(7), previous="e1"), raised("x")])
     assert successor(last, started("first"), ending)[0] == execution
 
 

@@ -103,10 +103,10 @@ def test_a_start_is_news_before_turn_0_only() -> None:
 
 
 def test_a_start_hands_over_all_it_has() -> None:
-    body = msgspec.structs.replace(START, version="2", tags={"team": "a"})
+    body = msgspec.structs.replace(START, version="2", tags={"team": "a"}, previous="e0")
     found = ledger_of().judge(message(body))
     assert isinstance(found, events.ExecutionStarted)
-    assert (found.version, found.tags, found.created_at) == ("2", {"team": "a"}, NOON)
+    assert (found.version, found.tags, found.created_at, found.previous) == ("2", {"team": "a"}, NOON, "e0")
 
 
 def test_there_is_a_case_for_every_kind_of_message() -> None:
@@ -239,7 +239,7 @@ def test_a_terminate_goes_on_to_children_that_still_run() -> None:
     ledger = ledger_of(first, [child_answer(2)], [terminated()])
     sent_to = [owed.message for owed in ledger.owed_by(ledger.recorded[-1])]
     assert [message.instance_id for message in sent_to] == ["e1:4"]
-    assert sent_to[0].body == messages.Terminate(reason="enough", recursive=True)
+    assert sent_to[0].body == messages.Terminate(reason="enough", recursive=True, by_parent=True)
 
 
 def test_books_are_kept() -> None:

@@ -124,11 +124,12 @@ def test_a_terminate_goes_to_running_children_and_to_the_parent() -> None:
     first, second = child(1, "ship"), child(2, "bill", instance_id="bill-1")
     sent_now = list(owed_by(turn_of(9, [terminated()]), started(parent=PARENT), [first, task(3, "a"), second]))
     assert [(owed.message.instance_id, owed.message.execution_id) for owed in sent_now] == [
-        ("e1:1", first.execution_id),
-        ("bill-1", second.execution_id),
+        ("e1:1", None),
+        ("bill-1", None),
         ("boss", "b1"),
     ]
-    assert all(owed.message.body == messages.Terminate(reason="enough", recursive=True) for owed in sent_now[:2])
+    wanted = messages.Terminate(reason="enough", recursive=True, by_parent=True)
+    assert [owed.message.body for owed in sent_now[:2]] == [wanted, wanted]
     assert len({owed.message.id for owed in sent_now}) == 3
 
 
