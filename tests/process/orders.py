@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +16,7 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.turns import Turn
 from durable_ext.replay.fold import project
 
-from .hosts import Host, post, status_of, until
+from .hosts import Host, post, status_of
 
 ORDER = {"number": "1", "lines": [{"article": "book", "quantity": 1, "price": "12.50"}]}
 APPROVAL = {"approved": True, "by": "me"}
@@ -42,7 +43,10 @@ class Customer:
         self._thread.join(30)
 
     def wait_until_done(self, seconds: float) -> None:
-        until(lambda: not self._left, seconds, f"every order done; left: {sorted(self._left)} {self._host.output()}")
+        """Wait until no order is left, at most so long; what is left has something wrong in storage."""
+        end = time.monotonic() + seconds
+        while self._left and time.monotonic() < end:
+            self._stopped.wait(0.05)
 
     def _run(self) -> None:
         while not self._stopped.wait(0.02):
@@ -94,7 +98,7 @@ def _wrong(row: InstanceRow | None, turns: Sequence[Turn]) -> list[str]:
     if outcomes != Counter(scheduled):
         wrong.append(f"it scheduled {sorted(scheduled)} and has the outcomes {dict(outcomes)}")
     if [type(event) for event in events].count(ExecutionCompleted) != 1 or row.status is not RuntimeStatus.COMPLETED:
-        wrong.append(f"it did not complete: {row.status.value}")
+        wrong.append(f"it did not complete: {row.status.value} at turn {row.turn} since {row.updated_at}")
     elif b'"shipped":true' not in bytes(row.output.json if row.output else b""):
         wrong.append("it was not shipped")
     if project(None, turns) != row:

@@ -32,7 +32,7 @@ def survives(folder: Path, environ: Mapping[str, str]) -> None:
         try:
             for number in range(KILLS):
                 customer.order(orders[number::KILLS])
-                assert host.runs_for(chance.uniform(0.02, 0.8)), host.output()
+                assert host.runs_for(chance.uniform(0.0, 0.3)), host.output()
                 host.kill()
                 host.start_and_wait()
             customer.wait_until_done(LONGEST)
@@ -40,6 +40,7 @@ def survives(folder: Path, environ: Mapping[str, str]) -> None:
             customer.stop()
         host.interrupt()
         assert host.ends() == 0
+    print(host.output())  # noqa: T201 - the same
     assert faults(orders, environ) == []
 
 
