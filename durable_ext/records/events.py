@@ -24,7 +24,10 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 
 
 class ExecutionStarted(_Event, frozen=True, kw_only=True, tag=True):
-    """Turn 0 begins: the name, the input and the parent of this execution."""
+    """Turn 0 begins: the name, the input and the parent of this execution.
+
+    `previous` is the execution before it, whose debts a redelivery may still have to settle (P6).
+    """
 
     name: str
     input: Payload | None = None
@@ -32,6 +35,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, tag=True):
     parent: Parent | None = None
     tags: dict[str, str] = {}
     created_at: datetime
+    previous: str | None = None
 
 
 class TaskCompleted(_Event, frozen=True, kw_only=True, tag=True):

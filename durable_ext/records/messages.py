@@ -19,7 +19,8 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 
 class StartExecution(_Body, frozen=True, kw_only=True, tag=True):
-    """Begin an execution. `row_etag` is the Instances row the client wrote, so that the worker need not read it."""
+    """Begin an execution. `row_etag` is the Instances row the client wrote, so that the worker need not read it;
+    `previous` the execution it replaces."""
 
     execution: Execution
     name: str
@@ -30,6 +31,7 @@ class StartExecution(_Body, frozen=True, kw_only=True, tag=True):
     created_at: datetime
     scheduled_start: datetime | None = None
     row_etag: str = ""
+    previous: str | None = None
 
 
 class FinishTask(_Body, frozen=True, kw_only=True, tag=True):
@@ -63,10 +65,11 @@ class RaiseEvent(_Body, frozen=True, kw_only=True, tag=True):
 
 
 class Terminate(_Body, frozen=True, kw_only=True, tag=True):
-    """End the instance, and with `recursive` its running children."""
+    """End the instance, and with `recursive` its running children. `by_parent`: its start may still be on its way."""
 
     reason: str = ""
     recursive: bool = True
+    by_parent: bool = False
 
 
 class Suspend(_Body, frozen=True, kw_only=True, tag=True):

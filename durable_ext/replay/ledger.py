@@ -52,6 +52,10 @@ class Ledger:
         """Whether a committed turn consumed the message."""
         return message_id in self._consumed
 
+    def has_trigger(self, message_id: str) -> bool:
+        """Whether a committed turn names the message as its trigger."""
+        return any(turn.trigger_id == message_id for turn in self._turns)
+
     def judge(self, message: Message) -> Input | Verdict:
         """The input a message becomes, or why it becomes none."""
         if message.id in self._consumed:
@@ -173,6 +177,7 @@ def _started(body: messages.StartExecution) -> ExecutionStarted:
         parent=body.parent,
         tags=body.tags,
         created_at=body.created_at,
+        previous=body.previous,
     )
 
 

@@ -71,7 +71,7 @@ def successor(turn: Turn, started: ExecutionStarted, ending: ContinuedAsNew) -> 
         execution_id=ending.execution_id,
         generation=previous.generation + 1,
     )
-    start = msgspec.structs.replace(started, input=ending.input, version=ending.version)
+    start = msgspec.structs.replace(started, input=ending.input, version=ending.version, previous=previous.execution_id)
     return execution, (start, *ending.carried)
 
 
@@ -102,8 +102,9 @@ def _ends_of_children(
         return
     for decision in open_decisions:
         if isinstance(decision, events.ChildScheduled) and not decision.detached:
-            body = Terminate(reason=event.reason, recursive=True)
-            message = _message(turn, position, decision.instance_id, body, execution_id=decision.execution_id)
+            # The child may have continued as new: whichever execution is current is meant.
+            body = Terminate(reason=event.reason, recursive=True, by_parent=True)
+            message = _message(turn, position, decision.instance_id, body, execution_id=None)
             yield Owed(msgspec.structs.replace(message, id=f"{message.id}.{decision.id}"), None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -98,8 +99,12 @@ class ActivityRunner:
             return await definition.function(*arguments)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._settings.activity_slots, thread_name_prefix="activity")
-        call = partial(contextvars.copy_context().run, definition.function, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        variables = contextvars.copy_context()
+        call = partial(variables.run, partial(_call_in_thread, definition.function, arguments))
+        result, error = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        if error is not None:
+            raise error
+        return result
 
     def _learn(self, name: str, seconds: float) -> None:
         known = self._durations.get(name)
@@ -115,3 +120,13 @@ def _is_asked_to_stop() -> bool:
     """Whether this very task is being cancelled, as opposed to a cancellation the activity brought on itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _call_in_thread(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Exception | None]:
+    """The result, or the error: a future cannot carry a StopIteration, and would never be done."""
+    try:
+        return function(*arguments), None
+    except StopIteration as error:
+        wrapped = RuntimeError(f"the activity raised StopIteration: {error}")
+        wrapped.__cause__ = error
+        return None, wrapped

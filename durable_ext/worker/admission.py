@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from durable_ext.errors import InstanceExistsError
+from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import Input
-from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message, StartExecution
+from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message, StartExecution, Terminate
 from durable_ext.replay.ledger import Verdict
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.deferral import Deferral
+from durable_ext.worker.earlier import owed_earlier
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
@@ -20,6 +22,8 @@ logger = logging.getLogger("durable_ext.admission")
 
 # A timer this early is sent again; clocks of storage and worker may differ by less.
 _EARLY_TIMER = timedelta(seconds=1)
+# A parent's termination may overtake the start of the child; after some minutes there was none.
+_MOST_WAITS_FOR_CHILD = 10
 
 
 class Admitted:
@@ -77,13 +81,15 @@ class Admission:
 
         Raises StorageError.
         """
-        starting = next((item.message for item in batch if _begins_another(item.message, kept)), None)
+        # A start comes first, whatever overtook it.
+        batch = sorted(batch, key=lambda item: not isinstance(item.message.body, StartExecution))
+        starting = next((item for item in batch if _begins_another(item.message, kept)), None)
         if starting is not None:
             _drop(kept)
             kept = None
         admitted = None
-        if starting is not None and self._is_fresh(starting, batch):
-            admitted = await self._sort(_fresh(self._services, starting), batch, trigger)
+        if starting is not None and self._is_fresh(starting):
+            admitted = await self._sort(_fresh(self._services, starting.message), batch, trigger)
         elif kept is not None:
             admitted = await self._sort(kept, batch, trigger)
             if admitted.is_doubtful:
@@ -96,26 +102,31 @@ class Admission:
 
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         found = await self._services.loader.load(self._instance_id)
-        if isinstance(found, Absent):
-            begun = await self._begin(found, batch)
-            if begun is None:
-                return _without_history(found, batch)
+        begun = await self._begin(found, batch)
+        if begun is not None:
             found = begun
+        if isinstance(found, Absent):
+            return _without_history(found, batch)
         return await self._sort(found, batch, trigger)
 
-    def _is_fresh(self, starting: Message, batch: Sequence[Item]) -> bool:
-        repeated = any(item.repeated for item in batch if item.message is starting)
-        return self._services.loader.is_fresh(starting, self._services.clock(), repeated=repeated)
+    def _is_fresh(self, starting: Item) -> bool:
+        now = self._services.clock()
+        return not _starts_later(starting.message, now) and self._services.loader.is_fresh(
+            starting.message, now, repeated=starting.repeated
+        )
 
-    async def _begin(self, absent: Absent, batch: Sequence[Item]) -> SessionState | None:
+    async def _begin(self, found: SessionState | Absent, batch: Sequence[Item]) -> SessionState | None:
+        """The state of an execution that a start of this batch may begin (P9)."""
         for item in batch:
             body = item.message.body
-            if not isinstance(body, StartExecution):
+            if not isinstance(body, StartExecution) or _starts_later(item.message, self._services.clock()):
+                continue
+            if isinstance(found, SessionState) and found.execution.execution_id == body.execution.execution_id:
                 continue
             if item.repeated and item.message.id in await self._services.provider.consumed(self._instance_id):
                 continue  # it ran, and the id has been taken over since
             try:
-                state = await self._services.loader.begin(body, absent)
+                state = await self._services.loader.begin(body, _as_absent(found))
             except InstanceExistsError as error:
                 await self._deferral.refuse(item.message, error)
                 continue
@@ -131,21 +142,32 @@ class Admission:
             first = firsts.setdefault(item.message.id, item)
             if first is not item:
                 first.share_fate(item)
-                continue
-            verdict = state.ledger.judge(item.message)
-            if not isinstance(verdict, Verdict) and await self._was_consumed(item, state):
-                verdict = Verdict.KNOWN
-            self._enter(admitted, state, item, verdict)
+            elif not (item.repeated and await self._repairs(admitted, state, item)):
+                self._enter(admitted, state, item)
         return admitted
 
-    def _enter(self, admitted: Admitted, state: SessionState, item: Item, verdict: Input | Verdict) -> None:
-        match verdict:
+    async def _repairs(self, admitted: Admitted, state: SessionState, item: Item) -> bool:
+        """Whether a repeated message was consumed before; if so it is entered with what is still owed under it (P6)."""
+        owed: tuple[Owed, ...] | None = None
+        ledger, message_id = state.ledger, item.message.id
+        if ledger.has_consumed(message_id) or ledger.has_trigger(message_id):
+            owed = ledger.owed_under(message_id)
+        else:
+            owed = await owed_earlier(self._services, state, message_id)
+        if owed is None:
+            return False
+        last = ledger.last_turn
+        continues = state.to_continue is not None and last is not None and last.trigger_id == message_id
+        if owed or continues:
+            admitted.repairs.append((item, owed))
+        else:
+            admitted.dropped.append(item)
+        return True
+
+    def _enter(self, admitted: Admitted, state: SessionState, item: Item) -> None:
+        match state.ledger.judge(item.message):
             case Verdict.KNOWN:
-                owed = state.ledger.owed_under(item.message.id) if item.repeated else ()
-                if owed or (item.repeated and state.to_continue is not None):
-                    admitted.repairs.append((item, owed))
-                else:
-                    admitted.dropped.append(item)
+                admitted.dropped.append(item)
             case Verdict.EARLY:
                 admitted.early.append(item)
             case Verdict.OVER:
@@ -164,17 +186,9 @@ class Admission:
                 return
         admitted.accept(item, event)
 
-    async def _was_consumed(self, item: Item, state: SessionState) -> bool:
-        """Whether an earlier execution consumed a repeated message; only repeats are looked up (P7)."""
-        if not item.repeated or state.execution.generation == 0:
-            return False
-        if isinstance(item.message.body, FinishTask | FinishChild | FireTimer):
-            return False  # these name the decision they answer
-        return item.message.id in await self._services.provider.consumed(self._instance_id)
-
     async def _put_off(self, admitted: Admitted) -> None:
         for item in admitted.early:
-            await self._deferral.put_off(item.message, admitted.starts_at)
+            await self._deferral.put_off(item, admitted.starts_at)
         for item in admitted.over:
             logger.info(
                 "instance %s: %s is dropped: its execution is over or unknown",
@@ -191,13 +205,38 @@ def _begins_another(message: Message, kept: SessionState | None) -> bool:
     return kept is None or kept.execution.execution_id != body.execution.execution_id
 
 
+def _starts_later(message: Message, now: datetime) -> bool:
+    """Whether a start came before its time: no queue waits longer than a week."""
+    body = message.body
+    return (
+        isinstance(body, StartExecution)
+        and body.scheduled_start is not None
+        and body.scheduled_start - now > _EARLY_TIMER
+    )
+
+
+def _as_absent(found: SessionState | Absent) -> Absent:
+    if isinstance(found, Absent):
+        return found
+    return Absent(VersionedRow(found.row, found.etag), frozenset())
+
+
 def _without_history(absent: Absent, batch: Sequence[Item]) -> Admitted:
     admitted = Admitted(None)
     admitted.starts_at = None if absent.stored is None else absent.stored.row.scheduled_start
     for item in batch:
-        waits = absent.is_pending and not isinstance(item.message.body, StartExecution)
-        (admitted.early if waits else admitted.over).append(item)
+        (admitted.early if _may_yet_start(absent, item) else admitted.over).append(item)
     return admitted
+
+
+def _may_yet_start(absent: Absent, item: Item) -> bool:
+    """Whether the message came ahead of the start of its instance (P12)."""
+    body = item.message.body
+    if isinstance(body, StartExecution):
+        return absent.is_pending and body.scheduled_start is not None
+    if isinstance(body, Terminate) and body.by_parent and absent.stored is None:
+        return item.message.deferrals < _MOST_WAITS_FOR_CHILD
+    return absent.is_pending
 
 
 def _fresh(services: Services, starting: Message) -> SessionState:

@@ -116,8 +116,8 @@ class Client:
             scheduled_start=options.start_at,
             tags=dict(options.tags),
         )
-        row, etag = await self._claim(row, options.replace)
-        await self._send_start(start_message(row, etag))
+        row, etag, previous = await self._claim(row, options.replace)
+        await self._send_start(start_message(row, etag, previous=previous))
         return instance_id
 
     async def _send_start(self, message: Message) -> None:
@@ -127,13 +127,14 @@ class Client:
         # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
         self.local.adopt(await self._provider.reserve(message, self.local.lease))
 
-    async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str]:
+    async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
+        """Write the row; it, its etag, and the execution it replaced."""
         try:
-            return row, await self._provider.create_row(row)
+            return row, await self._provider.create_row(row), None
         except InstanceExistsError:
             stored = await self._provider.read_row(row.instance_id)
         if stored is None:  # purged this moment
-            return row, await self._provider.create_row(row)
+            return row, await self._provider.create_row(row), None
         if stored.row.status not in replace:
             raise InstanceExistsError(
                 f"instance {row.instance_id!r} already exists and is {stored.row.status.value}; "
@@ -142,9 +143,10 @@ class Client:
         following = msgspec.structs.replace(row.execution, generation=stored.row.execution.generation + 1)
         row = msgspec.structs.replace(row, execution=following)
         try:
-            return row, await self._provider.create_row(row, replacing=stored.etag)
+            etag = await self._provider.create_row(row, replacing=stored.etag)
         except RowChangedError as error:
             raise InstanceExistsError(f"instance {row.instance_id!r} was started by somebody else just now") from error
+        return row, etag, stored.row.execution.execution_id
 
     async def get(self, instance_id: str, *, with_input: bool = True) -> InstanceStatus | None:
         """The instance with its payloads loaded, or None; without its input when the caller does not want it."""
@@ -303,7 +305,7 @@ class Client:
         await self._provider.send([message])
 
 
-def start_message(row: InstanceRow, etag: str, *, resent: bool = False) -> Message:
+def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, resent: bool = False) -> Message:
     """The message that starts the execution a Pending row describes; the janitor makes the same one (P9)."""
     body = StartExecution(
         execution=row.execution,
@@ -315,6 +317,7 @@ def start_message(row: InstanceRow, etag: str, *, resent: bool = False) -> Messa
         created_at=row.created_at,
         scheduled_start=row.scheduled_start,
         row_etag=etag,
+        previous=previous,
     )
     return Message(
         id=start_message_id(row.execution),

@@ -9,6 +9,7 @@ import msgspec
 from durable_ext.records.codec import encode_messages
 from durable_ext.records.failures import failure_from
 from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, StartExecution
+from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 
 _LONGEST_PAUSE = timedelta(seconds=60)
@@ -22,21 +23,25 @@ class Deferral:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def put_off(self, message: Message, until: datetime | None) -> None:
+    async def put_off(self, item: Item, until: datetime | None = None) -> None:
         """Send a message again, to come back later. One that has waited too often is quarantined.
 
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
         """
-        body = message.body
+        message, body = item.message, item.message.body
         known = body.fire_at if isinstance(body, FireTimer) else until
         if known is not None and known > self._services.clock():
-            await self._services.provider.send([msgspec.structs.replace(message, due=known)])
+            await self._services.provider.send([msgspec.structs.replace(message, due=known, resent=True)])
             return
         if message.deferrals >= _MOST_DEFERRALS:
-            await self.quarantine(message, "its cause did not become visible", message.deferrals)
+            await self.quarantine(
+                message, "it could not be taken, however often it came", message.deferrals, item.queue
+            )
             return
         pause = min(timedelta(seconds=2 ** min(message.deferrals, 10)), _LONGEST_PAUSE)
-        later = msgspec.structs.replace(message, due=self._services.clock() + pause, deferrals=message.deferrals + 1)
+        later = msgspec.structs.replace(
+            message, due=self._services.clock() + pause, deferrals=message.deferrals + 1, resent=True
+        )
         await self._services.provider.send([later])
 
     async def refuse(self, message: Message, error: Exception) -> None:
@@ -53,8 +58,9 @@ class Deferral:
         )
         await self._services.provider.send([answer])
 
-    async def quarantine(self, message: Message, reason: str, dequeue_count: int, queue: str = "control") -> None:
-        """Keep a message where the catalog lists it (P11)."""
+    async def quarantine(self, message: Message, reason: str, dequeue_count: int, queue: str) -> None:
+        """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""
+        message = msgspec.structs.replace(message, resent=True, deferrals=0, due=None)
         await self._services.provider.quarantine(
             Quarantined(
                 id=message.id,

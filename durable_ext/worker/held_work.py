@@ -26,10 +26,14 @@ class HeldWork:
         self._wake = wake
         self._local: dict[asyncio.Task[None], Message] = {}
         self._sends: set[asyncio.Task[None]] = set()
-        self._let_go: set[asyncio.Task[None]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._local or self._sends)
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether activities or timers run here."""
+        return bool(self._local)
 
     def run_activity(self, message: Message, body: RunActivity) -> None:
         """Run an activity in this process (S3)."""
@@ -45,11 +49,6 @@ class HeldWork:
         self._sends.add(task)
         task.add_done_callback(lambda task: self._sent(task, done))
 
-    async def all_sent(self) -> None:
-        """Wait until nothing is being sent. Raises what a send raised."""
-        while self._sends:
-            await asyncio.gather(*self._sends)
-
     def take_back(self) -> tuple[Message, ...]:
         """Stop local work and return its messages, for the queue to carry (S5)."""
         messages = tuple(self._local.values())
@@ -58,13 +57,12 @@ class HeldWork:
         self._local.clear()
         return messages
 
-    def let_go(self) -> None:
-        """The execution is over: nobody waits for local work any more. Activities run on to their end, unheard."""
-        for task, message in self._local.items():
-            if not isinstance(message.body, RunActivity):
+    def forget_timers(self) -> None:
+        """The execution is over: nobody waits for its timers. Activities go on, as they were asked for (P4)."""
+        for task, message in list(self._local.items()):
+            if isinstance(message.body, FireTimer):
                 task.cancel()
-        self._let_go.update(self._local)
-        self._local.clear()
+                del self._local[task]
 
     def abandon(self) -> None:
         """Stop everything quietly: the trigger comes back and repairs (P6)."""
@@ -78,9 +76,7 @@ class HeldWork:
         task.add_done_callback(self._finished)
 
     async def _activity(self, message: Message, body: RunActivity) -> None:
-        outcome = await self._services.activities.run(message, body)
-        if asyncio.current_task() in self._local:
-            self._report(message, outcome)
+        self._report(message, await self._services.activities.run(message, body))
 
     async def _timer(self, message: Message, body: FireTimer) -> None:
         await asyncio.sleep((body.fire_at - self._services.clock()).total_seconds())
@@ -88,20 +84,17 @@ class HeldWork:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if task in self._let_go:
-            self._let_go.discard(task)
-        elif error is not None:
+        if error is not None:
             self._fail(error)
         self._local.pop(task, None)
         self._wake()
 
     def _sent(self, task: asyncio.Task[None], done: Callable[[], None]) -> None:
         self._sends.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            done()
-        else:
-            self._fail(error)
+        if not task.cancelled():
+            error = task.exception()
+            if error is None:
+                done()
+            else:
+                self._fail(error)
         self._wake()

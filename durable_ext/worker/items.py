@@ -8,12 +8,16 @@ from durable_ext.records.messages import Message
 
 
 class Item:
-    """A message and the promise to deal with it. `repeated`: it may have been here before, look it up (P7)."""
+    """A message and the promise to deal with it.
 
-    __slots__ = ("done", "message", "repeated")
+    `repeated`: it may have been here before, look it up (P7). `queue`: where it came from, empty for this process.
+    """
 
-    def __init__(self, message: Message, *, repeated: bool = False) -> None:
+    __slots__ = ("done", "message", "queue", "repeated")
+
+    def __init__(self, message: Message, *, repeated: bool = False, queue: str = "") -> None:
         self.message = message
+        self.queue = queue
         self.repeated = repeated or message.resent
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from durable_ext.providers.contract import Catalog, InstanceFilter
+from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
-from durable_ext.records.limits import TOMBSTONE_AGE
+from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent
@@ -21,17 +21,20 @@ _STALE_AGE = timedelta(minutes=5)
 # Instances looked at in one round, so that a round has a bound whatever the hub holds.
 _MOST_PER_ROUND = 200
 _SWEEP_INTERVAL = timedelta(hours=1)
+_PRUNE_INTERVAL = timedelta(days=1)
 _LONGEST_GAP = timedelta(hours=1)
 
 
 class Janitor:
     """One round at a time; where a round stopped, the next goes on."""
 
-    def __init__(self, services: Services, catalog: Catalog) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._catalog = catalog
+        self._catalog = services.catalog
         self._resent: dict[str, tuple[datetime, timedelta]] = {}
-        self._continuation: str | None = None
+        self._pending_place: str | None = None
+        self._running_place: str | None = None
+        self._pruned: dict[str, datetime] = {}
         self._swept_at: datetime | None = None
 
     async def tidy(self) -> None:
@@ -47,9 +50,9 @@ class Janitor:
 
     async def _send_starts(self, now: datetime) -> None:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.PENDING}), created_to=now - _PENDING_AGE)
-        page = await self._catalog.query(where, limit=_MOST_PER_ROUND)
-        waiting = {row.execution.execution_id for row in page.rows}
-        self._resent = {key: value for key, value in self._resent.items() if key in waiting}
+        page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._pending_place)
+        self._pending_place = page.continuation
+        self._resent = {key: sent for key, sent in self._resent.items() if now - sent[0] < 2 * _LONGEST_GAP}
         for row in page.rows:
             await self._send_start(row, now)
 
@@ -71,12 +74,25 @@ class Janitor:
 
     async def _refresh_rows(self, now: datetime) -> None:
         statuses = frozenset({RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})
-        where = InstanceFilter(statuses=statuses, updated_to=now - _STALE_AGE)
-        page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._continuation)
-        self._continuation = page.continuation
+        where = InstanceFilter(statuses=statuses)
+        page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
+        self._running_place = page.continuation
         for row in page.rows:
+            await self._prune(row, now)
+            if row.updated_at > now - _STALE_AGE:
+                continue
             found = await self._services.loader.load(row.instance_id)
             if isinstance(found, Absent) or not found.row_lags:
                 continue
             await self._services.projector.write(found.row, found.etag)
             logger.info("instance %s: its row lagged behind history", row.instance_id)
+
+    async def _prune(self, row: InstanceRow, now: datetime) -> None:
+        """Executions that continued as new go when no delivery can refer to them any more (P7)."""
+        self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
+        if row.execution.generation == 0 or row.instance_id in self._pruned:
+            return
+        await self._catalog.prune(
+            row.instance_id, below_generation=row.execution.generation, older_than=now - MAX_DELIVERY_AGE
+        )
+        self._pruned[row.instance_id] = now

@@ -18,7 +18,7 @@ class Projector:
         self._signals = signals
 
     async def write(self, row: InstanceRow, etag: str) -> str:
-        """Write the row unless storage has a newer one; return the etag of what is there now ("" when purged).
+        """Write the row unless storage has a newer one; return the new etag, "" when the row is not ours to write.
 
         Raises StorageError; the row then lags, which a redelivery or the janitor mends.
         """
@@ -30,14 +30,14 @@ class Projector:
                 if stored is None:
                     return ""
                 if stored.row.position > row.position:
-                    return stored.etag
+                    return ""  # no etag: the next write has to look again
                 if stored.row.position == row.position and stored.row.execution == row.execution:
                     self._signals.publish(row)  # our own write, whose answer was lost (P13)
                     return stored.etag
                 if stored.row.execution.generation == row.execution.generation and (
                     stored.row.execution.execution_id != row.execution.execution_id
                 ):
-                    return stored.etag  # another instance took the id after a purge
+                    return ""  # another instance took the id after a purge
                 etag = stored.etag
             else:
                 self._signals.publish(row)

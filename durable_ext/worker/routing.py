@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from durable_ext.errors import StorageError
 from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.held_work import HeldWork
@@ -81,4 +82,8 @@ class Router:
     async def _hand_over(self, message: Message) -> None:
         item = Item(await self._moved(message))
         self._neighbours.offer(item)
-        await item.done
+        try:
+            await item.done
+        except StorageError:
+            # The neighbour could not take it now; it may have taken part of it, so the queue carries a repeat (P6).
+            await self._services.provider.send([msgspec.structs.replace(item.message, resent=True)])

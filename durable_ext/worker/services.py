@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from durable_ext.providers.contract import Clock, Provider
+from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
@@ -18,6 +18,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """`next_commit_id` makes ids no other process makes (P2)."""
 
     provider: Provider
+    catalog: Catalog
     settings: WorkerSettings
     clock: Clock
     loader: Loader

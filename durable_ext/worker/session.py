@@ -17,8 +17,9 @@ import msgspec
 
 from durable_ext.errors import LeaseLostError, TurnLostError
 from durable_ext.records.events import Input
-from durable_ext.records.messages import FinishTask, FireTimer, Message
+from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
+from durable_ext.replay.outbox import Owed
 from durable_ext.replay.turn import run_turn
 from durable_ext.worker.admission import Admission, Admitted
 from durable_ext.worker.deferral import Deferral
@@ -49,10 +50,13 @@ class Session:
         self._router = Router(services, self._held, neighbours)
         self._admission = Admission(instance_id, services, Deferral(services))
         self._trigger: Item | None = None
+        self._unsettled: set[Item] = set()
+        self._repaired: set[str] = set()
+        self._reports: list[Owed] = []
         self._broken: BaseException | None = None
         self._winding_down = False
-        self._projected_at: datetime | None = None
         self._opened_at = services.clock()
+        self._projected_at = self._opened_at
 
     def offer(self, item: Item) -> None:
         """Put a message into the inbox."""
@@ -71,29 +75,29 @@ class Session:
 
     async def run(self) -> None:
         """Take turns until nothing is left to do. Raises nothing: an error goes to the deliveries (P6)."""
-        taken: list[Item] = []
-        self._opened_at = self._services.clock()
+        self._opened_at = self._projected_at = self._services.clock()
         try:
-            while self._inbox or self._held:
+            while self._inbox or self._held or self._reports:
                 self._give_back()
-                taken = await self._next_batch()
-                if taken:
-                    await self._process(taken)
-                if not self._held and not self._inbox:
-                    await self._settle()  # more may arrive while it writes the row
+                batch = await self._next_batch()
+                self._unsettled.update(batch)
+                if batch:
+                    await self._process(batch)
+                if not self._held:
+                    await self._come_to_rest()
         except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
-            self._fail(taken, error)
+            self._fail(error)
 
     async def _next_batch(self) -> list[Item]:
-        while not self._inbox and self._held and self._broken is None and not self._winding_down:
+        while not self._inbox and self._held and self._broken is None:
+            if self._winding_down and self._held.runs_here:
+                return []
             self._wake.clear()
             if not await self._woken():
                 await self._project()
         if self._broken is not None:
             raise self._broken
-        if not self._inbox and self._winding_down and self._held:
-            await self._held.all_sent()
-        batch = list(self._inbox)
+        batch = [item for item in self._inbox if not item.done.cancelled()]
         self._inbox.clear()
         return batch
 
@@ -116,6 +120,8 @@ class Session:
             except TurnLostError:
                 logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
                 self._forget()
+                for item in batch:
+                    item.repeated = True  # an earlier turn of this attempt may have consumed it
             else:
                 return
         raise TurnLostError(f"instance {self.instance_id!r} lost {_MOST_LOST_TURNS} turns in a row")
@@ -124,9 +130,7 @@ class Session:
         admitted = await self._admission.admit(self.state, batch, self._trigger)
         self.state = admitted.state
         for item in admitted.dropped:
-            item.settle()
-            if item is self._trigger:  # a lost turn: it was news before, and is known now
-                self._trigger = None
+            self._settle(item)
         leader = next(iter((*admitted.accepted, *(item for item, _ in admitted.repairs))), None)
         if leader is None or self.state is None:
             return
@@ -136,22 +140,26 @@ class Session:
         if admitted.inputs:
             await self._commit(admitted.inputs, admitted.accepted, admitted.not_before)
         await self._continue_as_new()
-        if not self._services.settings.sessions:
-            self._forget()
+        if not self._services.settings.sessions and self.state is not None:
+            self.state.drop()
 
     def _repair(self, admitted: Admitted) -> None:
-        """Send again what the turns under a redelivered trigger still owe (P6)."""
+        """Send again what the turns under a redelivered message still owe (P6). Only the trigger guards work here."""
         for item, owed in admitted.repairs:
-            queued = self._router.place(owed, resent=True, here=not self._winding_down)
-            self._queue(queued, [] if item is self._trigger else [item])
+            if item.message.id in self._repaired:
+                continue
+            self._repaired.add(item.message.id)
+            is_trigger = item is self._trigger
+            queued = self._router.place(owed, resent=True, here=is_trigger and not self._winding_down)
+            self._queue(queued, [] if is_trigger else [item])
 
     async def _continue_as_new(self) -> None:
-        while (state := self.state) is not None and state.to_continue is not None:
-            # The next execution's turns hide what this one still has to send from a redelivery: send it first (P6).
-            self._held.let_go()
-            await self._held.all_sent()
-            self.state, inputs = state.succeed()
+        state = self.state
+        while state is not None and state.to_continue is not None:
+            self._held.forget_timers()
+            following, inputs = state.succeed()
             state.drop()
+            self.state = state = following
             await self._commit(inputs, [], None)
 
     async def _commit(self, inputs: Sequence[Input], items: Sequence[Item], not_before: datetime | None) -> None:
@@ -178,11 +186,15 @@ class Session:
         await self._after_commit(state, turn, [item for item in items if item is not trigger])
 
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
+        owed = state.ledger.owed_by(turn)
+        # The parent hears last: once it has recorded the outcome, nothing would make this instance repair (S4).
+        self._reports += [entry for entry in owed if isinstance(entry.message.body, FinishChild)]
+        rest = [entry for entry in owed if not isinstance(entry.message.body, FinishChild)]
         here = not self._winding_down and self._within_budget()
-        queued = self._router.place(state.ledger.owed_by(turn), resent=False, here=here)
-        self._queue(queued, joined)
-        if state.ledger.ended is not None and state.to_continue is None:
-            self._held.let_go()
+        self._queue(self._router.place(rest, resent=False, here=here), joined)
+        if state.ledger.ended is not None:
+            self._held.forget_timers()
+        if self._services.clock() - self._projected_at >= self._services.settings.status_interval:
             await self._project()
 
     def _queue(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
@@ -190,20 +202,12 @@ class Session:
 
         def settle() -> None:
             for item in joined:
-                item.settle()
+                self._settle(item)
 
         if messages:
-            self._held.send(self._sent_for(messages, joined), settle)
+            self._held.send(self._router.send(messages), settle)
         else:
             settle()
-
-    async def _sent_for(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
-        try:
-            await self._router.send(messages)
-        except BaseException as error:
-            for item in joined:
-                item.fail(error)
-            raise
 
     def _give_back(self) -> None:
         if self._winding_down:
@@ -211,28 +215,42 @@ class Session:
             if taken:
                 self._queue(taken, [])
 
-    async def _settle(self) -> None:
-        """Nothing is under way here: the row is brought up to date and the trigger let go (P5, P8)."""
+    async def _come_to_rest(self) -> None:
+        """Nothing is under way here: reports go out, the row is brought up to date, the trigger is let go (P5, P8)."""
         if self._broken is not None:
             raise self._broken
-        await self._project()
-        if self._trigger is not None:
-            self._trigger.settle()
-            self._trigger = None
+        if self._reports:
+            reports, self._reports = self._reports, []
+            self._queue(self._router.place(reports, resent=False, here=not self._winding_down), [])
+            return
+        if not self._inbox:
+            await self._project()
+        if self._trigger is not None and not self._held:
+            self._settle(self._trigger)
 
     async def _project(self) -> None:
         state = self.state
         if state is not None and state.row_lags:
             state.row_lags = False
+            self._projected_at = self._services.clock()
             state.etag = await self._services.projector.write(state.row, state.etag)
 
     def _within_budget(self) -> bool:
         return self._services.clock() - self._opened_at < self._services.settings.session_budget
 
     def _report(self, message: Message, body: FinishTask | FireTimer) -> None:
-        """Local work is over: its outcome takes part in the next turn."""
+        """Local work is over: its outcome takes part in the next turn, unless its execution is over too."""
+        state = self.state
+        if state is not None and (state.ledger.ended or message.execution_id != state.execution.execution_id):
+            return
         answer = msgspec.structs.replace(message, id=f"{message.id}-done", body=body, due=None, resent=False)
         self.offer(Item(answer))
+
+    def _settle(self, item: Item) -> None:
+        item.settle()
+        self._unsettled.discard(item)
+        if item is self._trigger:
+            self._trigger = None
 
     def _break(self, error: BaseException) -> None:
         if self._broken is None:
@@ -244,13 +262,13 @@ class Session:
             self.state.drop()
             self.state = None
 
-    def _fail(self, taken: Sequence[Item], error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         logger.warning("instance %s: the session ends: %s: %s", self.instance_id, type(error).__name__, error)
         self._held.abandon()
         self._forget()
-        self._broken = None
-        trigger = [] if self._trigger is None else [self._trigger]
-        for item in (*taken, *trigger, *self._inbox):
+        for item in (*self._unsettled, *self._inbox):
             item.fail(error)
+        self._unsettled.clear()
         self._inbox.clear()
+        self._reports.clear()
         self._trigger = None

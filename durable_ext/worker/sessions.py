@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
@@ -13,6 +13,8 @@ from durable_ext.worker.state import SessionState
 
 # So many open sessions are enough for one process: further children go where there is room (S4).
 _MOST_OPEN_CHILDREN = 100
+# What is kept in memory must be younger than any tombstone, else it could write after a purge (P10).
+_LONGEST_KEPT = timedelta(hours=1)
 
 
 class Sessions:
@@ -21,7 +23,7 @@ class Sessions:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._open: dict[str, tuple[Session, asyncio.Task[None]]] = {}
-        self._kept: OrderedDict[str, SessionState] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[datetime, SessionState]] = OrderedDict()
         self._draining = False
 
     def lives_here(self, instance_id: str) -> bool:
@@ -38,7 +40,7 @@ class Sessions:
         entry = self._open.get(instance_id)
         if entry is None:
             session = Session(instance_id, self._services, self)
-            session.state = self._kept.pop(instance_id, None)
+            session.state = self._take_kept(instance_id)
             if self._draining:
                 session.wind_down()
             session.offer(item)
@@ -65,13 +67,22 @@ class Sessions:
             await asyncio.wait([task for _, task in rest], timeout=grace.total_seconds() + 1)
 
     async def _run(self, session: Session) -> None:
-        await session.run()
-        del self._open[session.instance_id]
-        if session.state is not None and session.state.ledger.ended is None:
+        try:
+            await session.run()
+        finally:
+            del self._open[session.instance_id]
+        if session.state is not None and session.state.ledger.ended is None and self._services.settings.sessions:
             self._keep(session.instance_id, session.state)
 
     def _keep(self, instance_id: str, state: SessionState) -> None:
-        self._kept[instance_id] = state
+        self._kept[instance_id] = self._services.clock(), state
         while len(self._kept) > self._services.settings.cached_instances:
-            _, oldest = self._kept.popitem(last=False)
+            _, (_, oldest) = self._kept.popitem(last=False)
             oldest.drop()
+
+    def _take_kept(self, instance_id: str) -> SessionState | None:
+        kept_at, state = self._kept.pop(instance_id, (self._services.clock(), None))
+        if state is not None and self._services.clock() - kept_at > _LONGEST_KEPT:
+            state.drop()
+            return None
+        return state

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
+
 from durable_ext.authoring.registry import Registry
+from durable_ext.errors import DurableError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import result_message_id
@@ -25,6 +28,8 @@ from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
+
+logger = logging.getLogger("durable_ext.worker")
 
 
 class Worker:
@@ -51,6 +56,7 @@ class Worker:
         self.client.known_orchestrator = registry.orchestrators.__contains__
         self._services = Services(
             provider=provider,
+            catalog=catalog,
             settings=settings,
             clock=clock,
             loader=Loader(provider, registry, converter, payloads),
@@ -61,7 +67,7 @@ class Worker:
         )
         self._deferral = Deferral(self._services)
         self._sessions = Sessions(self._services)
-        self._janitor = Janitor(self._services, catalog)
+        self._janitor = Janitor(self._services)
 
     async def process(self, delivery: Delivery) -> None:
         """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).
@@ -74,10 +80,7 @@ class Worker:
         if len(delivery.messages) == 1:
             await self._process_one(delivery.messages[0], delivery)
             return
-        outcomes = await asyncio.gather(
-            *[self._process_one(message, delivery) for message in delivery.messages], return_exceptions=True
-        )
-        _raise_first(outcomes)
+        await asyncio.gather(*[self._process_of_many(message, delivery) for message in delivery.messages])
 
     async def process_poison(self, delivery: Delivery) -> None:
         """Deal with a delivery that failed too often (P11).
@@ -108,13 +111,21 @@ class Worker:
         await self._sessions.drain(grace)
         self._services.activities.close()
 
+    async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
+        """One message of several: if it fails it goes on by itself, and its neighbours are not repeated (S7)."""
+        try:
+            await self._process_one(message, delivery)
+        except DurableError as error:
+            logger.warning("message %s of delivery %s is put off: %s", message.id, delivery.id, error)
+            await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
+
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
         repeated = delivery.dequeue_count > 1
         if isinstance(message.body, RunActivity):
             answer = await self._services.activities.run(message, message.body, delivery.dequeue_count)
             await self._hand_in(self._answer(message, answer, repeated=repeated))
             return
-        await self._through_session(Item(message, repeated=repeated))
+        await self._through_session(Item(message, repeated=repeated, queue=delivery.queue))
 
     async def _through_session(self, item: Item) -> None:
         self._sessions.offer(item)
@@ -129,7 +140,11 @@ class Worker:
         if not self._sessions.lives_here(message.instance_id):
             await self._services.provider.send([message])
             return
-        await self._through_session(Item(message))
+        try:
+            await self._through_session(Item(message))
+        except StorageError:
+            # The activity is done; a session that cannot take its outcome now must not make it run again.
+            await self._services.provider.send([msgspec.structs.replace(message, resent=True)])
 
     def _answer(self, message: Message, body: FinishTask, *, repeated: bool) -> Message:
         return Message(
@@ -156,9 +171,3 @@ class Worker:
                 time=self._services.clock(),
             )
         )
-
-
-def _raise_first(outcomes: Sequence[BaseException | None]) -> None:
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome

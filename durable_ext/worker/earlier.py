@@ -1,0 +1,34 @@
+"""What earlier executions of an instance still owe under a message that comes again (P6, P7).
+
+Only repeated messages ask. Executions are linked by `previous`, so the walk goes back from the current one and ends at
+the execution that knew the message.
+"""
+
+from __future__ import annotations
+
+from durable_ext.replay.ledger import Ledger
+from durable_ext.replay.outbox import Owed
+from durable_ext.worker.services import Services
+from durable_ext.worker.state import SessionState
+
+# A message that comes again belongs to one of the last executions; an eternal orchestration has thousands.
+_FARTHEST = 50
+
+
+async def owed_earlier(services: Services, state: SessionState, message_id: str) -> tuple[Owed, ...] | None:
+    """What is owed under a message an earlier execution consumed; None when none did. Raises StorageError."""
+    instance_id = state.execution.instance_id
+    previous = None if state.ledger.started is None else state.ledger.started.previous
+    if previous is None or message_id not in await services.provider.consumed(instance_id):
+        return None
+    for _ in range(_FARTHEST):
+        turns = () if previous is None else await services.catalog.history(instance_id, previous)
+        if not turns:
+            break
+        ledger = Ledger(turns[0].execution)
+        for turn in turns:
+            ledger.record(turn)
+        if ledger.has_consumed(message_id):
+            return ledger.owed_under(message_id)
+        previous = None if ledger.started is None else ledger.started.previous
+    return ()
