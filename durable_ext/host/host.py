@@ -57,13 +57,13 @@ class Host:
     async def run(self, store: Store, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain. Raises HubMismatchError, and StorageError that waiting cannot mend."""
         server = make_server(self._app, self._settings.grace.total_seconds())
-        async with asyncio.TaskGroup() as group:
-            group.create_task(server.serve(sockets=[listener]))
-            try:
-                if await self._reach_storage(store, stop):
-                    await self._work(store, stop, server)
-            finally:
-                server.should_exit = True
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            if await self._reach_storage(store, stop):
+                await self._work(store, stop, server)
+        finally:
+            server.should_exit = True
+            await serving
 
     async def _reach_storage(self, store: Store, stop: asyncio.Event) -> bool:
         """Wait until storage can be used; False when the host is stopped meanwhile."""

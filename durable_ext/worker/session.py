@@ -140,7 +140,7 @@ class Session:
         if admitted.inputs:
             await self._commit(admitted.inputs, admitted.accepted, admitted.not_before)
         await self._continue_as_new()
-        if not self._services.settings.sessions and self.state is not None:
+        if not self._services.settings.sessions:
             self.state.drop()
 
     def _repair(self, admitted: Admitted) -> None:

@@ -352,6 +352,12 @@ def test_quarantine(hub: Hub) -> None:
     assert hub.json("quarantine", "list") == []
 
 
+def test_a_hub_with_other_partitions(hub: Hub) -> None:
+    hub.ok("start", "waits")
+    assert hub.run("list", "--partitions", "7")[0] == ExitCode.FAILURE
+    assert "partition" in hub.errors
+
+
 def test_storage_that_does_not_answer(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints = "".join(f"{kind}Endpoint=http://127.0.0.1:1/x;" for kind in ("Blob", "Queue", "Table"))
     monkeypatch.setenv("AzureWebJobsStorage", f"AccountName=x;AccountKey=c2VjcmV0;{endpoints}")

@@ -17,6 +17,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "function_app.py"
+_HOST = (sys.executable, "-m", "durable_ext", "host")
 
 
 def free_port() -> int:
@@ -42,7 +43,7 @@ class Host:
         self.port = free_port()
         self.log = folder / "host.log"
         self._folder = folder
-        self._command = [sys.executable, "-m", "durable_ext", "host", "--app", str(app), *arguments]
+        self.arguments = ["--app", str(app), *arguments]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("DURABLE_", "AzureWebJobs"))}
         self._environ = clean | {"PYTHONPATH": str(ROOT)} | dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None

@@ -174,7 +174,7 @@ def test_its_own_azurite_goes_on_after_kill_9(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_port_in_use_and_a_broken_app_are_told(tmp_path: Path, sqlite: dict[str, str]) -> None:
+def test_what_keeps_it_from_starting_is_told(tmp_path: Path, sqlite: dict[str, str]) -> None:
     with host_of_slow_app(tmp_path, sqlite) as host, Host(tmp_path, environ=sqlite) as other:
         host.start_and_wait()
         other.log = tmp_path / "other.log"
@@ -185,6 +185,11 @@ def test_a_port_in_use_and_a_broken_app_are_told(tmp_path: Path, sqlite: dict[st
         assert "Traceback" not in other.output()
         host.interrupt()
         assert host.ends() == 0
+        other.arguments += ["--partitions", "7"]
+        other.start()
+        assert other.ends() == 1
+        assert "partition" in other.output()
+        assert "Traceback" not in other.output()
         (tmp_path / "function_app.py").write_text("x = 1\nraise ValueError('on purpose')\n")
         host.start()
         assert host.ends() == 1

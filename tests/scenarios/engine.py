@@ -132,5 +132,7 @@ def make_process(
 ) -> Process:
     """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: every message comes twice."""
     provider = FaultyProvider(store, plan)
-    worker = Worker(provider, store, registry, settings=WorkerSettings(sessions=sessions, activity_slots=8), clock=clock)
+    worker = Worker(
+        provider, store, registry, settings=WorkerSettings(sessions=sessions, activity_slots=8), clock=clock
+    )
     return Process(store, worker, provider, doubled=doubled)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from durable_ext.errors import ConfigurationError
-from durable_ext.providers.sqlite.failures import storage_error
+from durable_ext.errors import ConfigurationError, StorageError
+from durable_ext.providers.sqlite.failures import is_locked, storage_error
 from durable_ext.providers.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Database:
         self._synchronous = synchronous
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
+        self._is_closed = False
 
     def create(self) -> None:
         """Create the folder of the file. Raises ConfigurationError."""
@@ -79,7 +81,8 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(None, apart)
 
     async def close(self) -> None:
-        """Write what waits and close. Repeatable."""
+        """Write what waits and close, for good. Repeatable."""
+        self._is_closed = True
         if self._writer is not None:
             await self._writer.close()
         for connection in {self._reader, None if self._writer is None else self._writer.connection} - {None}:
@@ -111,13 +114,20 @@ class Database:
         return "the SQLite hub in memory" if self.in_memory else f"the SQLite file {self._path}"
 
     def _connect(self, *, patience: float) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(
-                self._path, timeout=_READ_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {Synchronous(self._synchronous).value}")
-            connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-        except sqlite3.DatabaseError as error:
-            raise ConfigurationError(f"{self._where} cannot be opened: {error}") from error
+        if self._is_closed:
+            raise StorageError(f"{self._where} was closed")
+        with ExitStack() as undo:
+            try:
+                connection = sqlite3.connect(
+                    self._path, timeout=_READ_PATIENCE, isolation_level=None, check_same_thread=False
+                )
+                undo.callback(connection.close)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA synchronous = {Synchronous(self._synchronous).value}")
+                connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+            except sqlite3.DatabaseError as error:
+                if is_locked(error):
+                    raise storage_error(error, self._where) from error
+                raise ConfigurationError(f"{self._where} cannot be opened: {error}") from error
+            undo.pop_all()
         return connection

@@ -187,6 +187,15 @@ class CleaningConformance(Conformance):
         assert await _lengths(store, 3) == [2, 2, 1]
 
     @on_store
+    async def test_a_prune_leaves_what_has_not_ended(self, store: Store) -> None:
+        await _generations(store, 2)
+        unended = execution(_ID, 0, "unended")
+        await store.provider.append(turn(unended, 0, store.clock()))
+        await store.catalog.prune(_ID, below_generation=1, older_than=store.clock() + _DAY)
+        assert len(await store.catalog.history(_ID, "unended")) == 1
+        assert await _lengths(store, 2) == [0, 1]
+
+    @on_store
     async def test_a_prune_leaves_neighbours(self, store: Store) -> None:
         await _generations(store, 2)
         for neighbour in _NEIGHBOURS:
