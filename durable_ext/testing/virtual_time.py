@@ -16,8 +16,6 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, TypeVar
 
-from durable_ext.providers.contract import Clock
-
 T = TypeVar("T")
 _Ready = list[tuple[selectors.SelectorKey, int]]
 _Select = Callable[[float | None], _Ready]
@@ -107,13 +105,27 @@ class _Selector(selectors.DefaultSelector):
         return self._wait(super().select, timeout, len(self.get_map()))
 
 
-def run(main: Callable[[Clock], Coroutine[Any, Any, T]], *, start: datetime = START) -> T:
+class VirtualClock:
+    """The time of a virtual loop, as the Clock that workers and providers take."""
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        self._loop = loop
+
+    def __call__(self) -> datetime:
+        return self._loop.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let virtual time pass; what is due meanwhile happens."""
+        await asyncio.sleep(seconds)
+
+
+def run(main: Callable[[VirtualClock], Coroutine[Any, Any, T]], *, start: datetime = START) -> T:
     """Run `main(clock)` to its end in virtual time that begins at `start`. Raises DeadlockError when it never ends."""
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(start)) as runner:
         loop = runner.get_loop()
         if not isinstance(loop, VirtualTimeLoop):
             raise TypeError("the runner did not use the loop it was given")
-        return runner.run(main(loop.now))
+        return runner.run(main(VirtualClock(loop)))
 
 
 def _names(loop: asyncio.AbstractEventLoop) -> str:

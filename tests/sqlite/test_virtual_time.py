@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from durable_ext.providers.contract import Clock
-from durable_ext.testing.virtual_time import START, DeadlockError, VirtualTimeLoop, run
+from durable_ext.testing.virtual_time import START, DeadlockError, VirtualClock, VirtualTimeLoop, run
 
 
 def test_a_long_wait_takes_no_time() -> None:
-    async def main(clock: Clock) -> datetime:
-        await asyncio.sleep(90 * 24 * 3600)
+    async def main(clock: VirtualClock) -> datetime:
+        await clock.sleep(90 * 24 * 3600)
         return clock()
 
     before = time.monotonic()
@@ -27,9 +26,9 @@ def test_a_long_wait_takes_no_time() -> None:
 def test_the_clock_begins_where_it_is_told() -> None:
     start = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
-    async def main(clock: Clock) -> tuple[datetime, datetime]:
+    async def main(clock: VirtualClock) -> tuple[datetime, datetime]:
         first = clock()
-        await asyncio.sleep(0.25)
+        await clock.sleep(0.25)
         return first, clock()
 
     assert run(main, start=start) == (start, start + timedelta(milliseconds=250))
@@ -38,11 +37,11 @@ def test_the_clock_begins_where_it_is_told() -> None:
 def test_timers_fire_in_order() -> None:
     seen: list[float] = []
 
-    async def wait(seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        seen.append(seconds)
+    async def main(clock: VirtualClock) -> None:
+        async def wait(seconds: float) -> None:
+            await clock.sleep(seconds)
+            seen.append(seconds)
 
-    async def main(_clock: Clock) -> None:
         await asyncio.gather(*map(wait, (3600, 0.5, 86400 * 3, 7)))
 
     run(main)
@@ -50,17 +49,17 @@ def test_timers_fire_in_order() -> None:
 
 
 def test_a_wait_for_a_time_never_ends_short_of_it() -> None:
-    async def main(clock: Clock) -> None:
+    async def main(clock: VirtualClock) -> None:
         for microseconds in range(1, 2_000_000, 33_333):
             due = clock() + timedelta(microseconds=microseconds)
-            await asyncio.sleep((due - clock()).total_seconds())
+            await clock.sleep((due - clock()).total_seconds())
             assert timedelta(0) <= clock() - due <= timedelta(microseconds=2)
 
     run(main)
 
 
 def test_a_timeout_is_virtual() -> None:
-    async def main(clock: Clock) -> datetime:
+    async def main(clock: VirtualClock) -> datetime:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3600):
                 await asyncio.Event().wait()
@@ -73,8 +72,8 @@ def test_a_thread_is_waited_for() -> None:
     """A timer of an hour does not come before a call that is outside."""
     release = threading.Event()
 
-    async def main(clock: Clock) -> tuple[datetime, bool]:
-        timer = asyncio.create_task(asyncio.sleep(3600))
+    async def main(clock: VirtualClock) -> tuple[datetime, bool]:
+        timer = asyncio.create_task(clock.sleep(3600))
         call = asyncio.create_task(asyncio.to_thread(release.wait, 10))
         await asyncio.sleep(0)
         threading.Timer(0.05, release.set).start()
@@ -86,7 +85,7 @@ def test_a_thread_is_waited_for() -> None:
 
 
 def test_a_deadlock_is_an_error() -> None:
-    async def main(_clock: Clock) -> None:
+    async def main(_clock: VirtualClock) -> None:
         await asyncio.create_task(asyncio.Event().wait(), name="the one that waits")
 
     with pytest.raises(DeadlockError, match="the one that waits"):
@@ -94,7 +93,7 @@ def test_a_deadlock_is_an_error() -> None:
 
 
 def test_time_passes_as_on_the_wall_while_a_socket_is_open() -> None:
-    async def main(clock: Clock) -> tuple[bytes, datetime]:
+    async def main(clock: VirtualClock) -> tuple[bytes, datetime]:
         loop = asyncio.get_running_loop()
         here, there = socket.socketpair()
         with here, there:
@@ -108,10 +107,10 @@ def test_time_passes_as_on_the_wall_while_a_socket_is_open() -> None:
 
 
 def test_results_and_errors_come_out() -> None:
-    async def fail(_clock: Clock) -> None:
+    async def fail(_clock: VirtualClock) -> None:
         raise ValueError("no")
 
-    async def answer(_clock: Clock) -> int:
+    async def answer(_clock: VirtualClock) -> int:
         return 42
 
     with pytest.raises(ValueError, match="no"):
@@ -120,7 +119,7 @@ def test_results_and_errors_come_out() -> None:
 
 
 def test_the_loop_is_virtual() -> None:
-    async def main(_clock: Clock) -> bool:
+    async def main(_clock: VirtualClock) -> bool:
         return isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
 
     assert run(main)
