@@ -51,6 +51,7 @@ class Session:
         self._admission = Admission(instance_id, services, Deferral(services))
         self._trigger: Item | None = None
         self._unsettled: set[Item] = set()
+        self._answers: set[Item] = set()  # outcomes of local work that no turn has recorded yet
         self._repaired: set[str] = set()
         self._reports: list[Owed] = []
         self._broken: BaseException | None = None
@@ -83,7 +84,7 @@ class Session:
                 self._unsettled.update(batch)
                 if batch:
                     await self._process(batch)
-                if not self._held:
+                if not self._held and not self._answers:
                     await self._come_to_rest()
         except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
             self._fail(error)
@@ -225,7 +226,7 @@ class Session:
             return
         if not self._inbox:
             await self._project()
-        if self._trigger is not None and not self._held:
+        if self._trigger is not None and not self._held and not self._answers:
             self._settle(self._trigger)
 
     async def _project(self) -> None:
@@ -244,11 +245,14 @@ class Session:
         if state is not None and (state.ledger.ended or message.execution_id != state.execution.execution_id):
             return
         answer = msgspec.structs.replace(message, id=f"{message.id}-done", body=body, due=None, resent=False)
-        self.offer(Item(answer))
+        item = Item(answer)
+        self._answers.add(item)
+        self.offer(item)
 
     def _settle(self, item: Item) -> None:
         item.settle()
         self._unsettled.discard(item)
+        self._answers.discard(item)
         if item is self._trigger:
             self._trigger = None
 
@@ -270,5 +274,6 @@ class Session:
             item.fail(error)
         self._unsettled.clear()
         self._inbox.clear()
+        self._answers.clear()
         self._reports.clear()
         self._trigger = None

@@ -61,7 +61,7 @@ class Host:
         """Start it, without waiting for anything."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--port", str(self.port)],
+                [*_HOST, *self.arguments, "--port", str(self.port)],
                 cwd=self._folder,
                 env=self._environ,
                 stdout=log,

@@ -16,7 +16,7 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.turns import Turn
 from durable_ext.replay.fold import project
 
-from .hosts import Host, post, status_of
+from .hosts import Host, post, status_of, until
 
 ORDER = {"number": "1", "lines": [{"article": "book", "quantity": 1, "price": "12.50"}]}
 APPROVAL = {"approved": True, "by": "me"}
@@ -41,6 +41,9 @@ class Customer:
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join(30)
+
+    def wait_until_accepted(self) -> None:
+        until(lambda: all(list(self._left.values())), 30, "every order is accepted")
 
     def wait_until_done(self, seconds: float) -> None:
         """Wait until no order is left, at most so long; what is left has something wrong in storage."""

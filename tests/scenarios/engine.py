@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import StorageError
-from durable_ext.providers.contract import Catalog, Clock, Feed, Provider
+from durable_ext.errors import DurableError, StorageError
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.faults import Fault, FaultyProvider, Plan
+from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+    from durable_ext.providers.sqlite import SqliteProvider
 
 LEASE = timedelta(seconds=30)
 _WAIT = timedelta(seconds=5)
@@ -22,8 +26,8 @@ _BATCH = 16
 _MOST_ATTEMPTS = 50
 
 
-class Store(Provider, Feed, Catalog):
-    """A provider that is feed and catalog too, as ours are."""
+# A provider that is feed and catalog too, as ours are.
+Store: TypeAlias = "SqliteProvider | AzureStorageProvider"
 
 
 def no_faults(_verb: str, _number: int) -> Fault:
@@ -33,10 +37,14 @@ def no_faults(_verb: str, _number: int) -> Fault:
 class Process:
     """One worker process: takes deliveries and deals with them, until it is stopped or killed."""
 
-    def __init__(self, store: Store, worker: Worker, provider: FaultyProvider, *, doubled: bool) -> None:
+    def __init__(
+        self, store: Store, worker: Worker, provider: FaultyProvider, clock: VirtualClock, *, doubled: bool
+    ) -> None:
         self.worker = worker
         self.provider = provider
+        self.most_attempts = _MOST_ATTEMPTS
         self._store = store
+        self._clock = clock
         self._doubled = doubled
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,6 +57,15 @@ class Process:
             self._spawn(self._pump(lambda partition=partition: self._receive_control(partition)))
         self._spawn(self._pump(self._receive_work))
         self._spawn(self._tidy())
+
+    async def handle(self, *deliveries: Delivery) -> None:
+        """Deal with deliveries that the test received, together; returns when all are completed or given back."""
+        await asyncio.gather(*[self._handle(delivery) for delivery in deliveries])
+
+    def begin(self, *deliveries: Delivery) -> None:
+        """The same in the background."""
+        for delivery in deliveries:
+            self._spawn(self._handle(delivery))
 
     async def kill(self) -> None:
         """As kill -9: nothing is given back, and the store hears nothing more from it."""
@@ -94,27 +111,28 @@ class Process:
         await self._handle(again)
 
     async def _handle(self, delivery: Delivery) -> None:
-        keeper = asyncio.create_task(self._keep(delivery))
+        held = [delivery]
+        keeper = asyncio.create_task(self._keep(held))
         try:
-            if delivery.dequeue_count > _MOST_ATTEMPTS:
+            if delivery.dequeue_count > self.most_attempts:
                 await self.worker.process_poison(delivery)
             else:
                 await self.worker.process(delivery)
-            await self.provider.complete(delivery)
-        except StorageError:
+            await self.provider.complete(held[-1])
+        except DurableError:
             if not self.provider.is_cut:
-                await self._store.abandon(delivery, timedelta(seconds=1))
+                await self._store.abandon(held[-1], timedelta(seconds=1))
         finally:
             keeper.cancel()
 
-    async def _keep(self, delivery: Delivery) -> None:
+    async def _keep(self, held: list[Delivery]) -> None:
         while True:
-            await asyncio.sleep(LEASE.total_seconds() / 2)
-            delivery = await self._store.extend(delivery, LEASE)
+            await self._clock.sleep(LEASE.total_seconds() / 2)
+            held.append(await self._store.extend(held[-1], LEASE))
 
     async def _tidy(self) -> None:
         while True:
-            await asyncio.sleep(60)
+            await self._clock.sleep(60)
             try:
                 await self.worker.tidy()
             except StorageError:
@@ -124,15 +142,15 @@ class Process:
 def make_process(
     store: Store,
     registry: Registry,
-    clock: Clock,
+    clock: VirtualClock,
     *,
     plan: Plan = no_faults,
+    settings: WorkerSettings | None = None,
     sessions: bool = True,
     doubled: bool = False,
 ) -> Process:
-    """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: every message comes twice."""
+    """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: all messages come twice."""
     provider = FaultyProvider(store, plan)
-    worker = Worker(
-        provider, store, registry, settings=WorkerSettings(sessions=sessions, activity_slots=8), clock=clock
-    )
-    return Process(store, worker, provider, doubled=doubled)
+    settings = settings or WorkerSettings(sessions=sessions, activity_slots=8)
+    worker = Worker(provider, store, registry, settings=settings, clock=clock)
+    return Process(store, worker, provider, clock, doubled=doubled)
