@@ -26,6 +26,11 @@ class Sessions:
         self._kept: OrderedDict[str, tuple[datetime, SessionState]] = OrderedDict()
         self._draining = False
 
+    @property
+    def open_count(self) -> int:
+        """How many sessions are open."""
+        return len(self._open)
+
     def lives_here(self, instance_id: str) -> bool:
         """Whether the instance has a session, or is kept in memory, here."""
         return instance_id in self._open or instance_id in self._kept

@@ -69,6 +69,11 @@ class Worker:
         self._sessions = Sessions(self._services)
         self._janitor = Janitor(self._services)
 
+    @property
+    def open_sessions(self) -> int:
+        """How many instances have work under way here; 0 at rest."""
+        return self._sessions.open_count
+
     async def process(self, delivery: Delivery) -> None:
         """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).
 
