@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import DurableError, StorageError
+from durable_ext.providers.contract import Clock
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.faults import Fault, FaultyProvider, Plan
-from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.worker import Worker
@@ -34,17 +34,21 @@ def no_faults(_verb: str, _number: int) -> Fault:
     return Fault.NONE
 
 
+async def pause(seconds: float) -> None:
+    """Let virtual time pass."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
+
+
 class Process:
     """One worker process: takes deliveries and deals with them, until it is stopped or killed."""
 
-    def __init__(
-        self, store: Store, worker: Worker, provider: FaultyProvider, clock: VirtualClock, *, doubled: bool
-    ) -> None:
+    def __init__(self, store: Store, worker: Worker, provider: FaultyProvider, *, doubled: bool) -> None:
         self.worker = worker
         self.provider = provider
         self.most_attempts = _MOST_ATTEMPTS
         self._store = store
-        self._clock = clock
         self._doubled = doubled
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,12 +131,12 @@ class Process:
 
     async def _keep(self, held: list[Delivery]) -> None:
         while True:
-            await self._clock.sleep(LEASE.total_seconds() / 2)
+            await pause(LEASE.total_seconds() / 2)
             held.append(await self._store.extend(held[-1], LEASE))
 
     async def _tidy(self) -> None:
         while True:
-            await self._clock.sleep(60)
+            await pause(60)
             try:
                 await self.worker.tidy()
             except StorageError:
@@ -142,7 +146,7 @@ class Process:
 def make_process(
     store: Store,
     registry: Registry,
-    clock: VirtualClock,
+    clock: Clock,
     *,
     plan: Plan = no_faults,
     settings: WorkerSettings | None = None,
@@ -150,7 +154,7 @@ def make_process(
     doubled: bool = False,
 ) -> Process:
     """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: all messages come twice."""
-    provider = FaultyProvider(store, plan)
+    provider = FaultyProvider(store, plan)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
     settings = settings or WorkerSettings(sessions=sessions, activity_slots=8)
     worker = Worker(provider, store, registry, settings=settings, clock=clock)
-    return Process(store, worker, provider, clock, doubled=doubled)
+    return Process(store, worker, provider, doubled=doubled)
