@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from durable_ext.host.storage_choice import Chosen
 
 _LOCALHOST = "127.0.0.1"
+# Threads that have nothing to do need this long at most to notice that they may end.
+_THREAD_PATIENCE = 1.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -137,8 +139,10 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
 
 def _leave_threads() -> None:
     """A thread of the app that does not end would keep the process; its activity was given back already."""
-    left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    stuck = [name for name in left if name.startswith(("activity", "function"))]
+    own = [thread for thread in threading.enumerate() if thread.name.startswith(("activity", "function"))]
+    for thread in own:
+        thread.join(_THREAD_PATIENCE / len(own))
+    stuck = [thread.name for thread in own if thread.is_alive()]
     if stuck:
         _say(f"Leaving {len(stuck)} threads that have not ended: {', '.join(stuck)}")
         sys.stdout.flush()

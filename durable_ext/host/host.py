@@ -64,6 +64,7 @@ class Host:
         finally:
             server.should_exit = True
             await serving
+            self._functions.close()
 
     async def _reach_storage(self, store: Store, stop: asyncio.Event) -> bool:
         """Wait until storage can be used; False when the host is stopped meanwhile."""

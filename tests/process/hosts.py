@@ -31,7 +31,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     nobody = threading.Event()
     while not condition():
         assert time.monotonic() < end, f"within {seconds} seconds: {what}"
-        nobody.wait(0.05)
+        nobody.wait(0.005)
 
 
 class Host:

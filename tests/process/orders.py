@@ -49,10 +49,10 @@ class Customer:
         """Wait until no order is left, at most so long; what is left has something wrong in storage."""
         end = time.monotonic() + seconds
         while self._left and time.monotonic() < end:
-            self._stopped.wait(0.05)
+            self._stopped.wait(0.01)
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.02):
+        while not self._stopped.wait(0.005):
             for order in list(self._left):
                 self._look_after(order)
 

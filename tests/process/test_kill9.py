@@ -34,7 +34,7 @@ def survives(folder: Path, environ: Mapping[str, str]) -> None:
                 customer.order(orders[number::KILLS])
                 if number:  # the first kill may fall between the row and the message of a start
                     customer.wait_until_accepted()
-                assert host.runs_for(0.3 * chance.random() ** 3), host.output()
+                assert host.runs_for(0.1 * chance.random() ** 2), host.output()
                 host.kill()
                 host.start_and_wait()
             customer.wait_until_done(LONGEST)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +38,15 @@ async def slow(seconds: float) -> str:
 async def blocks(seconds: float) -> None:
     NOTES.write_text("x")
     time.sleep(seconds)
+
+@app.activity
+def in_thread(seconds: float) -> None:
+    NOTES.write_text("x")
+    time.sleep(seconds)
+
+@app.orchestrator
+async def threaded(ctx, seconds: float) -> None:
+    await ctx.call_activity(in_thread, seconds)
 
 @app.orchestrator
 async def one(ctx, seconds: float) -> str:
@@ -104,6 +115,15 @@ def test_a_second_signal_ends_it_at_once_whatever_blocks(tmp_path: Path, sqlite:
 
 
 @pytest.mark.process
+def test_a_thread_that_does_not_end_does_not_keep_it(tmp_path: Path, sqlite: dict[str, str]) -> None:
+    with host_of_slow_app(tmp_path, sqlite, "--grace", "1") as host:
+        begin(host, "threaded", 600)
+        host.interrupt()
+        assert host.ends(10) == 0
+        assert "Leaving 1 threads" in host.output()
+
+
+@pytest.mark.process
 def test_a_host_without_work_ends_at_once(tmp_path: Path, sqlite: dict[str, str]) -> None:
     with host_of_slow_app(tmp_path, sqlite) as host:
         host.start_and_wait()
@@ -166,6 +186,8 @@ def test_its_own_azurite_goes_on_after_kill_9(tmp_path: Path) -> None:
         until(lambda: status_of(host, "o-1").get("customStatus") == "waiting for approval", 20, host.output())
         host.kill()
         host.start_and_wait()
+        command = [sys.executable, "-m", "durable_ext", "status", "o-1", "--storage", "azurite", "--app", str(app)]
+        assert b"waiting for approval" in subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout
         assert post(f"{host.api}/instances/o-1/raiseEvent/approval", APPROVAL) == 202
         completes(host, "o-1")
         host.interrupt()
