@@ -73,9 +73,13 @@ def test_a_refused_write_spoils_no_other(tmp_path: Path, waits_for_disk: bool) -
 
     async def main(_clock: VirtualClock) -> None:
         async with _writer(file, waits_for_disk=waits_for_disk) as writer:
+            statements: list[str] = []
+            writer.connection.set_trace_callback(statements.append)
             lost = TurnLostError("lost")
             ends = await asyncio.gather(*map(writer.write, (_put(1), _refuse(lost), _put(2))), return_exceptions=True)
             assert ends == [None, lost, None]
+            writer.connection.set_trace_callback(None)
+            assert len([one for one in statements if one.startswith("BEGIN")]) == 1
         assert _seen(file) == [1, 2]
 
     run(main)

@@ -20,7 +20,7 @@ _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
-class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Place(msgspec.Struct, frozen=True):
     """Where a page ended: its last id."""
 
     after: str
