@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from durable_ext.providers.sqlite import SqliteProvider
 
 LEASE = timedelta(seconds=30)
-_WAIT = timedelta(seconds=5)
+# A store in memory wakes who waits.
+_WAIT = timedelta(minutes=10)
 _BATCH = 16
 _MOST_ATTEMPTS = 50
 
