@@ -37,13 +37,18 @@ _T = TypeVar("_T")
 
 
 class ActivityContext:
-    """What an activity may know about its call. `attempt` counts deliveries of its work item, from 1."""
+    """What an activity may know about its call.
+
+    `attempt` counts deliveries of its work item, from 1. `is_cancelled` turns true when nobody wants the outcome any
+    more because the lease is lost or the process stops (S6): an async activity is cancelled then, a thread should look.
+    """
 
     def __init__(self, instance_id: str, execution_id: str, task_id: int, attempt: int = 1) -> None:
         self.instance_id = instance_id
         self.execution_id = execution_id
         self.task_id = task_id
         self.attempt = attempt
+        self.is_cancelled = False
 
     @property
     def idempotency_key(self) -> str:

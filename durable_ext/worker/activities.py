@@ -75,12 +75,13 @@ class ActivityRunner:
             return FinishTask(task_id=body.task_id, failure=self._unknown(body.name))
         payload = await self._payloads.get(body.input)
         began = time.monotonic()
+        context = ActivityContext(message.instance_id, message.execution_id or "", body.task_id, attempt)
         try:
             value = decode(self._converter, payload, definition.input_type) if definition.takes_input else None
-            context = ActivityContext(message.instance_id, message.execution_id or "", body.task_id, attempt)
             result = encode(self._converter, await self._call(definition, context, value))
         except asyncio.CancelledError as error:
             if _is_asked_to_stop():
+                context.is_cancelled = True
                 raise
             return FinishTask(task_id=body.task_id, failure=failure_from(error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is the task's failure

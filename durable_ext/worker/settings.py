@@ -15,8 +15,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     placing work here (S5); under Functions a share of the function timeout. `cached_instances`: instances kept in
     memory after their session (S2). `long_activity`: one that has proved to take longer is queued, so that it does not
     hold a trigger (S3). `local_backlog`: how much waiting work, measured in time, is kept here rather than queued.
-    `local_timer`: timers due within it are waited for here. `status_interval`: how far the Instances row may lag behind
-    a session under way (P8). `sessions`: False keeps nothing in memory between turns: every turn replays.
+    `local_timer`: timers due within it are waited for here. `slow_message`: a message of a shared delivery that takes
+    longer gets a delivery of its own, leased for `own_lease` at a time (S7). `status_interval`: how far the Instances
+    row may lag behind a session under way (P8). `sessions`: False keeps nothing in memory: every turn replays.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -25,6 +26,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     long_activity: timedelta = timedelta(seconds=10)
     local_backlog: timedelta = timedelta(milliseconds=500)
     local_timer: timedelta = timedelta(seconds=3)
+    slow_message: timedelta = timedelta(seconds=5)
+    own_lease: timedelta = timedelta(seconds=30)
     status_interval: timedelta = timedelta(milliseconds=500)
     sessions: bool = True
 

@@ -21,6 +21,7 @@ from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
+from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.services import Services
@@ -68,6 +69,7 @@ class Worker:
         self._deferral = Deferral(self._services)
         self._sessions = Sessions(self._services)
         self._janitor = Janitor(self._services)
+        self._apart = OwnDeliveries(self._services)
 
     @property
     def open_sessions(self) -> int:
@@ -114,12 +116,15 @@ class Worker:
     async def drain(self, grace: timedelta) -> None:
         """Come to rest: no new work here, what is held goes to the queues (S5). Process nothing afterwards."""
         await self._sessions.drain(grace)
+        await self._apart.settle(grace)
         self._services.activities.close()
 
     async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
-        """One message of several: if it fails it goes on by itself, and its neighbours are not repeated (S7)."""
+        """One message of several: if it is slow or fails it goes on by itself, and its neighbours are done (S7)."""
+        work = asyncio.create_task(self._process_one(message, delivery))
         try:
-            await self._process_one(message, delivery)
+            if not await self._apart.goes_apart(work, message):
+                await work
         except DurableError as error:
             logger.warning("message %s of delivery %s is put off: %s", message.id, delivery.id, error)
             await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))

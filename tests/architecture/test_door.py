@@ -14,7 +14,39 @@ import pytest
 from .source import PACKAGE, ROOT, Module, module, modules
 
 # Sorted. What users may import from `durable_ext`, and nothing else.
-PUBLIC: tuple[str, ...] = ()
+PUBLIC: tuple[str, ...] = (
+    "ActivityContext",
+    "Client",
+    "ConfigurationError",
+    "Converter",
+    "DuplicateNameError",
+    "DurableApp",
+    "DurableBlueprint",
+    "DurableClient",
+    "DurableError",
+    "Failure",
+    "HubMismatchError",
+    "InstanceExistsError",
+    "InstanceFilter",
+    "InstanceNotFoundError",
+    "InstanceStateError",
+    "InstanceStatus",
+    "InvalidInputError",
+    "JsonConverter",
+    "NonDeterminismError",
+    "NotDurableError",
+    "OrchestrationContext",
+    "PayloadError",
+    "Registry",
+    "RetryPolicy",
+    "RuntimeStatus",
+    "StartOptions",
+    "StorageError",
+    "StorageUnavailableError",
+    "TaskFailedError",
+    "Worker",
+    "WorkerSettings",
+)
 
 # What a cold start must not pay for before somebody needs it.
 HEAVY = ("azure", "aiohttp", "starlette", "uvicorn", "sqlite3", "httpx", "requests", "cryptography", "pydantic")

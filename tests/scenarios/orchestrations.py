@@ -1,0 +1,85 @@
+"""Small orchestrations that between them use every kind of decision; each ends with a known output."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.errors import TaskFailedError
+
+
+async def add_one(value: int) -> int:
+    return value + 1
+
+
+async def refuse(value: int) -> int:
+    raise ValueError(f"no {value}")
+
+
+async def chain(ctx: OrchestrationContext, value: int) -> int:
+    for _ in range(3):
+        value = await ctx.call_activity(add_one, value)
+    return value
+
+
+async def fan_out(ctx: OrchestrationContext, width: int) -> int:
+    """Half of the activities here, half through the queue."""
+    calls = [ctx.call_activity(add_one, n, placement="queue" if n % 2 else "auto") for n in range(width)]
+    return sum(await asyncio.gather(*calls))
+
+
+async def retries(ctx: OrchestrationContext, value: int) -> str:
+    policy = RetryPolicy(first_interval=timedelta(seconds=2), max_attempts=3, coefficient=4)
+    try:
+        return str(await ctx.call_activity(refuse, value, retry=policy))
+    except TaskFailedError as error:
+        return error.failure.message
+
+
+async def parent(ctx: OrchestrationContext, width: int) -> list[int]:
+    return await asyncio.gather(*[ctx.call_sub_orchestrator(chain, n) for n in range(width)])
+
+
+async def approval(ctx: OrchestrationContext) -> str:
+    ctx.set_custom_status("waiting")
+    try:
+        return str(await ctx.wait_for_external_event("approval", timeout=timedelta(minutes=30)))
+    except TimeoutError:
+        return "late"
+
+
+async def eternal(ctx: OrchestrationContext, seen: list[str]) -> list[str] | None:
+    """Three events, each in an execution of its own; a crash may change their order, never their number."""
+    seen = [*seen, str(await ctx.wait_for_external_event("tick"))]
+    await ctx.call_activity(add_one, len(seen))
+    if len(seen) == 3:
+        return sorted(seen)
+    ctx.continue_as_new(seen)
+    return None
+
+
+async def talker(ctx: OrchestrationContext, other: str) -> str:
+    ctx.send_event(other, "approval", "from a friend")
+    await asyncio.sleep(90)
+    return "sent"
+
+
+async def forgetful(ctx: OrchestrationContext) -> str:
+    """Asks for an activity and a child, and does not wait."""
+    ctx.call_activity(add_one, 1)
+    ctx.call_sub_orchestrator(chain, 1)
+    return "done"
+
+
+def registry() -> Registry:
+    names = Registry()
+    for activity in (add_one, refuse):
+        names.add_activity(activity)
+    orchestrators: tuple[Any, ...] = (chain, fan_out, retries, parent, approval, eternal, talker, forgetful)
+    for orchestrator in orchestrators:
+        names.add_orchestrator(orchestrator)
+    return names
