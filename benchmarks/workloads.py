@@ -2,7 +2,7 @@
 
 W1 a chain of five activities, 200 orchestrations, 20 in flight; W1a the same alone, 30 times; W2 one fan-out of 500
 activities; W3 an orchestration that returns its input, 1,000 of them, 50 in flight; W4 one chain of 500 activities,
-each noting when it ran.
+each noting when it ran. A workload asks a `Runner` for results, so that the limit of the design runs the very same loops.
 """
 
 from __future__ import annotations
@@ -10,18 +10,38 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Protocol
 
 from durable_ext import OrchestrationContext, Registry
 from durable_ext.worker.client import Client
 
+STEPS = 5
 _LIMIT = timedelta(seconds=120)
-_STEPS = 5
 _stamps: list[float] = []
 
 Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything. `loops` are the orchestrations in flight of W1 and W3."""
+
+    chains: int = 200
+    chain_loops: int = 20
+    alone: int = 30
+    width: int = 500
+    hellos: int = 1000
+    hello_loops: int = 50
+    steps: int = 500
+
+
+SCALES = {
+    "full": Scale(),
+    "small": Scale(chains=10, chain_loops=5, alone=3, width=20, hellos=20, hello_loops=10, steps=120),
+}
 
 
 async def add_one(value: int) -> int:
@@ -29,12 +49,18 @@ async def add_one(value: int) -> int:
 
 
 async def add_one_stamped(value: int) -> int:
-    _stamps.append(time.perf_counter())
+    stamp()
     return value + 1
 
 
-async def chain(ctx: OrchestrationContext, value: int) -> int:
-    for _ in range(_STEPS):
+def stamp() -> None:
+    """Note that a step of W4 ran now."""
+    _stamps.append(time.perf_counter())
+
+
+async def chain(ctx: OrchestrationContext, length: int) -> int:
+    value = 0
+    for _ in range(length):
         value = await ctx.call_activity(add_one, value)
     return value
 
@@ -59,82 +85,122 @@ async def hello(ctx: OrchestrationContext, value: int) -> int:
     return value
 
 
+async def parent(ctx: OrchestrationContext, value: int) -> int:
+    return await ctx.call_sub_orchestrator(hello, value)
+
+
+async def timer(ctx: OrchestrationContext, milliseconds: int) -> int:
+    await asyncio.sleep(milliseconds / 1000)
+    return milliseconds
+
+
 def registry() -> Registry:
     """The orchestrators and activities of all workloads."""
     names = Registry()
     for activity in (add_one, add_one_stamped):
         names.add_activity(activity)
-    for orchestrator in (chain, long_chain, fan_out, fan_out_queued, hello):
+    for orchestrator in (chain, long_chain, fan_out, fan_out_queued, hello, parent, timer):
         names.add_orchestrator(orchestrator)
     return names
 
 
-async def run_one(client: Client, name: str, value: int, expected: int) -> float:
-    """Start one, wait for its checked result; seconds from start call to result."""
+class Runner(Protocol):
+    """Whoever runs orchestrations: an engine, or the storage calls of one with no engine (limit.py)."""
+
+    async def result_of(self, name: str, value: int) -> object:
+        """Start `name` with `value` and return its result."""
+        ...
+
+
+class EngineRunner:
+    """The engine, asked through its client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def result_of(self, name: str, value: int) -> object:
+        status = await self._client.wait_for_completion(await self._client.start(name, value), _LIMIT)
+        return status.output
+
+
+async def run_one(runner: Runner, name: str, value: int, expected: int) -> float:
+    """Seconds from the start call to the checked result."""
     began = time.perf_counter()
-    instance_id = await client.start(name, value)
-    status = await client.wait_for_completion(instance_id, _LIMIT)
-    if status.output != expected:
-        raise RuntimeError(f"{name} {instance_id}: expected {expected}, got {status!r} {status.output!r}")
+    found = await runner.result_of(name, value)
+    if found != expected:
+        raise RuntimeError(f"{name}({value}) came to {found!r}, expected {expected}")
     return time.perf_counter() - began
 
 
-async def _closed_loop(client: Client, count: int, in_flight: int, call: tuple[str, int, int]) -> Metrics:
+async def _closed_loop(runner: Runner, count: int, in_flight: int, call: tuple[str, int, int]) -> Metrics:
     latencies: list[float] = []
     numbers = iter(range(count))
 
     async def loop() -> None:
         for _ in numbers:
-            latencies.append(await run_one(client, *call))
+            latencies.append(await run_one(runner, *call))
 
     began = time.perf_counter()
     await asyncio.gather(*[loop() for _ in range(in_flight)])
     seconds = time.perf_counter() - began
-    ordered = sorted(latencies)
     return {
         "n": count,
         "seconds": round(seconds, 3),
-        "orch_per_s": round(count / seconds, 1),
-        "p50_ms": round(statistics.median(ordered) * 1e3, 2),
-        "p95_ms": round(ordered[int(len(ordered) * 0.95)] * 1e3, 2),
+        "orch_per_s": round(count / seconds, 2),
+        "p50_ms": round(statistics.median(latencies) * 1e3, 2),
+        "p95_ms": round(sorted(latencies)[-(-count * 95 // 100) - 1] * 1e3, 2),
     }
 
 
-async def w1(client: Client) -> Metrics:
-    return await _closed_loop(client, 200, 20, ("chain", 0, _STEPS))
+async def _chains(runner: Runner, count: int, in_flight: int) -> Metrics:
+    metrics = await _closed_loop(runner, count, in_flight, ("chain", STEPS, STEPS))
+    return metrics | {"act_per_s": round(metrics["orch_per_s"] * STEPS, 2)}
 
 
-async def w1a(client: Client) -> Metrics:
-    return await _closed_loop(client, 30, 1, ("chain", 0, _STEPS))
+async def w1(runner: Runner, scale: Scale) -> Metrics:
+    return await _chains(runner, scale.chains, scale.chain_loops)
 
 
-async def w2(client: Client) -> Metrics:
-    seconds = await run_one(client, "fan_out", 500, 500 * 501 // 2)
-    return {"n": 500, "seconds": round(seconds, 3), "act_per_s": round(500 / seconds, 1)}
+async def w1a(runner: Runner, scale: Scale) -> Metrics:
+    return await _chains(runner, scale.alone, 1)
 
 
-async def w3(client: Client) -> Metrics:
-    return await _closed_loop(client, 1000, 50, ("hello", 1, 1))
+async def w2(runner: Runner, scale: Scale) -> Metrics:
+    seconds = await run_one(runner, "fan_out", scale.width, scale.width * (scale.width + 1) // 2)
+    return {"n": scale.width, "seconds": round(seconds, 4), "act_per_s": round(scale.width / seconds, 1)}
 
 
-async def w4(client: Client) -> Metrics:
+async def w3(runner: Runner, scale: Scale) -> Metrics:
+    return await _closed_loop(runner, scale.hellos, scale.hello_loops, ("hello", 1, 1))
+
+
+async def w4(runner: Runner, scale: Scale) -> Metrics:
     _stamps.clear()
-    seconds = await run_one(client, "long_chain", 500, 500)
-    pauses = [later - earlier for earlier, later in zip(_stamps, _stamps[1:], strict=False)]
-    early, late = statistics.median(pauses[39:59]) * 1e3, statistics.median(pauses[-20:]) * 1e3
+    seconds = await run_one(runner, "long_chain", scale.steps, scale.steps)
     return {
-        "n": 500,
+        "n": scale.steps,
         "seconds": round(seconds, 3),
-        "step50_ms": round(early, 3),
-        "step_last_ms": round(late, 3),
-        "growth": round(late / early, 3),
-    }
+        "step_ms_mean": round(seconds / scale.steps * 1e3, 3),
+    } | growth(_stamps)
 
 
-WORKLOADS: dict[str, Callable[[Client], Awaitable[Any]]] = {"W1": w1, "W1a": w1a, "W2": w2, "W3": w3, "W4": w4}
+def growth(stamps: Sequence[float]) -> Metrics:
+    """Milliseconds between steps 40 to 60 and over the last 20, and their ratio."""
+    pauses = [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)]
+    early, late = statistics.median(pauses[39:59]) * 1e3, statistics.median(pauses[-20:]) * 1e3
+    return {"step50_ms": round(early, 3), "step_last_ms": round(late, 3), "growth": round(late / early, 3)}
 
 
-async def warm_up(client: Client) -> None:
+WORKLOADS: dict[str, Callable[[Runner, Scale], Awaitable[Metrics]]] = {
+    "W1": w1,
+    "W1a": w1a,
+    "W2": w2,
+    "W3": w3,
+    "W4": w4,
+}
+
+
+async def warm_up(runner: Runner, scale: Scale) -> None:
     """A few hundred operations, so that servers and code paths are warm before anything is timed."""
-    await _closed_loop(client, 60, 10, ("chain", 0, _STEPS))
-    await _closed_loop(client, 60, 10, ("hello", 1, 1))
+    await _closed_loop(runner, scale.chains * 3 // 10, scale.chain_loops // 2, ("chain", STEPS, STEPS))
+    await _closed_loop(runner, scale.chains * 3 // 10, scale.chain_loops // 2, ("hello", 1, 1))
