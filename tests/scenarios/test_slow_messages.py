@@ -1,0 +1,85 @@
+"""Several work items travel in one delivery; a slow one must not hold its neighbours (S7)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import Delivery
+
+from .hub import Hub, run
+
+_HOUR = 3600.0
+
+
+class App:
+    """A fan-out of one quick and one slow activity."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.registry = Registry()
+        self.runs: list[float] = []
+        self._hub = hub
+        self.registry.add_activity(self.work, name="work")
+        self.registry.add_orchestrator(both)
+
+    async def work(self, seconds: float) -> float:
+        self.runs.append(seconds)
+        await self._hub.clock.sleep(seconds)
+        return seconds
+
+
+async def both(ctx: OrchestrationContext) -> list[float]:
+    calls = [ctx.call_activity("work", seconds, placement="queue") for seconds in (0.0, _HOUR)]
+    return await asyncio.gather(*calls)
+
+
+async def _shared_delivery(hub: Hub, app: App) -> tuple[Delivery, Delivery]:
+    """Both work items as one delivery, and the queue message of the second, which is to be completed with it."""
+    process = hub.process(app.registry)
+    await process.client.start("both", instance_id="it")
+    await process.handle(*await hub.take())
+    first, second = await hub.take()
+    return msgspec.structs.replace(first, messages=(*first.messages, *second.messages)), second
+
+
+def test_a_slow_message_gets_a_delivery_of_its_own() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        shared, second = await _shared_delivery(hub, app)
+        worker = hub.process(app.registry)
+        worker.start()
+        before = hub.clock()
+        await worker.worker.process(shared)
+        assert hub.clock() - before < timedelta(seconds=10)
+        await hub.store.complete(shared)
+        await hub.store.complete(second)
+        await hub.clock.sleep(_HOUR + 10)
+        assert await hub.output("it") == [0.0, _HOUR]
+        assert app.runs == [0.0, _HOUR]
+        assert await hub.left() == []
+
+    run(test)
+
+
+def test_the_delivery_of_its_own_comes_back_after_a_crash() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        shared, second = await _shared_delivery(hub, app)
+        doomed = hub.process(app.registry)
+        await doomed.worker.process(shared)
+        await hub.store.complete(shared)
+        await hub.store.complete(second)
+        await doomed.kill()
+        await hub.leases_run_out()
+        survivor = hub.process(app.registry)
+        survivor.start()
+        await hub.clock.sleep(2 * _HOUR)
+        assert await hub.status("it") is RuntimeStatus.COMPLETED
+        await hub.check("it")
+
+    run(test)
