@@ -65,7 +65,7 @@ def test_a_hub_of_another_format_is_refused(tmp_path: Path) -> None:
         async with _opened(tmp_path / FILE, clock):
             pass
         other = sqlite3.connect(tmp_path / FILE)
-        assert other.execute("UPDATE hub SET value = '99' WHERE key = 'format'").rowcount == 1
+        assert other.execute("UPDATE meta SET value = '99' WHERE key = 'format_version'").rowcount == 1
         other.commit()
         other.close()
         with pytest.raises(HubMismatchError, match="99"):

@@ -9,7 +9,7 @@ from durable_ext.errors import HubMismatchError
 FORMAT_VERSION = 1
 
 _TABLES = (
-    "hub (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """instances (
         number INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL UNIQUE, execution_id TEXT NOT NULL,
         name TEXT NOT NULL, status TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
@@ -42,13 +42,13 @@ def create(db: Connection, hub: str, partitions: int) -> None:
         db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
     for index in _INDEXES:
         db.execute(f"CREATE INDEX IF NOT EXISTS {index}")
-    wanted = {"name": hub, "partitions": str(partitions), "format": str(FORMAT_VERSION)}
-    db.executemany("INSERT OR IGNORE INTO hub (key, value) VALUES (?, ?)", list(wanted.items()))
-    present = dict(db.execute("SELECT key, value FROM hub").fetchall())
+    wanted = {"name": hub, "partitions": str(partitions), "format_version": str(FORMAT_VERSION)}
+    db.executemany("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", list(wanted.items()))
+    present = dict(db.execute("SELECT key, value FROM meta").fetchall())
     for key, value in wanted.items():
         if present[key] != value:
             raise HubMismatchError(
-                f"this file holds a task hub whose {key} is {present[key]!r}, and the settings say {value!r}; "
+                f"this file holds a task hub whose {key.replace('_', ' ')} is {present[key]!r}, and the settings say {value!r}; "
                 "set them alike or use another file"
             )
 
