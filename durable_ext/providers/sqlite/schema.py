@@ -48,8 +48,8 @@ def create(db: Connection, hub: str, partitions: int) -> None:
     for key, value in wanted.items():
         if present[key] != value:
             raise HubMismatchError(
-                f"this file holds a task hub whose {key.replace('_', ' ')} is {present[key]!r}, and the settings say {value!r}; "
-                "set them alike or use another file"
+                f"this file holds a task hub whose {key.replace('_', ' ')} is {present[key]!r}, "
+                f"and the settings say {value!r}; set them alike or use another file"
             )
 
 
