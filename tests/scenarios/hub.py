@@ -61,6 +61,11 @@ class Hub:
         while deliveries := await self.take():
             await process.handle(*deliveries)
 
+    async def settle_control(self, process: Process) -> None:
+        """The same, but leave work items in their queue."""
+        while deliveries := await self.store.receive_control(0, limit=1000, lease=LEASE, wait=_AT_ONCE):
+            await process.handle(*deliveries)
+
     async def leases_run_out(self) -> None:
         """What killed processes held is visible again."""
         await self.clock.sleep(LEASE.total_seconds() + 1)

@@ -1,0 +1,237 @@
+"""Interleavings: two deliveries, two processes, lost leases and lost turns over one instance (P2, P5, P7, S6)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+
+from durable_ext.records.events import EventRaised
+from durable_ext.records.messages import FinishTask, RaiseEvent, RunActivity, StartExecution
+from durable_ext.records.turns import Turn
+from durable_ext.testing.faults import Fault
+
+from .hub import Gate, Hub, failing, run
+from .meetings import App
+
+
+def test_message_whose_lease_is_gone_is_not_taken_from_the_inbox() -> None:
+    """Hole 32: its delivery is in other hands; it may not become a trigger here."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        process = hub.process(app.registry)
+        await process.client.start("waits", instance_id="x")
+        process.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: app.ran == ["held"])
+        await process.client.raise_event("x", "go", 1)
+        (event,) = await hub.take()
+        handling = asyncio.create_task(process.worker.process(event))
+        await asyncio.sleep(0)
+        handling.cancel()
+        await hub.clock.sleep(1)
+        assert not [e for turn in await hub.store.history("x") for e in turn.events if isinstance(e, EventRaised)]
+        app.gates["held"].open()
+        await hub.leases_run_out()
+        await hub.settle(process)
+        assert await hub.output("x") == [1, "held"]
+        await hub.check("x")
+
+    run(test)
+
+
+def test_lost_lease_of_the_trigger_stops_the_session() -> None:
+    """S6: what it guards is cancelled, nothing more is committed, the new holder repairs."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        first = hub.process(app.registry)
+        await first.client.start("waits", instance_id="x")
+        start = await hub.take_one(StartExecution)
+        handling = asyncio.create_task(first.worker.process(start))
+        await hub.until(lambda: app.ran == ["held"])
+        handling.cancel()
+        await hub.clock.sleep(0.1)
+        assert first.worker.open_sessions == 0
+        app.gates.clear()
+        await hub.leases_run_out()
+        second = hub.process(app.registry)
+        await second.client.raise_event("x", "go", 1)
+        await hub.settle(second)
+        assert app.ran == ["held", "held"]
+        assert await hub.output("x") == [1, "held"]
+        await hub.check("x")
+
+    run(test)
+
+
+def test_twins_of_one_message_share_their_fate() -> None:
+    """P5: the second delivery of the trigger is not completed before the session's work is done."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        process = hub.process(app.registry)
+        await process.client.start("waits", instance_id="x")
+        start = await hub.take_one(StartExecution)
+        await hub.store.send(start.messages)
+        process.begin(start)
+        await hub.until(lambda: app.ran == ["held"])
+        (twin,) = await hub.take()
+        process.begin(twin)
+        await hub.clock.sleep(1)
+        assert process.provider.calls.count("complete") == 0
+        await process.kill()
+        app.gates.clear()
+        await hub.leases_run_out()
+        second = hub.process(app.registry)
+        await second.client.raise_event("x", "go", 1)
+        await hub.settle(second)
+        assert await hub.output("x") == [1, "held"]
+
+    run(test)
+
+
+def test_joined_messages_come_back_when_the_session_fails() -> None:
+    """Holes 12, 13: each is abandoned, none hangs until its lease ends."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        process = hub.process(app.registry, plan=failing("append", after=1))
+        await process.client.start("waits", instance_id="x")
+        process.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: app.ran == ["held"])
+        await process.client.raise_event("x", "go", 1)
+        began = hub.clock()
+        await process.handle(*await hub.take())
+        assert hub.clock() - began < timedelta(seconds=1)
+        assert process.worker.open_sessions == 0
+        app.gates.clear()
+        await hub.clock.sleep(2)
+        await hub.settle(process)
+        assert await hub.output("x") == [1, "held"]
+        await hub.check("x")
+
+    run(test)
+
+
+def test_lost_turn_does_not_hand_out_an_event_twice() -> None:
+    """Hole 15: the successor's turn 0 is lost after the event was consumed by the execution before."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first, second = hub.process(app.registry), hub.process(app.registry)
+        await first.client.start("eternal", [], instance_id="x")
+        await hub.settle(first)
+        await first.client.raise_event("x", "tick", "a")
+        (tick,) = await hub.take()
+        provider, append = first.provider, first.provider.append
+
+        async def append_after_another(turn: Turn) -> None:
+            if turn.execution.generation == 1 and turn.number == 0:
+                setattr(provider, "append", append)  # noqa: B010 - a verb of this very object
+                # The lease of the event ran out: another process repairs, and begins generation 1 first.
+                await second.worker.process(msgspec.structs.replace(tick, dequeue_count=2))
+            await append(turn)
+
+        setattr(provider, "append", append_after_another)  # noqa: B010 - a verb of this very object
+        await first.handle(tick)
+        await second.client.raise_event("x", "tick", "end")
+        await hub.settle(second)
+        assert await hub.output("x") == ["a", "end"]
+        await hub.check("x")
+
+    run(test)
+
+
+def test_two_processes_alternate_on_one_instance() -> None:
+    """P2, S2: each keeps the instance in memory, each loses a turn and goes on."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first, second = hub.process(app.registry), hub.process(app.registry)
+        await first.client.start("eternal", [], instance_id="x")
+        await first.handle(*await hub.take())
+        for tick in range(6):
+            await first.client.raise_event("x", "tick", tick)
+            await (second if tick % 2 else first).handle(*await hub.take())
+        await first.client.start("two_events", instance_id="y")
+        await first.handle(*await hub.take())
+        for tick in range(2):
+            await first.client.raise_event("y", "go", tick)
+            await (first if tick else second).handle(*await hub.take())
+        await first.client.raise_event("x", "tick", "end")
+        await hub.settle(second)
+        assert await hub.output("x") == [0, 1, 2, 3, 4, 5, "end"]
+        assert await hub.output("y") == [0, 1]
+        assert await hub.left() == []
+        await hub.check("x")
+        await hub.check("y")
+
+    run(test)
+
+
+def test_second_copy_of_an_event_is_known_after_continue_as_new() -> None:
+    """Hole 14: the copy that was put off is marked, so it is looked up across executions."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        await process.client.start("eternal", [], instance_id="x")
+        start = await hub.take_one(StartExecution)
+        await process.client.raise_event("x", "tick", "a")
+        early = await hub.take_one(RaiseEvent)
+        other = hub.process(app.registry)
+        await other.worker.process(early)  # put off, and its first copy not completed
+        await process.handle(start)
+        await process.handle(msgspec.structs.replace(early, dequeue_count=2))
+        await hub.clock.sleep(10)
+        await hub.settle(process)
+        await process.client.raise_event("x", "tick", "end")
+        await hub.settle(process)
+        assert await hub.output("x") == ["a", "end"]
+
+    run(test)
+
+
+def test_late_result_of_a_cancelled_lease_is_dropped() -> None:
+    """P7: a work item that ran twice answers once."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first, second = hub.process(app.registry), hub.process(app.registry)
+        await first.client.start("one_queued", instance_id="x")
+        await first.handle(await hub.take_one(StartExecution))
+        item = await hub.take_one(RunActivity)
+        await second.worker.process(item)
+        await second.worker.process(msgspec.structs.replace(item, dequeue_count=2))
+        results = await hub.take()
+        assert [type(result.messages[0].body) for result in results] == [FinishTask, FinishTask]
+        await first.handle(*results)
+        await hub.check("x")
+        assert await hub.output("x") == "queued"
+
+    run(test)
+
+
+def test_lost_answers_of_every_kind_change_nothing() -> None:
+    """P13: a send and a row whose answers are lost."""
+
+    async def test(hub: Hub) -> None:
+        for number, verb in enumerate(["append", "update_row", "send", "create_row", "complete"]):
+            app = App()
+            first = hub.process(app.registry)
+            await first.client.start("mother", instance_id=f"x{number}")
+            other = hub.process(app.registry, plan=failing(verb, fault=Fault.AFTER))
+            await other.handle(*await hub.take())
+            await other.kill()
+            await hub.leases_run_out()
+            await hub.settle(first)
+            assert await hub.output(f"x{number}") == ["mother", 1]
+            await hub.check(f"x{number}")
+
+    run(test)
