@@ -2,12 +2,13 @@
 
 W1 a chain of five activities, 200 orchestrations, 20 in flight; W1a the same alone, 30 times; W2 one fan-out of 500
 activities; W3 an orchestration that returns its input, 1,000 of them, 50 in flight; W4 one chain of 500 activities,
-each noting when it ran. A workload asks a `Runner` for results, so that the limit of the design runs the very same loops.
+each noting when it ran. Workloads ask a `Runner` for results: the limit of the design runs through the very same loops.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -186,7 +187,7 @@ async def w4(runner: Runner, scale: Scale) -> Metrics:
 
 def growth(stamps: Sequence[float]) -> Metrics:
     """Milliseconds between steps 40 to 60 and over the last 20, and their ratio."""
-    pauses = [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(stamps)]
     early, late = statistics.median(pauses[39:59]) * 1e3, statistics.median(pauses[-20:]) * 1e3
     return {"step50_ms": round(early, 3), "step_last_ms": round(late, 3), "growth": round(late / early, 3)}
 
