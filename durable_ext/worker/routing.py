@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from durable_ext.errors import StorageError
 from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.held_work import HeldWork
 from durable_ext.worker.items import Item
 from durable_ext.worker.offload import move_message
 from durable_ext.worker.services import Services
+
+logger = logging.getLogger("durable_ext.session")
 
 
 class Neighbours(Protocol):
@@ -84,6 +86,6 @@ class Router:
         self._neighbours.offer(item)
         try:
             await item.done
-        except StorageError:
-            # The neighbour could not take it now; it may have taken part of it, so the queue carries a repeat (P6).
+        except Exception as error:  # noqa: BLE001 - the neighbour's failure is not ours; the queue carries a repeat (P6)
+            logger.info("message %s goes by queue: %s: %s", item.message.id, type(error).__name__, error)
             await self._services.provider.send([msgspec.structs.replace(item.message, resent=True)])

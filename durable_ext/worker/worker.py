@@ -11,7 +11,6 @@ from datetime import timedelta
 import msgspec
 
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import DurableError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import result_message_id
@@ -125,8 +124,10 @@ class Worker:
         try:
             if not await self._apart.goes_apart(work, message):
                 await work
-        except DurableError as error:
-            logger.warning("message %s of delivery %s is put off: %s", message.id, delivery.id, error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
+            logger.warning(
+                "message %s of delivery %s is put off: %s: %s", message.id, delivery.id, type(error).__name__, error
+            )
             await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
 
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
@@ -152,8 +153,8 @@ class Worker:
             return
         try:
             await self._through_session(Item(message))
-        except StorageError:
-            # The activity is done; a session that cannot take its outcome now must not make it run again.
+        except Exception as error:  # noqa: BLE001 - whatever ended the session, the activity is done and runs no more (P11)
+            logger.warning("outcome %s goes by queue: %s: %s", message.id, type(error).__name__, error)
             await self._services.provider.send([msgspec.structs.replace(message, resent=True)])
 
     def _answer(self, message: Message, body: FinishTask, *, repeated: bool) -> Message:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import DurableError, StorageError
+from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Clock
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.faults import Fault, FaultyProvider, Plan
@@ -124,7 +124,7 @@ class Process:
             else:
                 await self.worker.process(delivery)
             await self.provider.complete(held[-1])
-        except DurableError:
+        except Exception:  # noqa: BLE001 - as the pump does: whatever went wrong, the delivery comes back
             if not self.provider.is_cut:
                 await self._store.abandon(held[-1], timedelta(seconds=1))
         finally:

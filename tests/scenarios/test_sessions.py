@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from durable_ext.errors import StorageUnavailableError
+from durable_ext.errors import NonDeterminismError, StorageUnavailableError
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Delivery, RunActivity, StartExecution
 from durable_ext.records.turns import Turn
@@ -62,17 +62,14 @@ def test_drain_ends_with_children_handed_over_in_memory(grace: int) -> None:
     run(test)
 
 
-def _raise_unavailable(turn: Turn) -> None:
-    raise StorageUnavailableError(f"turn {turn.number} of {turn.execution.instance_id} cannot be written")
-
-
-def test_failure_of_a_child_is_not_the_failure_of_its_parent() -> None:
+@pytest.mark.parametrize("error", [StorageUnavailableError("no"), NonDeterminismError("no"), LookupError("no")])
+def test_failure_of_a_child_is_not_the_failure_of_its_parent(error: Exception) -> None:
     """Holes 12, 22: a neighbour that cannot go on gets its message by queue; the sender's trigger does not suffer."""
 
     async def test(hub: Hub) -> None:
         app = App()
         first = hub.process(app.registry)
-        _refuse_turns(first, "kid")
+        _refuse_turns(first, "kid", error)
         await first.client.start("mother", instance_id="x")
         await hub.settle(first)
         await hub.clock.sleep(3)
@@ -86,13 +83,13 @@ def test_failure_of_a_child_is_not_the_failure_of_its_parent() -> None:
     run(test)
 
 
-def _refuse_turns(process: Process, instance_id: str) -> None:
+def _refuse_turns(process: Process, instance_id: str, error: Exception) -> None:
     """Later turns of this instance cannot be written."""
     append = process.provider.append
 
     async def refuse(turn: Turn) -> None:
         if turn.execution.instance_id == instance_id and turn.number:
-            _raise_unavailable(turn)
+            raise error
         await append(turn)
 
     setattr(process.provider, "append", refuse)  # noqa: B010 - a verb of this very object
@@ -106,7 +103,7 @@ def test_activity_of_the_queue_does_not_run_again_for_a_session_that_failed() ->
         process = hub.process(app.registry)
         await process.client.start("one_queued", instance_id="x")
         await process.handle(await hub.take_one(StartExecution))
-        _refuse_turns(process, "x")
+        _refuse_turns(process, "x", StorageUnavailableError("no"))
         await process.handle(await hub.take_one(RunActivity))
         assert app.ran == ["queued"]
         await process.kill()
@@ -117,7 +114,8 @@ def test_activity_of_the_queue_does_not_run_again_for_a_session_that_failed() ->
     run(test)
 
 
-def test_messages_of_one_delivery_fail_each_on_its_own() -> None:
+@pytest.mark.parametrize("error", [StorageUnavailableError("no"), NonDeterminismError("no"), LookupError("no")])
+def test_messages_of_one_delivery_fail_each_on_its_own(error: Exception) -> None:
     """Hole 24, S7: one message of several fails; its neighbours do not run again."""
 
     async def test(hub: Hub) -> None:
@@ -134,7 +132,7 @@ def test_messages_of_one_delivery_fail_each_on_its_own() -> None:
         gathered = Delivery(queue=event.queue, id=event.id, receipt=event.receipt, dequeue_count=1, messages=messages)
         for item in items:
             await hub.store.complete(item)
-        _refuse_turns(process, "other")
+        _refuse_turns(process, "other", error)
         await process.handle(gathered)
         assert sorted(app.ran) == [0, 1, 2, 3]
         await process.kill()
