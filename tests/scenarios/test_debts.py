@@ -7,90 +7,16 @@ from typing import Any
 
 import pytest
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.authoring.registry import Registry
 from durable_ext.records.events import TaskScheduled
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import FireTimer, RaiseEvent, StartExecution
+from durable_ext.records.messages import Delivery, FireTimer, RaiseEvent, StartExecution
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.settings import WorkerSettings
 
+from .debtors import App
 from .hub import Gate, Hub, failing, run
 
 _TIMERS_BY_QUEUE = WorkerSettings(local_timer=timedelta(0))
-
-
-class App:
-    """Orchestrators that leave debts, and what their activity saw. `gate` holds the activity."""
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.ran: list[Any] = []
-        self.gate: Gate | None = None
-        self.registry.add_activity(self.act, name="act")
-        for orchestrator in (renew, eternal, both, tell, listen, fire_and_forget, mother, child, tell_and_end):
-            self.registry.add_orchestrator(orchestrator)
-
-    async def act(self, value: Any) -> Any:
-        self.ran.append(value)
-        if self.gate is not None:
-            await self.gate.wait()
-        return value
-
-
-async def renew(ctx: OrchestrationContext, rounds: int) -> Any:
-    if rounds:
-        ctx.continue_as_new(rounds - 1)
-        return None
-    return await ctx.call_activity("act", "renewed")
-
-
-async def eternal(ctx: OrchestrationContext, rounds: int) -> Any:
-    await ctx.create_timer(timedelta(seconds=5))
-    if rounds:
-        ctx.continue_as_new(rounds - 1)
-        return None
-    return "over"
-
-
-async def both(ctx: OrchestrationContext) -> Any:
-    event = ctx.wait_for_external_event("x")
-    result = await ctx.call_activity("act", "once")
-    return [result, await event]
-
-
-async def tell(ctx: OrchestrationContext, again: bool) -> Any:
-    if again:
-        return "told"
-    await ctx.wait_for_external_event("go")
-    ctx.send_event("listener", "hello", 1)
-    await ctx.wait_for_external_event("renew")
-    ctx.continue_as_new(True)
-    return None
-
-
-async def listen(ctx: OrchestrationContext) -> Any:
-    return await ctx.wait_for_external_event("hello")
-
-
-async def fire_and_forget(ctx: OrchestrationContext, renews: bool) -> Any:
-    ctx.call_activity("act", "forgotten")
-    if renews:
-        ctx.continue_as_new(False)
-    return "gone"
-
-
-async def mother(ctx: OrchestrationContext, orchestrator: str) -> Any:
-    return await ctx.call_sub_orchestrator(orchestrator, None, instance_id="child")
-
-
-async def child(ctx: OrchestrationContext) -> Any:
-    return await ctx.call_activity("act", "of the child")
-
-
-async def tell_and_end(ctx: OrchestrationContext) -> Any:
-    ctx.send_event("listener", "hello", 1)
-    return "reported"
 
 
 def test_start_that_continued_as_new_repairs_the_next_execution() -> None:
@@ -192,6 +118,42 @@ def test_debt_of_an_execution_that_another_process_ended_is_paid() -> None:
         assert await hub.output("x") == "told"
 
     run(test)
+
+
+def test_debt_of_an_execution_long_past_is_paid() -> None:
+    """Hole 3: the walk goes back over `previous` to the execution that knew the message."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first = hub.process(app.registry, plan=failing("send", after=2))
+        second = hub.process(app.registry)
+        await second.client.start("listen", instance_id="listener")
+        await hub.settle(second)
+        await first.client.start("tell_and_go_on", 0, instance_id="x")
+        await hub.settle(first)
+        await first.client.raise_event("x", "go")
+        (go,) = await hub.take()
+        await first.handle(go)
+        await first.kill()
+        held = await hub.store.extend(await _again(hub), timedelta(hours=1))
+        for _ in range(5):
+            await second.client.raise_event("x", "go")
+            await hub.settle(second)
+        assert (await hub.row("x")).execution.generation == 6
+        assert not (await hub.status("listener")).is_terminal
+        await second.handle(held)
+        await hub.settle(second)
+        assert await hub.output("listener") == 0
+        assert await hub.left() == []
+        await hub.check("x")
+
+    run(test)
+
+
+async def _again(hub: Hub) -> Delivery:
+    await hub.clock.sleep(2)
+    (delivery,) = await hub.take()
+    return delivery
 
 
 def test_report_of_a_child_that_was_replaced_is_still_sent() -> None:

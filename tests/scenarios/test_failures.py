@@ -97,6 +97,29 @@ def test_orchestrator_whose_output_is_not_data_fails() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit, StopAsyncIteration])
+def test_orchestrator_that_raises_what_nobody_expects_fails_and_frees_its_session(error: type[BaseException]) -> None:
+    """Hole 36: whatever ends the code, the inbox of the instance is read again afterwards."""
+
+    async def test(hub: Hub) -> None:
+        registry = app()
+
+        async def leaves(ctx: OrchestrationContext) -> None:
+            await ctx.create_timer(timedelta(seconds=1))
+            raise error
+
+        registry.add_orchestrator(leaves)
+        process = hub.process(registry)
+        process.start()
+        await process.client.start("leaves", instance_id="x")
+        await hub.clock.sleep(5)
+        assert await hub.status("x") is RuntimeStatus.FAILED
+        assert process.worker.open_sessions == 0
+        await hub.check("x")
+
+    run(test)
+
+
 def test_orchestrator_this_app_has_not_fails() -> None:
     """A start by an app that has it, taken by one that has not."""
 

@@ -148,6 +148,44 @@ def test_lost_turn_does_not_hand_out_an_event_twice() -> None:
     run(test)
 
 
+def test_lost_turn_does_not_repair_twice() -> None:
+    """Hole 35: a repeated message with debts and news in one batch, and the turn for the news is lost."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        first = hub.process(app.registry)
+        await first.client.start("waits", instance_id="x")
+        first.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: app.ran == ["held"])
+        await first.kill()
+        app.ran.clear()
+        app.gates.clear()
+        await hub.leases_run_out()
+        second, third = hub.process(app.registry), hub.process(app.registry)
+        (start,) = await hub.take()
+        await second.client.raise_event("x", "other", 0)
+        (noise,) = await hub.take()
+        await second.client.raise_event("x", "go", 1)
+        (event,) = await hub.take()
+        provider, append = second.provider, second.provider.append
+
+        async def late(turn: Turn) -> None:
+            setattr(provider, "append", append)  # noqa: B010 - a verb of this very object
+            await third.handle(event)
+            await append(turn)
+
+        setattr(provider, "append", late)  # noqa: B010 - a verb of this very object
+        await second.handle(start, noise)
+        await hub.settle(second)
+        assert app.ran == ["held"]
+        assert await hub.output("x") == [1, "held"]
+        assert await hub.left() == []
+        await hub.check("x")
+
+    run(test)
+
+
 def test_two_processes_alternate_on_one_instance() -> None:
     """P2, S2: each keeps the instance in memory, each loses a turn and goes on."""
 

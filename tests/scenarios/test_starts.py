@@ -14,9 +14,8 @@ from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
 from durable_ext.records.events import ExecutionStarted, ExecutionTerminated
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import RaiseEvent, StartExecution, Terminate
-from durable_ext.testing.virtual_time import START
-from durable_ext.worker.client import StartOptions, start_message
+from durable_ext.records.messages import StartExecution, Terminate
+from durable_ext.worker.client import StartOptions
 
 from .hub import Hub, run
 
@@ -218,106 +217,6 @@ def test_two_deliveries_of_one_child_start_begin_one_child() -> None:
         await hub.settle(second)
         await hub.settle(second)
         assert await hub.output("x") == [1, 2]
-
-    run(test)
-
-
-def test_lost_start_is_found_behind_many_that_wait_for_their_time() -> None:
-    """Hole 20: the janitor goes on where its last round stopped."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(App().registry)
-        later = StartOptions(start_at=START + timedelta(days=30))
-        for number in range(205):
-            await process.client.start("once", instance_id=f"a{number}", options=later)
-        await process.client.start("once", instance_id="lost")
-        lost = await hub.take_one(StartExecution)
-        await hub.store.complete(lost)
-        for _ in range(4):
-            await hub.clock.sleep(120)
-            await process.worker.tidy()
-            await hub.settle(process)
-        assert await hub.output("lost") == "once"
-
-    run(test)
-
-
-def test_start_that_was_never_sent_is_sent_by_the_janitor() -> None:
-    """P9: a client died between the row and the message."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(App().registry)
-        await process.client.start("once", instance_id="x")
-        await hub.store.complete(await hub.take_one(StartExecution))
-        await process.worker.tidy()
-        assert await hub.take() == []
-        await hub.clock.sleep(61)
-        await process.worker.tidy()
-        await hub.settle(process)
-        assert await hub.output("x") == "once"
-
-    run(test)
-
-
-def test_start_far_ahead_begins_at_its_time() -> None:
-    """Hole 21: no queue waits longer than a week; a start that comes early is sent again for the rest."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(App().registry)
-        at = START + timedelta(days=20)
-        await process.client.start("once", instance_id="x", options=StartOptions(start_at=at))
-        stored = await hub.store.read_row("x")
-        assert stored is not None
-        # As from a queue that cannot wait so long.
-        await hub.store.send([msgspec.structs.replace(start_message(stored.row, stored.etag), due=None)])
-        await hub.settle(process)
-        assert (await hub.row("x")) == stored.row
-        await hub.clock.sleep(timedelta(days=19).total_seconds())
-        assert await hub.take() == []
-        await hub.clock.sleep(timedelta(days=1, seconds=1).total_seconds())
-        await hub.settle(process)
-        turns = await hub.store.history("x")
-        assert turns[0].time >= at
-        assert await hub.output("x") == "once"
-        await hub.check("x")
-
-    run(test)
-
-
-def test_event_for_a_scheduled_instance_waits_until_it_starts() -> None:
-    """Hole 34, P12: what comes for a pending instance waits for its start, once, not a hundred times."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(App().registry)
-        at = START + timedelta(hours=5)
-        await process.client.start("listen", instance_id="x", options=StartOptions(start_at=at))
-        await process.client.raise_event("x", "go", 1)
-        await process.handle(await hub.take_one(RaiseEvent))
-        assert await hub.take() == []
-        await hub.clock.sleep(timedelta(hours=5).total_seconds() + 0.1)
-        await hub.settle(process)
-        await hub.clock.sleep(120)
-        await hub.settle(process)
-        assert await hub.output("x") == 1
-        assert await hub.left() == []
-
-    run(test)
-
-
-def test_scheduled_instance_is_terminated_when_it_starts() -> None:
-    """Hole 34: it stays pending until then."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(App().registry)
-        at = START + timedelta(days=8)
-        await process.client.start("once", instance_id="x", options=StartOptions(start_at=at))
-        await process.client.terminate("x", "not wanted")
-        await hub.settle(process)
-        assert await hub.status("x") is RuntimeStatus.PENDING
-        await hub.clock.sleep(timedelta(days=8, seconds=1).total_seconds())
-        await hub.settle(process)
-        assert await hub.status("x") is RuntimeStatus.TERMINATED
-        await hub.check("x")
 
     run(test)
 
