@@ -57,9 +57,8 @@ def _times(plan: Plan, *, as_json: bool) -> None:
         rows.append(row)
         if as_json:
             print(json.dumps(row), flush=True)
-        else:
-            print(f"\r{len(rows)} rows", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+        elif sys.stderr.isatty():
+            print(f"\r{len(rows)} rows", end="\r", file=sys.stderr, flush=True)
     print(times.table(rows))
 
 
