@@ -1,0 +1,102 @@
+"""Queues: messages hidden until a time, receipts that change whenever that time is set. Nothing expires."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+
+from durable_ext.providers.azure_storage.client import QueueMessage, Receipt, StorageRefusedError
+from durable_ext.providers.contract import Clock
+
+_MAX_MESSAGE = 64 * 1024
+_MAX_BATCH = 32
+_MAX_HIDDEN = 7 * 24 * 3600
+
+
+class _Kept:
+    """A message in its queue."""
+
+    __slots__ = ("dequeue_count", "receipt", "text", "visible_at")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.dequeue_count = 0
+        self.receipt = ""
+        self.visible_at: datetime
+
+
+class Queues:
+    """The queue service of one account. What is visible is handed out in the order it was put."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._queues: dict[str, dict[str, _Kept]] = {}
+        self._numbers = count(1)
+
+    def create(self, queue: str) -> None:
+        """One that is there stays as it is."""
+        self._queues.setdefault(queue, {})
+
+    def delete(self, queue: str) -> None:
+        """With all its messages."""
+        self._queues.pop(queue, None)
+
+    def put(self, queue: str, text: str, hidden: int) -> Receipt:
+        """413 for a text over 64 KiB."""
+        call = f"put message on {queue}"
+        if len(text.encode()) > _MAX_MESSAGE:
+            raise StorageRefusedError(call, 413, "RequestBodyTooLarge")
+        _check_range(call, hidden, 0, _MAX_HIDDEN)
+        kept = _Kept(text)
+        self._hide(kept, hidden)
+        message_id = f"message-{next(self._numbers)}"
+        self._messages(call, queue)[message_id] = kept
+        return Receipt(message_id, kept.receipt)
+
+    def get(self, queue: str, limit: int, lease: int) -> list[QueueMessage]:
+        """What is visible, hidden from now on."""
+        call = f"get messages from {queue}"
+        _check_range(call, limit, 1, _MAX_BATCH)
+        _check_range(call, lease, 1, _MAX_HIDDEN)
+        now = self._clock()
+        visible = [item for item in self._messages(call, queue).items() if item[1].visible_at <= now][:limit]
+        for _, kept in visible:
+            kept.dequeue_count += 1
+            self._hide(kept, lease)
+        return [QueueMessage(message_id, kept.receipt, kept.dequeue_count, kept.text) for message_id, kept in visible]
+
+    def remove(self, queue: str, message_id: str, receipt: str) -> None:
+        """404 when it is gone, 400 when it has another receipt."""
+        self._held(f"delete message from {queue}", queue, message_id, receipt)
+        del self._queues[queue][message_id]
+
+    def update(self, queue: str, message_id: str, receipt: str, hidden: int) -> str:
+        """Refused as `remove` is."""
+        call = f"update message of {queue}"
+        _check_range(call, hidden, 0, _MAX_HIDDEN)
+        kept = self._held(call, queue, message_id, receipt)
+        self._hide(kept, hidden)
+        return kept.receipt
+
+    def _hide(self, kept: _Kept, seconds: int) -> None:
+        kept.visible_at = self._clock() + timedelta(seconds=seconds)
+        kept.receipt = f"receipt-{next(self._numbers)}"
+
+    def _messages(self, call: str, queue: str) -> dict[str, _Kept]:
+        messages = self._queues.get(queue)
+        if messages is None:
+            raise StorageRefusedError(call, 404, "QueueNotFound")
+        return messages
+
+    def _held(self, call: str, queue: str, message_id: str, receipt: str) -> _Kept:
+        kept = self._messages(call, queue).get(message_id)
+        if kept is None:
+            raise StorageRefusedError(call, 404, "MessageNotFound")
+        if kept.receipt != receipt:
+            raise StorageRefusedError(call, 400, "PopReceiptMismatch")
+        return kept
+
+
+def _check_range(call: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise StorageRefusedError(call, 400, "OutOfRangeQueryParameterValue")
