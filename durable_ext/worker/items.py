@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from durable_ext.errors import LeaseLostError
 from durable_ext.records.messages import Message
 
 
@@ -27,7 +28,7 @@ class Item:
 
     def _follow(self, done: asyncio.Future[None]) -> None:
         if done.cancelled():
-            self.done.cancel()
+            self.fail(LeaseLostError(f"message {self.message.id}: the delivery that was being dealt with is lost"))
         elif (error := done.exception()) is not None:
             self.fail(error)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -31,6 +32,10 @@ class Neighbours(Protocol):
 
     def offer(self, item: Item) -> None:
         """Hand a message to its instance's session."""
+        ...
+
+    def lose(self, item: Item) -> None:
+        """Nothing guards the message any more."""
         ...
 
 
@@ -86,6 +91,9 @@ class Router:
         self._neighbours.offer(item)
         try:
             await item.done
+        except asyncio.CancelledError:
+            self._neighbours.lose(item)  # what guards it comes back and hands it over again (S6)
+            raise
         except Exception as error:  # noqa: BLE001 - the neighbour's failure is not ours; the queue carries a repeat (P6)
             logger.info("message %s goes by queue: %s: %s", item.message.id, type(error).__name__, error)
             await self._services.provider.send([msgspec.structs.replace(item.message, resent=True)])

@@ -136,6 +136,8 @@ class Session:
         if leader is None or self.state is None:
             return
         if self._trigger is None:
+            if leader.done.cancelled():
+                raise LeaseLostError(f"instance {self.instance_id!r}: the lease of its trigger was lost")
             self._trigger = leader
         self._repair(admitted)
         if admitted.inputs:

@@ -68,6 +68,33 @@ def test_lost_lease_of_the_trigger_stops_the_session() -> None:
     run(test)
 
 
+def test_child_is_guarded_again_after_the_session_of_its_parent_failed() -> None:
+    """Holes 12, 32: the hand-over was the child's trigger, and went with the parent's session."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"kid": Gate(), "mother": Gate()}
+        first = hub.process(app.registry, plan=failing("append", after=2))
+        await first.client.start("mother", instance_id="x")
+        first.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: sorted(app.ran) == ["kid", "mother"])
+        app.gates["mother"].open()
+        await hub.clock.sleep(2)
+        first.begin(*await hub.take())
+        await hub.clock.sleep(2)
+        assert app.ran.count("mother") == 2
+        await first.kill()
+        app.gates.clear()
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
+        assert await hub.output("x") == ["mother", 1]
+        assert await hub.left() == []
+        await hub.check("x")
+        await hub.check("kid")
+
+    run(test)
+
+
 def test_twins_of_one_message_share_their_fate() -> None:
     """P5: the second delivery of the trigger is not completed before the session's work is done."""
 
