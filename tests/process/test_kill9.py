@@ -1,7 +1,7 @@
 """A host that is killed at any moment, ten times: every order ends right, and no activity has two outcomes (P2, P6).
 
-The kills wait until orders are accepted: a start whose process dies between row and message is sent again by the janitor
-after a minute or two (P9), which would make this test as slow.
+The kills wait until orders are accepted: a start whose process dies between row and message is sent again by the
+janitor after a minute or two (P9), which would make this test as slow.
 """
 
 from __future__ import annotations
