@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from durable_ext.errors import TurnLostError
+from durable_ext.errors import StorageError, TurnLostError
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import inline
-from durable_ext.testing.conformance.samples import ended, execution, last_turn, row, started, stored, turn
+from durable_ext.testing.conformance.samples import (
+    LEASE,
+    PATIENCE,
+    drain,
+    ended,
+    execution,
+    last_turn,
+    message,
+    outcomes,
+    row,
+    started,
+    stored,
+    text,
+    turn,
+    work_item,
+)
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
 _ID = "order-1"
@@ -97,6 +113,53 @@ class CleaningConformance(Conformance):
         await store.catalog.purge(old)
         loaded = await store.provider.load(_ID)
         assert (loaded.stored, loaded.turns, loaded.buried) == (None, (), {"old"})
+
+    @on_store
+    async def test_two_purges_at_once(self, store: Store) -> None:
+        old = await ended(store, execution(_ID, execution_id="old"))
+        await asyncio.gather(*(store.catalog.purge(old) for _ in range(3)))
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns, loaded.buried) == (None, (), {"old"})
+
+    @on_store
+    async def test_a_commit_that_races_a_purge_brings_nothing_back(self, store: Store) -> None:
+        """A process that stalled before the last turn, or after it, writes while its execution is deleted."""
+        of = execution(_ID, execution_id="old")
+        old = await ended(store, of)
+        late = [turn(of, number, store.clock(), commit_id="theirs") for number in (2, 3)]
+        _, errors = await outcomes([store.catalog.purge(old), *map(store.provider.append, late)])
+        assert {type(error) for error in errors} <= {TurnLostError}
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns) == (None, ())
+        assert not await store.catalog.history(_ID, "old")
+
+    @on_store
+    async def test_a_purge_takes_payloads(self, store: Store) -> None:
+        payload = await store.provider.put_payload(_ID, text(100_000).data)
+        await store.catalog.purge(await ended(store, execution(_ID)))
+        # A store may keep values of any length in its rows; then they went with them.
+        if not payload.inline:
+            with pytest.raises(StorageError):
+                await store.provider.get_payload(payload)
+
+    @on_store
+    async def test_a_purged_id_can_be_used_again(self, store: Store) -> None:
+        await store.catalog.purge(await ended(store, execution(_ID, execution_id="old")))
+        new = await started(store, execution(_ID, execution_id="new"))
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.buried) == (new, {"old"})
+        assert [one.execution.execution_id for one in loaded.turns] == ["new"]
+        assert await store.provider.consumed(_ID) == {"new-m0"}
+
+    @on_store
+    async def test_a_purge_leaves_messages_to_their_receivers(self, store: Store) -> None:
+        """P12: whoever receives one finds nothing and drops it; a purge looks into no queue."""
+        await store.provider.send([message(_ID, 1, store.clock()), work_item(_ID, 2, store.clock())])
+        await store.catalog.purge(await ended(store, execution(_ID)))
+        (item,) = await store.feed.receive_work(limit=4, lease=LEASE, wait=PATIENCE)
+        await store.provider.complete(item)
+        await drain(store, _ID, 1)
+        assert await store.provider.read_row(_ID) is None
 
     @on_store
     async def test_a_purge_takes_all_generations(self, store: Store) -> None:
@@ -194,6 +257,21 @@ class CleaningConformance(Conformance):
         await store.catalog.prune(_ID, below_generation=1, older_than=store.clock() + _DAY)
         assert len(await store.catalog.history(_ID, "unended")) == 1
         assert await _lengths(store, 2) == [0, 1]
+
+    @on_store
+    async def test_a_prune_leaves_the_current_execution(self, store: Store) -> None:
+        await _generations(store, 3)
+        current = (await store.provider.load(_ID)).turns
+        for below in (0, 1, 2, 3, 4):
+            await store.catalog.prune(_ID, below_generation=below, older_than=store.clock() + _DAY)
+            assert (await store.provider.load(_ID)).turns == current
+        assert await _lengths(store, 3) == [0, 0, 1]
+        assert (await stored(store, _ID)).row.status is RuntimeStatus.RUNNING
+
+    @on_store
+    async def test_a_prune_of_nobody_does_nothing(self, store: Store) -> None:
+        await store.catalog.prune("nobody", below_generation=9, older_than=store.clock() + _DAY)
+        assert (await store.provider.load("nobody")).turns == ()
 
     @on_store
     async def test_a_prune_leaves_neighbours(self, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -12,7 +13,9 @@ from durable_ext.records.messages import Delivery
 from durable_ext.testing.conformance.samples import (
     AFTER_SHORT_LEASE,
     LEASE,
+    PATIENCE,
     SHORT_LEASE,
+    drain,
     message,
     receive,
     receive_one,
@@ -55,12 +58,61 @@ class LeaseConformance(Conformance):
         assert second.receipt != first.receipt
 
     @on_store
+    async def test_a_lease_that_ended_unnoticed_is_still_ours(self, store: Store) -> None:
+        """Nobody else took the message: it can be held again, and completed."""
+        delivery = await _send(store, lease=SHORT_LEASE)
+        await store.pass_time(AFTER_SHORT_LEASE)
+        held = await store.provider.extend(delivery, SHORT_LEASE)
+        assert not await receive(store, _ID)
+        await store.pass_time(AFTER_SHORT_LEASE)
+        await store.provider.complete(held)
+        assert not await receive(store, _ID)
+
+    @on_store
+    async def test_what_is_held_does_not_hold_up_others(self, store: Store) -> None:
+        """Of another instance, or of the same one; and each has a receipt of its own."""
+        for n, instance_id in enumerate((_ID, _ID, "order-2")):
+            await store.provider.send([message(instance_id, n, store.clock())])
+        first, second = [(await receive(store, _ID, limit=1))[0] for _ in range(2)]
+        (third,) = await drain(store, "order-2", 1)
+        assert [first.messages[0].id, second.messages[0].id, third.id] == [f"message-{n}" for n in range(3)]
+        assert (first.id, first.receipt) != (second.id, second.receipt)
+
+    @on_store
+    async def test_what_arrives_meanwhile_is_not_completed_with_the_rest(self, store: Store) -> None:
+        """What is held is what was received, whatever else there is for the same instance by then."""
+        delivery = await _send(store)
+        await store.provider.send([message(_ID, 2, store.clock()), message(_ID, 3, store.clock())])
+        await store.provider.complete(delivery)
+        assert sorted(one.id for one in await drain(store, _ID, 2)) == ["message-2", "message-3"]
+
+    @on_store
+    async def test_of_receivers_at_once_one_takes_over(self, store: Store) -> None:
+        stale = await _send(store, lease=SHORT_LEASE)
+        assert not any(await asyncio.gather(*(receive(store, _ID) for _ in range(5))))
+        await store.pass_time(AFTER_SHORT_LEASE)
+        found = await asyncio.gather(*(receive(store, _ID) for _ in range(5)))
+        ((held,),) = [came for came in found if came]
+        assert (held.id, held.dequeue_count) == (stale.id, 2)
+
+    @on_store
     async def test_deliveries_are_counted(self, store: Store) -> None:
         await store.provider.send([message(_ID, 1, store.clock())])
         for count in range(1, 7):
             delivery = await receive_one(store, _ID)
             assert delivery.dequeue_count == count
             await store.provider.abandon(delivery)
+
+    @on_store
+    async def test_each_message_counts_its_own_deliveries(self, store: Store) -> None:
+        first = await _send(store)
+        await store.provider.send([message(_ID, 2, store.clock())])
+        await store.provider.abandon(first)
+        found = await receive(store, _ID, wait=PATIENCE)
+        assert {one.id: delivery.dequeue_count for delivery in found for one in delivery.messages} == {
+            "message-1": 2,
+            "message-2": 1,
+        }
 
     @on_store
     async def test_a_completed_message_is_gone(self, store: Store) -> None:
@@ -103,6 +155,29 @@ class LeaseConformance(Conformance):
         assert not await receive(store, _ID)
         await store.pass_time(3)
         assert (await receive_one(store, _ID)).messages == delivery.messages
+
+    @on_store
+    async def test_an_abandoned_work_item_does_not_hold_up_others(self, store: Store) -> None:
+        for n in range(2):
+            await store.provider.send([work_item(_ID, n, store.clock())])
+        (first,) = await store.feed.receive_work(limit=1, lease=LEASE, wait=PATIENCE)
+        await store.provider.abandon(first, timedelta(seconds=2))
+        (second,) = await store.feed.receive_work(limit=4, lease=LEASE, wait=PATIENCE)
+        assert (first.messages[0].id, second.messages[0].id) == ("message-0", "message-1")
+        await store.pass_time(3)
+        (again,) = await store.feed.receive_work(limit=4, lease=LEASE, wait=PATIENCE)
+        assert (again.messages, again.dequeue_count) == (first.messages, 2)
+
+    @on_store
+    async def test_a_completed_work_item_is_gone(self, store: Store) -> None:
+        """Completing it twice, at once, is no error: receivers drop repeats (P7)."""
+        await store.provider.send([work_item(_ID, 1, store.clock())])
+        (delivery,) = await store.feed.receive_work(limit=4, lease=SHORT_LEASE, wait=PATIENCE)
+        await asyncio.gather(store.provider.complete(delivery), store.provider.complete(delivery))
+        await store.pass_time(AFTER_SHORT_LEASE)
+        assert not await store.feed.receive_work(limit=4, lease=LEASE, wait=timedelta(0))
+        with pytest.raises(LeaseLostError):
+            await store.provider.extend(delivery, LEASE)
 
     @on_store
     async def test_abandoning_what_somebody_else_has_does_nothing(self, store: Store) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from durable_ext.records.codec import encode_messages
-from durable_ext.records.messages import Message, Quarantined
-from durable_ext.testing.conformance.samples import message, receive, receive_one, text
+from durable_ext.records.messages import Delivery, Message, Quarantined
+from durable_ext.testing.conformance.samples import PATIENCE, message, receive, receive_one, text
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
 _ID = "order-1"
@@ -43,6 +45,18 @@ async def _set_aside(store: Store) -> tuple[Message, Quarantined]:
     await store.provider.quarantine(given_up)
     await store.provider.complete(delivery)
     return sent, given_up
+
+
+async def _both(store: Store) -> tuple[Delivery, Delivery]:
+    """The delivery with a defect, and the one without."""
+    found: list[Delivery] = []
+    while len(found) < 2:
+        came = await receive(store, _ID, wait=PATIENCE)
+        assert came, f"{len(found)} of 2 deliveries came"
+        found += came
+    found.sort(key=lambda delivery: delivery.defect is None)
+    assert [delivery.defect is None for delivery in found] == [False, True]
+    return found[0], found[1]
 
 
 class QuarantineConformance(Conformance):
@@ -97,6 +111,20 @@ class QuarantineConformance(Conformance):
         assert delivery.messages == (sent,)
         assert delivery.queue == given_up.queue
         assert list(await store.catalog.list_quarantined()) == []
+
+    @on_store
+    async def test_a_message_nobody_can_read_holds_up_no_other(self, store: Store) -> None:
+        """It comes with its defect, again and again, and the others come too."""
+        _, given_up = await _set_aside(store)
+        unreadable = msgspec.structs.replace(given_up, id="odd", body='{"durable": {"v": 1, "items": [{}]}}')
+        await store.provider.quarantine(unreadable)
+        assert await store.catalog.release_quarantined("odd", replay=True)
+        await store.provider.send([message(_ID, 9, store.clock())])
+        for count in (1, 2):
+            bad, good = await _both(store)
+            assert (bad.messages, bad.dequeue_count, good.messages[0].id) == ((), count, "message-9")
+            await store.provider.abandon(bad)
+            await store.provider.abandon(good)
 
     @on_store
     async def test_odd_ids_are_kept_apart(self, store: Store) -> None:

@@ -38,6 +38,8 @@ from durable_ext.testing.conformance.samples import (
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
 _ID = "order-1"
+# A clock of whole milliseconds, or of a file system, may see a wait end just before its time.
+_ROUNDING = timedelta(milliseconds=50)
 
 
 def _every_body(store: Store) -> tuple[Body, ...]:
@@ -128,6 +130,15 @@ class QueueConformance(Conformance):
         assert [one.id for one in await drain(store, _ID, 12)] == [f"message-{n}" for n in range(12)]
 
     @on_store
+    async def test_the_oldest_work_item_comes_first(self, store: Store) -> None:
+        """So that a stream of new ones starves nobody."""
+        for n in range(5):
+            await store.provider.send([work_item(_ID, n, store.clock())])
+        came = [one.id for _ in range(5) for one in await _work(store.feed, limit=1)]
+        assert came == [f"message-{n}" for n in range(5)]
+        assert not await store.feed.receive_work(limit=1, lease=LEASE, wait=NO_WAIT)
+
+    @on_store
     async def test_many_messages_of_one_call_all_arrive_once(self, store: Store) -> None:
         sent = [message(_ID, n, store.clock()) for n in range(150)]
         await store.provider.send(sent)
@@ -177,6 +188,17 @@ class QueueConformance(Conformance):
         assert await drain(store, _ID, 1) == [late]
 
     @on_store
+    async def test_a_message_due_in_a_year_can_be_sent(self, store: Store) -> None:
+        """Further ahead than some queues can hide a message: it comes early, but not now."""
+        due = store.clock() + timedelta(days=365)
+        body = FireTimer(task_id=1, fire_at=due)
+        await store.provider.send(
+            [Message(id="late", instance_id=_ID, body=body, sent_at=store.clock(), due=due), message(_ID, 1, due)]
+        )
+        assert [one.id for one in await drain(store, _ID, 1)] == ["message-1"]
+        assert not await receive(store, _ID)
+
+    @on_store
     async def test_a_due_message_ends_the_wait_of_a_receiver(self, store: Store) -> None:
         due = store.clock() + timedelta(seconds=2)
         late = Message(id="late", instance_id=_ID, body=Resume(), sent_at=store.clock(), due=due)
@@ -197,12 +219,29 @@ class QueueConformance(Conformance):
         assert store.clock() - before < timedelta(seconds=1)
 
     @on_store
+    async def test_a_receiver_waits_as_long_as_it_was_told(self, store: Store) -> None:
+        for wait in (NO_WAIT, timedelta(seconds=1)):
+            before = store.clock()
+            assert not await receive(store, _ID, wait=wait)
+            assert not await store.feed.receive_work(limit=1, lease=LEASE, wait=wait)
+            # Twice, for two queues; a remote store needs some time of its own.
+            assert 2 * wait - _ROUNDING <= store.clock() - before < 2 * wait + timedelta(seconds=2)
+
+    @on_store
     async def test_of_receivers_at_once_each_message_has_one(self, store: Store) -> None:
         for n in range(10):
             await store.provider.send([message(_ID, n, store.clock())])
         found = await asyncio.gather(*(receive(store, _ID, limit=3, wait=NO_WAIT) for _ in range(6)))
         ids = [one.id for deliveries in found for delivery in deliveries for one in delivery.messages]
         assert len(ids) == len(set(ids))
+
+    @on_store
+    async def test_receivers_at_once_leave_nothing_behind(self, store: Store) -> None:
+        """Whoever lost a message to another receiver takes the next one."""
+        for n in range(10):
+            await store.provider.send([work_item(f"order-{n}", n, store.clock())])
+        found = await asyncio.gather(*(_work(store.feed, limit=1) for _ in range(10)))
+        assert {one.id for came in found for one in came} == {f"message-{n}" for n in range(10)}
 
     @on_store
     async def test_a_body_from_a_trigger_is_opened(self, store: Store) -> None:
@@ -224,3 +263,14 @@ class QueueConformance(Conformance):
             assert delivery.defect.reason
             assert delivery.defect.body == body
             assert delivery.receipt is None
+
+    @on_store
+    async def test_a_message_of_an_unknown_kind_is_a_defect(self, store: Store) -> None:
+        """A newer build sent it; nothing of it may be dropped in silence (P11)."""
+        known = encode_messages((message(_ID, 1, store.clock()),)).decode()
+        body = known.replace('"RaiseEvent"', '"Unheard"')
+        assert body != known
+        delivery = await store.provider.open_delivery("queue", "id-1", body, 1)
+        assert delivery.messages == ()
+        assert delivery.defect is not None
+        assert (delivery.defect.body, "Unheard" in delivery.defect.reason) == (body, True)

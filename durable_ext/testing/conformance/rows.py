@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from durable_ext.errors import InstanceExistsError, RowChangedError
+from durable_ext.providers.contract import Loaded
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import InstanceRow, Parent, RuntimeStatus
+from durable_ext.records.messages import StartExecution
 from durable_ext.records.payloads import inline
-from durable_ext.testing.conformance.samples import ended, execution, outcomes, row, stored, text
+from durable_ext.testing.conformance.samples import (
+    ended,
+    execution,
+    message,
+    outcomes,
+    receive_one,
+    row,
+    stored,
+    text,
+)
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
 _ID = "order-1"
@@ -47,9 +59,30 @@ class RowConformance(Conformance):
         assert (await stored(store, _ID)).row == full
 
     @on_store
+    async def test_a_message_makes_no_row(self, store: Store) -> None:
+        """P9: the row is the client's or the worker's to write; a start in the queue is no instance yet."""
+        of = execution(_ID)
+        body = StartExecution(execution=of, name="Order", created_at=store.clock())
+        await store.provider.send([message(_ID, 1, store.clock(), body=body)])
+        await receive_one(store, _ID)
+        assert await store.provider.load(_ID) == Loaded(None, ())
+
+    @on_store
     async def test_an_empty_row_comes_back_as_it_was(self, store: Store) -> None:
         bare = row(execution(_ID), store.clock())
         await store.provider.create_row(bare)
+        assert (await stored(store, _ID)).row == bare
+
+    @on_store
+    async def test_a_replaced_row_keeps_nothing_of_the_old_one(self, store: Store) -> None:
+        """A custom status that was cleared, an output that is gone: what is not in the row is not there."""
+        now = store.clock()
+        full = msgspec.structs.replace(
+            row(execution(_ID), now), version="2.0", output=text(100), custom_status=inline(b"1"), completed_at=now
+        )
+        etag = await store.provider.create_row(full)
+        bare = row(execution(_ID), now, turn=1)
+        await store.provider.update_row(bare, etag)
         assert (await stored(store, _ID)).row == bare
 
     @on_store

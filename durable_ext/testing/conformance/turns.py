@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from durable_ext.errors import TurnLostError
@@ -106,6 +107,17 @@ class TurnConformance(Conformance):
         assert [type(error) for error in lost] == [TurnLostError] * 4
         (kept,) = await _turns(store)
         assert kept in turns
+
+    @on_store
+    async def test_a_turn_that_lost_has_consumed_nothing(self, store: Store) -> None:
+        of = execution(_ID)
+        await store.provider.append(turn(of, 0, store.clock()))
+        ours = turn(of, 1, store.clock(), commit_id="ours")
+        theirs = msgspec.structs.replace(ours, commit_id="theirs", message_ids=("theirs",), trigger_id="theirs")
+        await store.provider.append(ours)
+        with pytest.raises(TurnLostError):
+            await store.provider.append(theirs)
+        assert "theirs" not in await store.provider.consumed(_ID)
 
     @on_store
     async def test_executions_have_logs_of_their_own(self, store: Store) -> None:
