@@ -30,6 +30,7 @@ class App:
             child,
             tell_and_end,
             tell_and_go_on,
+            ask_on_go,
         ):
             self.registry.add_orchestrator(orchestrator)
 
@@ -100,3 +101,8 @@ async def child(ctx: OrchestrationContext) -> Any:
 async def tell_and_end(ctx: OrchestrationContext) -> Any:
     ctx.send_event("listener", "hello", 1)
     return "reported"
+
+
+async def ask_on_go(ctx: OrchestrationContext) -> Any:
+    await ctx.wait_for_external_event("go")
+    return await ctx.call_activity("act", "asked")

@@ -22,6 +22,8 @@ class App:
         self.registry.add_activity(self.act, name="act")
         for orchestrator in (racing, kid, mother, fan_out, busy, at_rest, two_events, one_queued, waits, eternal):
             self.registry.add_orchestrator(orchestrator)
+        for orchestrator in (ten_events, queued_then_waits):
+            self.registry.add_orchestrator(orchestrator)
 
     async def act(self, value: Any) -> Any:
         self.ran.append(value)
@@ -83,3 +85,11 @@ async def eternal(ctx: OrchestrationContext, seen: list[Any]) -> Any:
         return seen
     ctx.continue_as_new(seen)
     return None
+
+
+async def ten_events(ctx: OrchestrationContext) -> list[Any]:
+    return [await ctx.wait_for_external_event("go") for _ in range(10)]
+
+
+async def queued_then_waits(ctx: OrchestrationContext) -> list[Any]:
+    return [await ctx.call_activity("act", "queued", placement="queue"), await ctx.wait_for_external_event("go")]
