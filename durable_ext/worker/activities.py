@@ -35,6 +35,7 @@ class ActivityRunner:
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.activity_slots)
         self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
         self._durations: dict[str, float] = {}
         self._admitted = 0
         self._admitted_seconds = 0.0
@@ -65,7 +66,8 @@ class ActivityRunner:
             self._admitted_seconds -= expected
 
     def close(self) -> None:
-        """Let go of the threads; running ones end with their activity."""
+        """Run nothing more: what waits is cancelled and comes back, running threads end with their activity."""
+        self._closed = True
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -80,7 +82,7 @@ class ActivityRunner:
             value = decode(self._converter, payload, definition.input_type) if definition.takes_input else None
             result = encode(self._converter, await self._call(definition, context, value))
         except asyncio.CancelledError as error:
-            if _is_asked_to_stop():
+            if self._closed or _is_asked_to_stop():
                 context.is_cancelled = True
                 raise
             return FinishTask(task_id=body.task_id, failure=failure_from(error))
@@ -98,6 +100,8 @@ class ActivityRunner:
             arguments.append(value)
         if definition.is_async:
             return await definition.function(*arguments)
+        if self._closed:
+            raise asyncio.CancelledError("the worker has drained")
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._settings.activity_slots, thread_name_prefix="activity")
         variables = contextvars.copy_context()

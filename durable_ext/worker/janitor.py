@@ -15,7 +15,7 @@ from durable_ext.worker.state import Absent
 logger = logging.getLogger("durable_ext.janitor")
 
 # A start this old that nobody has begun was probably never sent; one in a long queue is only sent once more.
-_PENDING_AGE = timedelta(minutes=1)
+_PENDING_AGE = timedelta(seconds=15)
 # A row this old may lag behind its history.
 _STALE_AGE = timedelta(minutes=5)
 # Instances looked at in one round, so that a round has a bound whatever the hub holds.
