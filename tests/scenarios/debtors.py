@@ -31,12 +31,13 @@ class App:
             tell_and_end,
             tell_and_go_on,
             ask_on_go,
+            two_steps,
         ):
             self.registry.add_orchestrator(orchestrator)
 
     async def act(self, value: Any) -> Any:
         self.ran.append(value)
-        if self.gate is not None:
+        if self.gate is not None and value != "one":
             await self.gate.wait()
         return value
 
@@ -106,3 +107,8 @@ async def tell_and_end(ctx: OrchestrationContext) -> Any:
 async def ask_on_go(ctx: OrchestrationContext) -> Any:
     await ctx.wait_for_external_event("go")
     return await ctx.call_activity("act", "asked")
+
+
+async def two_steps(ctx: OrchestrationContext) -> Any:
+    await ctx.call_activity("act", "one")
+    return await ctx.call_activity("act", "two")

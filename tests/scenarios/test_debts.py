@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from durable_ext.records.events import TaskScheduled
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Delivery, FireTimer, RaiseEvent, StartExecution
+from durable_ext.records.messages import Delivery, FireTimer, Message, RaiseEvent, StartExecution
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.settings import WorkerSettings
 
@@ -218,18 +219,47 @@ def test_parent_hears_after_all_else_is_sent() -> None:
 
     async def test(hub: Hub) -> None:
         app = App()
-        first = hub.process(app.registry, plan=failing("send", after=1))
-        second = hub.process(app.registry)
+        first, second = hub.process(app.registry), hub.process(app.registry)
         await second.client.start("listen", instance_id="listener")
         await hub.settle(second)
         await first.client.start("mother", "tell_and_end", instance_id="x")
-        plan_start = await hub.take_one(StartExecution)
-        await first.handle(plan_start)
+        stuck, send = Gate(), first.provider.send
+
+        async def send_no_event(messages: Sequence[Message]) -> None:
+            if any(isinstance(message.body, RaiseEvent) for message in messages):
+                await stuck.wait()
+            await send(messages)
+
+        setattr(first.provider, "send", send_no_event)  # noqa: B010 - a verb of this very object
+        first.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: stuck.entered == 1)
+        await hub.clock.sleep(1)
         await first.kill()
         await hub.leases_run_out()
         await hub.settle(second)
         assert await hub.output("x") == "reported"
         assert await hub.output("listener") == 1
+
+    run(test)
+
+
+def test_what_has_its_outcome_is_not_owed() -> None:
+    """P6: a repair runs again what has no outcome, and nothing else."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first = hub.process(app.registry)
+        await first.client.start("two_steps", instance_id="x")
+        app.gate = Gate()
+        first.begin(await hub.take_one(StartExecution))
+        await hub.until(lambda: app.ran == ["one", "two"])
+        await first.kill()
+        app.gate.open()
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
+        assert app.ran == ["one", "two", "two"]
+        assert await hub.output("x") == "two"
+        await hub.check("x")
 
     run(test)
 
