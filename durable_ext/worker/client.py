@@ -31,6 +31,9 @@ from durable_ext.worker.signals import Signals
 
 _POLL_FIRST = 0.05
 _POLL_LAST = 2.0
+# What was started here runs here, unless this process gives it away.
+_POLL_HERE = 1.0
+_MOST_REMEMBERED = 10_000
 _PAGE = 100
 
 
@@ -85,6 +88,7 @@ class Client:
         self._payloads = PayloadStore(provider)
         self.known_orchestrator: Callable[[str], bool] | None = None
         self.local: LocalDelivery | None = None
+        self._started_here: dict[str, None] = {}
 
     async def start(
         self,
@@ -126,6 +130,9 @@ class Client:
             return
         # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
         self.local.adopt(await self._provider.reserve(message, self.local.lease))
+        self._started_here[message.instance_id] = None
+        while len(self._started_here) > _MOST_REMEMBERED:
+            del self._started_here[next(iter(self._started_here))]
 
     async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
         """Write the row; it, its etag, and the execution it replaced."""
@@ -194,8 +201,8 @@ class Client:
     ) -> InstanceStatus:
         """The instance once `ready` holds for its row. Raises TimeoutError and InstanceNotFoundError."""
         async with asyncio.timeout(timeout.total_seconds()):
-            pause = _POLL_FIRST
             # A session of this process publishes its rows, so the first look can wait for that.
+            pause = _POLL_HERE if instance_id in self._started_here else _POLL_FIRST
             row = await self._signals.next_row(instance_id, pause)
             while row is None or not ready(row):
                 row = (await self._existing(instance_id)).row
