@@ -10,10 +10,11 @@ import msgspec
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import RaiseEvent, StartExecution
+from durable_ext.records.messages import Delivery, RaiseEvent, StartExecution
 from durable_ext.testing.virtual_time import START
 from durable_ext.worker.client import StartOptions, start_message
 
+from .engine import LEASE
 from .hub import Hub, run
 
 
@@ -132,6 +133,37 @@ def test_scheduled_instance_is_terminated_when_it_starts() -> None:
         await hub.clock.sleep(timedelta(days=8, seconds=1).total_seconds())
         await hub.settle(process)
         assert await hub.status("x") is RuntimeStatus.TERMINATED
+        await hub.check("x")
+
+    run(test)
+
+
+class _Dying:
+    """Takes the starts of its process, and dies before it has begun them."""
+
+    lease = LEASE
+
+    def has_room(self) -> bool:
+        return True
+
+    def adopt(self, delivery: Delivery) -> None:
+        assert delivery.receipt is not None
+
+
+def test_start_that_was_put_already_received_comes_back() -> None:
+    """S4: the process that meant to process it itself has died."""
+
+    async def test(hub: Hub) -> None:
+        first = hub.process(app())
+        first.client.local = _Dying()
+        await first.client.start("once", instance_id="x")
+        assert await hub.take() == []
+        await first.kill()
+        await hub.leases_run_out()
+        (start,) = await hub.take()
+        assert start.dequeue_count == 2
+        await hub.process(app()).handle(start)
+        assert await hub.output("x") == "once"
         await hub.check("x")
 
     run(test)
