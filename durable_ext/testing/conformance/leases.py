@@ -233,6 +233,19 @@ class LeaseConformance(Conformance):
             await store.provider.extend(delivery, LEASE)
 
     @on_store
+    async def test_a_made_up_receipt_holds_nothing(self, store: Store) -> None:
+        delivery = await _send(store)
+        for receipt in ("no receipt", "0", "AgAAAAMAAAAAAAAAAAAAAAAAAAA="):
+            made_up = msgspec.structs.replace(delivery, receipt=receipt)
+            with pytest.raises(LeaseLostError):
+                await store.provider.extend(made_up, LEASE)
+            await store.provider.complete(made_up)
+            await store.provider.abandon(made_up)
+            assert not await receive(store, _ID)
+        await store.provider.abandon(delivery)
+        assert (await receive_one(store, _ID)).dequeue_count == 2
+
+    @on_store
     async def test_what_is_gone_cannot_be_extended(self, store: Store) -> None:
         delivery = await _send(store)
         await store.provider.complete(delivery)
