@@ -31,6 +31,9 @@ from durable_ext.worker.state import Loader
 
 logger = logging.getLogger("durable_ext.worker")
 
+# A work item has nothing to wait for: when it was put off so often, it failed so often.
+_MOST_FAILURES = 4
+
 
 class Worker:
     """Runs the orchestrators and activities of a registry over a provider. Use it on one event loop only."""
@@ -96,17 +99,7 @@ class Worker:
         if delivery.defect is not None:
             await self._keep_defect(delivery)
         for message in delivery.messages:
-            if isinstance(message.body, RunActivity):
-                failure = Failure(
-                    type="Poison",
-                    message=f"activity {message.body.name!r} could not be run in {delivery.dequeue_count} attempts",
-                    retryable=False,
-                )
-                answer = FinishTask(task_id=message.body.task_id, failure=failure)
-                await self._services.provider.send([self._answer(message, answer, repeated=True)])
-            else:
-                reason = f"could not be processed in {delivery.dequeue_count} attempts"
-                await self._deferral.quarantine(message, reason, delivery.dequeue_count, delivery.queue)
+            await self._give_up(message, delivery.dequeue_count, delivery.queue)
 
     async def tidy(self) -> None:
         """One round of the janitor (P3, P8, P9, P10). Raises StorageError."""
@@ -128,7 +121,20 @@ class Worker:
             logger.warning(
                 "message %s of delivery %s is put off: %s: %s", message.id, delivery.id, type(error).__name__, error
             )
-            await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
+            if message.is_work_item and message.deferrals >= _MOST_FAILURES:
+                await self._give_up(message, message.deferrals + 1, delivery.queue)
+            else:
+                await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
+
+    async def _give_up(self, message: Message, attempts: int, queue: str) -> None:
+        """A message that failed too often (P11)."""
+        if not isinstance(message.body, RunActivity):
+            await self._deferral.quarantine(message, f"could not be processed in {attempts} attempts", attempts, queue)
+            return
+        text = f"activity {message.body.name!r} could not be run in {attempts} attempts"
+        failure = Failure(type="Poison", message=text, retryable=False)
+        answer = FinishTask(task_id=message.body.task_id, failure=failure)
+        await self._services.provider.send([self._answer(message, answer, repeated=True)])
 
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
         repeated = delivery.dequeue_count > 1

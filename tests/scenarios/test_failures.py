@@ -14,7 +14,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.errors import TaskFailedError
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Defect, Delivery, RunActivity, StartExecution
-from durable_ext.records.payloads import inline
+from durable_ext.records.payloads import inline, stored
 
 from .hub import Hub, run
 
@@ -152,6 +152,42 @@ def test_poison_work_item_is_a_failed_task() -> None:
         assert output.startswith("Poison")
         assert "4 attempts" in output
         assert await hub.left() == []
+
+    run(test)
+
+
+def test_work_item_that_fails_among_others_is_a_failed_task() -> None:
+    """P11, S7: gathered with others each time, it is not tried a hundred times and never lost."""
+
+    async def test(hub: Hub) -> None:
+        async def one(_value: Any) -> int:
+            return 1
+
+        process = hub.process(app(("one", one)))
+        for instance_id in ("x", "y"):
+            await process.client.start("ask_queue", "one", instance_id=instance_id)
+        await hub.settle_control(process)
+        items = await hub.take()
+        for item in items:
+            await hub.store.complete(item)
+        bad, good = (item.messages[0] for item in items)
+        assert isinstance(bad.body, RunActivity)
+        bad = msgspec.structs.replace(bad, body=msgspec.structs.replace(bad.body, input=stored("nowhere", 9)))
+        tries = 0
+        while not (await hub.status(bad.instance_id)).is_terminal:
+            gathered = Delivery(queue="workitems", id="1", receipt="1", dequeue_count=1, messages=(bad, good))
+            await process.worker.process(gathered)
+            tries += 1
+            await hub.clock.sleep(60)
+            for delivery in await hub.take():
+                if isinstance(delivery.messages[0].body, RunActivity):
+                    bad = delivery.messages[0]
+                    await hub.store.complete(delivery)
+                else:
+                    await process.handle(delivery)
+        assert tries == 5
+        assert (await hub.output(bad.instance_id)).startswith("Poison")
+        assert await hub.output(good.instance_id) == 1
 
     run(test)
 
