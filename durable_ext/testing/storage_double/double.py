@@ -37,6 +37,10 @@ class StorageDouble(StorageClient):
         self._queues = Queues(clock)
         self._blobs = Blobs(page_blobs)
 
+    async def arrival(self, queue: str) -> None:
+        """Return once a message of the queue can be received, for tests that need not poll. No call."""
+        await self._queues.arrival(queue)
+
     async def close(self) -> None:
         """Nothing to release; the account is as it was for others."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -31,6 +32,8 @@ class Queues:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._queues: dict[str, dict[str, _Kept]] = {}
+        # Replaced whenever a time to be visible was set.
+        self._changed = asyncio.Event()
         self._numbers = count(1)
 
     def create(self, queue: str) -> None:
@@ -78,9 +81,25 @@ class Queues:
         self._hide(kept, hidden)
         return kept.receipt
 
+    async def arrival(self, queue: str) -> None:
+        """Return once a message of the queue is visible."""
+        while True:
+            now = self._clock()
+            soonest = min((kept.visible_at for kept in self._queues.get(queue, {}).values()), default=None)
+            if soonest is not None and soonest <= now:
+                return
+            changed = self._changed
+            try:
+                async with asyncio.timeout(None if soonest is None else (soonest - now).total_seconds()):
+                    await changed.wait()
+            except TimeoutError:
+                continue
+
     def _hide(self, kept: _Kept, seconds: int) -> None:
         kept.visible_at = self._clock() + timedelta(seconds=seconds)
         kept.receipt = f"receipt-{next(self._numbers)}"
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _messages(self, call: str, queue: str) -> dict[str, _Kept]:
         messages = self._queues.get(queue)

@@ -62,8 +62,8 @@ class Tables:
     def insert(self, table: str, entity: Entity) -> str:
         """409 when the key is there."""
         call = f"insert into {table}"
-        rows = self._rows(call, table)
         check(call, entity)
+        rows = self._rows(call, table)
         key = _key(str(entity["PartitionKey"]), str(entity["RowKey"]))
         if key in rows:
             raise StorageRefusedError(call, 409, "EntityAlreadyExists")
@@ -72,8 +72,8 @@ class Tables:
     def put(self, table: str, entity: Entity) -> str:
         """Insert or replace."""
         call = f"put into {table}"
-        rows = self._rows(call, table)
         check(call, entity)
+        rows = self._rows(call, table)
         return self._write(rows, _key(str(entity["PartitionKey"]), str(entity["RowKey"])), entity)
 
     def replace(self, table: str, entity: Entity, etag: str) -> str:
@@ -81,8 +81,8 @@ class Tables:
         call = f"replace in {table}"
         if not etag.startswith('W/"'):
             raise StorageRefusedError(call, 412, "UpdateConditionNotSatisfied")
-        rows = self._rows(call, table)
         check(call, entity)
+        rows = self._rows(call, table)
         key = _key(str(entity["PartitionKey"]), str(entity["RowKey"]))
         if key not in rows:
             raise StorageRefusedError(call, 404, "ResourceNotFound")
