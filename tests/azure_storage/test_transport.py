@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from durable_ext.errors import InvalidInputError, StorageUnavailableError
 from durable_ext.providers.azure_storage import transport, wire
-from durable_ext.providers.azure_storage.client import StorageRefusedError
+from durable_ext.providers.azure_storage.client import Query, StorageRefusedError
 from durable_ext.providers.azure_storage.connection import Connection, SasToken, SharedKey
 from durable_ext.providers.azure_storage.http_client import HttpClient
 
@@ -167,6 +167,18 @@ def test_bodies_with_a_length_and_in_chunks(body: bytes) -> None:
             assert await client.get_blob("c", "n") == ROWS
             assert await client.get_blob("c", "n") == ROWS
             assert server.connections == 1
+
+    asyncio.run(main())
+
+
+def test_a_selected_column_that_a_row_has_not_is_left_out() -> None:
+    """Storage sends it as null, Azurite not at all (its issue 2535); who asks whether it is there asks the key."""
+    body = b'{"value":[{"PartitionKey":"a","BuriedTime":null}]}'
+
+    async def main() -> None:
+        async with served(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as (client, _):
+            page = await client.query_entities("T", Query((), select=("PartitionKey", "BuriedTime")))
+            assert page.entities == [{"PartitionKey": "a"}]
 
     asyncio.run(main())
 

@@ -39,7 +39,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """Rows that meet all conditions, in key order, with all columns or the selected ones."""
+    """Rows that meet all conditions, in key order, with all columns or the selected ones, as far as they have them."""
 
     where: tuple[Condition, ...]
     select: tuple[str, ...] = ()
