@@ -24,7 +24,7 @@ from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from tests.scenarios import orchestrations
-from tests.scenarios.engine import LEASE, Process, make_process, no_faults
+from tests.scenarios.engine import LEASE, Process, Store, make_process, no_faults
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Run:
     """One run of a scenario, with a fault at one call."""
 
     def __init__(self, scenario: Scenario, world: str, clock: VirtualClock) -> None:
-        self.store = SqliteProvider(":memory:", partitions=1, clock=clock)
+        self.store: Store = SqliteProvider(":memory:", partitions=1, clock=clock)
         self.client = Client(self.store, self.store, clock=clock)
         self.reached = False
         self._scenario = scenario
