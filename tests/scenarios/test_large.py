@@ -11,10 +11,10 @@ import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
-from durable_ext.providers.azure_storage.provider import utc_now
+from durable_ext.providers.azure_storage.provider import AzureStorageProvider, utc_now
 from durable_ext.records.events import TaskScheduled
 from durable_ext.records.limits import MAX_QUEUE_DELAY
-from durable_ext.records.messages import FireTimer, Message
+from durable_ext.records.messages import Delivery, FireTimer, Message
 from tests.azure_storage.samples import opened
 
 from .engine import Process, make_process
@@ -131,7 +131,8 @@ def test_turn_of_a_thousand_timers() -> None:
 
 @pytest.mark.azurite
 def test_big_values_move_under_the_name_of_their_receiver(azurite: str) -> None:
-    """P1, P10: 20 MB through a child and back; the parent goes on after the child was purged, from storage alone."""
+    """P1, P10: 20 MB through a child and back; the parent goes on after the child was purged, from storage alone:
+    what a turn takes in is stored under its own instance."""
 
     async def test() -> None:
         async with opened(azurite) as store:
@@ -149,3 +150,33 @@ def test_big_values_move_under_the_name_of_their_receiver(azurite: str) -> None:
             assert status.output == _BIG + 1
 
     asyncio.run(test())
+
+
+@pytest.mark.azurite
+def test_report_in_a_queue_outlives_the_purge_of_its_child(azurite: str) -> None:
+    """P10: what one instance sends to another is stored under the receiver's name before it is sent."""
+
+    async def test() -> None:
+        async with opened(azurite) as store:
+            first, second, third = (make_process(store, app(), utc_now) for _ in range(3))
+            await first.client.start("carry", "x" * 100_000, instance_id="x")
+            await first.worker.drain(timedelta(0))
+            await first.handle(*await _received(store))  # the child's start goes to the queue (S5)
+            await second.handle(*await _received(store))  # its parent is not here: so does the report
+            assert await second.client.purge("child")
+            await third.handle(*await _received(store))
+            await third.client.raise_event("x", "go")
+            await third.handle(*await _received(store))
+            status = await third.client.get("x")
+            for process in (first, second, third):
+                await process.kill()
+            assert status is not None
+            assert status.output == 100_001
+
+    asyncio.run(test())
+
+
+async def _received(store: AzureStorageProvider) -> Sequence[Delivery]:
+    deliveries = await store.receive_control(0, limit=16, lease=timedelta(seconds=30), wait=timedelta(seconds=10))
+    assert len(deliveries) == 1
+    return deliveries
