@@ -1,1 +1,1 @@
-"""For our users' tests and ours: virtual time, a provider suite to inherit, faults to inject."""
+"""For our users' tests and ours: virtual time, a provider suite to inherit, storage in memory, faults to inject."""

@@ -2,15 +2,18 @@
 
 Besides the ways of `tests/scenarios/test_crash_points.py`: *throttled*: the call fails without effect, as after too
 many 503, and the process goes on; *repeated*: the answer is lost and the client makes the call again, so that an insert
-meets its own row, an etag or a receipt is no longer the one that was read, and a message is there twice.
+meets its own row, an etag or a receipt is no longer the one that was read, and a message is there twice; *stalled*: the
+process sleeps before the call for longer than its leases hold, while another one works, and then goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from durable_ext.errors import StorageError
@@ -23,17 +26,28 @@ from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from tests.scenarios import orchestrations
-from tests.scenarios.engine import Process, make_process, no_faults, pause
+from tests.scenarios.engine import LEASE, Process, make_process, no_faults, pause
 from tests.scenarios.test_crash_points import SCENARIOS, Run, Scenario
 
-# Way: the fault, whether the process dies of it, whether the client makes the call again.
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault, and whether the process dies of it, makes the call again, or sleeps before it."""
+
+    fault: Fault
+    dies: bool = False
+    repeats: bool = False
+    stalls: bool = False
+
+
 WAYS = {
-    "before": (Fault.BEFORE, True, False),
-    "after": (Fault.AFTER, True, False),
-    "lost": (Fault.AFTER, False, False),
-    "throttled": (Fault.BEFORE, False, False),
-    "repeated": (Fault.AFTER, False, True),
+    "before": Way(fault=Fault.BEFORE, dies=True),
+    "after": Way(fault=Fault.AFTER, dies=True),
+    "lost": Way(fault=Fault.AFTER),
+    "throttled": Way(fault=Fault.BEFORE),
+    "repeated": Way(fault=Fault.AFTER, repeats=True),
+    "stalled": Way(fault=Fault.BEFORE, stalls=True),
 }
+_STALL = 1.5 * LEASE.total_seconds()
 _TICKS = (("tick", "a" * 20_000), ("tick", "b" * 40_000), ("tick", "c" * 20_000))
 # Long values: payloads, messages and turns that are blobs.
 TRIED = SCENARIOS | {
@@ -79,13 +93,13 @@ class Waiting(AzureStorageProvider):
 class CallRun(Run):
     """A run over the double, with a fault at one storage call of the first process."""
 
-    def __init__(self, scenario: Scenario, world: str, clock: VirtualClock, *, repeats: bool) -> None:
+    def __init__(self, scenario: Scenario, world: str, clock: VirtualClock, way: Way) -> None:
         super().__init__(scenario, world, clock)
         self._double = StorageDouble(clock, page_rows=2, page_blobs=1)
         self.store = AzureStorageProvider("", "Hub", 1, clock=clock, client=self._double)
         self.client = Client(self.store, self.store, clock=clock)
         self.points: list[tuple[int, str]] = []
-        self._repeats = repeats
+        self._way = way
 
     def _process(self, plan: Plan) -> Process:
         begun = self._clock()
@@ -95,12 +109,19 @@ class CallRun(Run):
             if plan is not no_faults and is_new:
                 self.points.append((number, call))
             fault = plan(call, number)
-            if fault is not Fault.NONE and self._dies:
+            if fault is Fault.NONE:
+                return fault
+            if self._way.stalls:
+                client.stall()
+                asyncio.get_running_loop().call_later(_STALL, client.resume)
+                self._dead.set()
+                return Fault.NONE
+            if self._way.dies:
                 client.cut()
             return fault
 
         double = self._double
-        client = FaultyStorageClient(double, noted, repeats=self._repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
+        client = FaultyStorageClient(double, noted, repeats=self._way.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
         return make_process(
             Waiting(double, client, self._clock),
             orchestrations.registry(),
@@ -109,21 +130,45 @@ class CallRun(Run):
             doubled=self._world == "doubled",
         )
 
+    async def _succeed(self, process: Process) -> None:
+        """A process that sleeps is not killed: another one works beside it."""
+        if not self._way.stalls:
+            await super()._succeed(process)
+            return
+        processes = [process]
+        try:
+            await self._dead.wait()
+            processes.append(self._process(no_faults))
+            processes[-1].start()
+            await asyncio.Event().wait()
+        finally:
+            self._open_sessions = sum(one.worker.open_sessions for one in processes)
+            for one in processes:
+                await one.kill()
+
 
 def play(scenario: str, world: str, way: str = "lost", call: int = -1) -> tuple[CallRun, list[str]]:
     """One run, with a fault at a call of that number."""
-    fault, dies, repeats = WAYS[way]
+    chosen = WAYS[way]
 
     async def main(clock: VirtualClock) -> tuple[CallRun, list[str]]:
-        run = CallRun(TRIED[scenario], world, clock, repeats=repeats)
-        wrong = await run.play(lambda _call, number: fault if number == call else Fault.NONE, dies=dies)
+        run = CallRun(TRIED[scenario], world, clock, chosen)
+        wrong = await run.play(lambda _call, number: chosen.fault if number == call else Fault.NONE, dies=chosen.dies)
         return run, wrong
 
     return virtual_time.run(main)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("world", WORLDS)
+# Storage is the same before a call as after the one that went before it, so one world will do for what fails before.
+WORLDS_AND_WAYS = [
+    (world, way)
+    for way, one in WAYS.items()
+    for world in WORLDS
+    if world == "cached" or one.fault is Fault.AFTER or one.stalls
+]
+
+
+@pytest.mark.parametrize(("world", "way"), WORLDS_AND_WAYS)
 @pytest.mark.parametrize("scenario", TRIED)
 def test_every_crash_point(scenario: str, world: str, way: str, record_property: Any) -> None:
     run, wrong = play(scenario, world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,7 +20,8 @@ class FaultyStorageClient(StorageClient):
     `BEFORE` is what a client gives up with when storage throttles (503) or cannot be reached. `AFTER` takes effect and
     then fails; with `repeats` the call is made again at once instead, as the lean client does when an answer is lost,
     and the repeat is what answers. `calls` are the calls so far, `idle` the numbers of polls that brought nothing.
-    After `cut()` every call fails: the process that used this client is dead to storage.
+    After `cut()` every call fails: the process that used this client is dead to storage. From `stall()` to `resume()`
+    calls wait before their effect: the process sleeps while others go on.
     """
 
     def __init__(
@@ -31,10 +33,20 @@ class FaultyStorageClient(StorageClient):
         self.is_cut = False
         self._plan = plan
         self._repeats = repeats
+        self._going = asyncio.Event()
+        self._going.set()
 
     def cut(self) -> None:
         """Fail every call from now on."""
         self.is_cut = True
+
+    def stall(self) -> None:
+        """Let calls wait, the one that the plan is being asked about too."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._going.set()
 
     async def close(self) -> None:
         """Close the inner client."""
@@ -44,13 +56,15 @@ class FaultyStorageClient(StorageClient):
         return self.inner.url_of(container, name)
 
     async def _call(self, call: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self.is_cut:
-            raise InjectedFaultError(f"{call}: storage is cut off")
+        self._check(call)
         number = len(self.calls)
         self.calls.append(call)
         fault = self._plan(call, number)
         if fault is Fault.BEFORE:
             raise InjectedFaultError(f"{call}: call {number} failed before its effect, last with 503 ServerBusy")
+        if not self._going.is_set():
+            await self._going.wait()
+            self._check(call)
         result = await getattr(self.inner, call)(*args, **options)
         if call == _POLL and not result:
             self.idle.add(number)
@@ -59,6 +73,10 @@ class FaultyStorageClient(StorageClient):
                 raise InjectedFaultError(f"{call}: the answer of call {number} was lost")
             return await getattr(self.inner, call)(*args, **options)
         return result
+
+    def _check(self, call: str) -> None:
+        if self.is_cut:
+            raise InjectedFaultError(f"{call}: storage is cut off")
 
 
 def _forwarding(call: str) -> Callable[..., Awaitable[Any]]:
