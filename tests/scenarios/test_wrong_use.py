@@ -1,0 +1,117 @@
+"""Wrong use gets one clear error, whole engine: the instance fails, and its failure says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import ConfigurationError, DuplicateNameError, PayloadError
+from durable_ext.records.instance import RuntimeStatus
+
+from .hub import Hub, run
+
+
+async def unserialisable(_: int) -> object:
+    return object()
+
+
+async def calls_nobody(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_activity("nobody", 1)
+
+
+async def wants_an_object(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_activity(unserialisable, 1)
+
+
+async def returns_an_object(ctx: OrchestrationContext) -> object:
+    return object()
+
+
+async def opens_a_socket(ctx: OrchestrationContext) -> Any:
+    return await asyncio.open_connection("127.0.0.1", 1)
+
+
+async def uses_a_thread(ctx: OrchestrationContext) -> Any:
+    return await asyncio.to_thread(int)
+
+
+async def hands_its_context_to_a_thread(ctx: OrchestrationContext) -> str:
+    seen: list[BaseException] = []
+
+    def misuse() -> None:
+        try:
+            ctx.call_activity("anything")
+        except Exception as error:  # noqa: BLE001 - the orchestrator reports what the thread met
+            seen.append(error)
+
+    thread = threading.Thread(target=misuse)
+    thread.start()
+    thread.join()
+    return f"{type(seen[0]).__name__}: {seen[0]}"
+
+
+def _registry() -> Registry:
+    names = Registry()
+    names.add_activity(unserialisable)
+    for orchestrator in (calls_nobody, wants_an_object, returns_an_object, opens_a_socket, uses_a_thread):
+        names.add_orchestrator(orchestrator)
+    names.add_orchestrator(hands_its_context_to_a_thread)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("calls_nobody", "no activity is registered under the name 'nobody'; registered: unserialisable"),
+        ("wants_an_object", "return plain data, a dataclass, a TypedDict or a msgspec Struct"),
+        ("returns_an_object", "return plain data, a dataclass, a TypedDict or a msgspec Struct"),
+        ("opens_a_socket", "do it in an activity"),
+        ("uses_a_thread", "do it in an activity"),
+    ],
+)
+def test_the_failure_says_what_to_do(name: str, said: str) -> None:
+    async def test(hub: Hub) -> None:
+        process = hub.process(_registry())
+        await process.client.start(name, instance_id="it")
+        await hub.settle(process)
+        row = await hub.row("it")
+        assert row.status is RuntimeStatus.FAILED
+        assert row.failure is not None
+        assert said in row.failure.message
+
+    run(test)
+
+
+def test_a_context_in_a_thread() -> None:
+    async def test(hub: Hub) -> None:
+        process = hub.process(_registry())
+        await process.client.start("hands_its_context_to_a_thread", instance_id="it")
+        await hub.settle(process)
+        said = await hub.output("it")
+        assert said.startswith("NotDurableError: ")
+        assert "call it from the orchestrator only" in said
+
+    run(test)
+
+
+def test_a_start_of_an_unknown_orchestrator_and_of_what_is_no_data() -> None:
+    async def test(hub: Hub) -> None:
+        client = hub.process(_registry()).client
+        with pytest.raises(ConfigurationError, match="no orchestrator is registered under the name 'nobody'"):
+            await client.start("nobody", instance_id="it")
+        with pytest.raises(PayloadError, match="cannot be carried as JSON"):
+            await client.start("calls_nobody", object(), instance_id="it")
+        assert await client.get("it") is None
+
+    run(test)
+
+
+def test_two_functions_of_one_name() -> None:
+    names = _registry()
+    with pytest.raises(DuplicateNameError, match="give one of them another name"):
+        names.add_activity(calls_nobody, name="unserialisable")
