@@ -85,7 +85,9 @@ class Run:
         successor.cancel()
         await asyncio.gather(successor, return_exceptions=True)
         await self._clock.sleep(2 * LEASE.total_seconds())
-        return await self._wrong()
+        wrong = await self._wrong()
+        await self.store.close()
+        return wrong
 
     def _process(self, plan: Plan) -> Process:
         settings = WorkerSettings(sessions=self._world != "scratch", activity_slots=8)
