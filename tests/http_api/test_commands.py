@@ -19,7 +19,7 @@ from durable_ext.records.messages import RaiseEvent, Resume, StartExecution, Sus
 from .asking import JSON, ask
 from .store import Hub, json_payload
 
-DEEP = b"[" * 5000 + b"]" * 5000
+DEEP = b"[" * 100_000 + b"]" * 100_000  # deeper than any version of Python reads
 
 
 def input_of(hub: Hub) -> bytes:
