@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -72,6 +71,3 @@ class Decisions(Protocol):
     def check_thread(self) -> None:
         """Raise NotDurableError unless the code of this execution is running right now, in this very thread."""
         ...
-
-
-Namer = Callable[[Any], str]

@@ -45,7 +45,6 @@ class Admitted:
         self.not_before: datetime | None = None
         self.starts_at: datetime | None = None
         self._answered: set[int] = set()
-        self._ids: set[str] = set()
 
     @property
     def is_doubtful(self) -> bool:
@@ -53,13 +52,12 @@ class Admitted:
         return bool(self.early or self.over)
 
     def accept(self, item: Item, event: Input) -> None:
-        """Let the item take part, unless the batch has its like already."""
+        """Let the item take part, unless another of the batch answers the same decision."""
         body = item.message.body
         answers = body.task_id if isinstance(body, FinishTask | FinishChild | FireTimer) else None
-        if item.message.id in self._ids or answers in self._answered:
+        if answers in self._answered:
             self.dropped.append(item)
             return
-        self._ids.add(item.message.id)
         if answers is not None:
             self._answered.add(answers)
         self.accepted.append(item)

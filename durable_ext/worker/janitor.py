@@ -77,6 +77,7 @@ class Janitor:
         where = InstanceFilter(statuses=statuses)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
         self._running_place = page.continuation
+        self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
         for row in page.rows:
             await self._prune(row, now)
             if row.updated_at > now - _STALE_AGE:
@@ -89,7 +90,6 @@ class Janitor:
 
     async def _prune(self, row: InstanceRow, now: datetime) -> None:
         """Executions that continued as new go when no delivery can refer to them any more (P7)."""
-        self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
         if row.execution.generation == 0 or row.instance_id in self._pruned:
             return
         await self._catalog.prune(

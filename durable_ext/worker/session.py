@@ -17,6 +17,7 @@ import msgspec
 
 from durable_ext.errors import LeaseLostError, TurnLostError
 from durable_ext.records.events import Input
+from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
 from durable_ext.replay.outbox import Owed
@@ -246,7 +247,7 @@ class Session:
         state = self.state
         if state is not None and (state.ledger.ended or message.execution_id != state.execution.execution_id):
             return
-        answer = msgspec.structs.replace(message, id=f"{message.id}-done", body=body, due=None, resent=False)
+        answer = msgspec.structs.replace(message, id=result_message_id(message.id), body=body, due=None, resent=False)
         item = Item(answer)
         self._answers.add(item)
         self.offer(item)
