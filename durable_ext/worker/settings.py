@@ -17,7 +17,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     hold a trigger (S3). `local_backlog`: how much waiting work, measured in time, is kept here rather than queued.
     `local_timer`: timers due within it are waited for here. `slow_message`: a message of a shared delivery that takes
     longer gets a delivery of its own, leased for `own_lease` at a time (S7). `status_interval`: how far the Instances
-    row may lag behind a session under way (P8). `sessions`: False keeps nothing in memory: every turn replays.
+    row may lag behind a session under way (P8). `heartbeat`: how often a process that holds messages says so; three
+    beats left out, and others take up what it held (F2). `sessions`: False keeps nothing in memory: every turn replays.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -29,6 +30,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     slow_message: timedelta = timedelta(seconds=5)
     own_lease: timedelta = timedelta(seconds=30)
     status_interval: timedelta = timedelta(milliseconds=500)
+    heartbeat: timedelta = timedelta(seconds=15)
     sessions: bool = True
 
     def __post_init__(self) -> None:
@@ -36,3 +38,5 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError("activity_slots is at least 1")
         if self.cached_instances < 0:
             raise ConfigurationError("cached_instances is at least 0")
+        if self.heartbeat < timedelta(seconds=1):
+            raise ConfigurationError("heartbeat is at least a second")
