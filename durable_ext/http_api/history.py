@@ -1,7 +1,8 @@
 """Our turns in the shape of Durable Functions' history events. Pure; payloads stay as they are, for the caller to load.
 
 An answered decision is not shown by itself: its answer carries the function's name, the time it was scheduled and,
-if wanted, its input. Custom statuses have no event there and are left out.
+if wanted, its input; so does the cancellation of an activity, a kind of event that is ours. Custom statuses have no
+event there and are left out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _ANSWERS = {
     events.TaskFailed: "TaskFailed",
     events.ChildCompleted: "SubOrchestrationInstanceCompleted",
     events.ChildFailed: "SubOrchestrationInstanceFailed",
+    events.TaskCancelled: "TaskCancelled",
 }
 
 
@@ -82,6 +84,8 @@ class _Shaper:
         match event:
             case events.TaskScheduled() | events.ChildScheduled():
                 return None if event.id in self._answered else self._waiting(event)
+            case events.TaskCancelled():
+                return {"EventType": _ANSWERS[type(event)]} | self._origin(event.task_id)
             case events.TimerCreated():
                 return {"EventType": "TimerCreated", "FireAt": event.fire_at}
             case events.EventSent():

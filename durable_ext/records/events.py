@@ -2,7 +2,7 @@
 
 The first group are inputs of a turn (something happened to the instance), the second are decisions of its code.
 A decision has an `id`, unique in its execution, counted from 0 in the order the code made them; an input that
-answers a decision names it as `task_id`.
+answers a decision, and the decision to wait for one no longer, name it as `task_id`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,12 @@ class TaskScheduled(_Event, frozen=True, kw_only=True, tag=True):
     tags: dict[str, str] = {}
 
 
+class TaskCancelled(_Event, frozen=True, kw_only=True, tag=True):
+    """The code no longer waits for an activity: it cancelled the future while the execution goes on."""
+
+    task_id: int
+
+
 class TimerCreated(_Event, frozen=True, kw_only=True, tag=True):
     """Wake the code at a time."""
 
@@ -182,6 +188,7 @@ Input = (
 )
 Decision = (
     TaskScheduled
+    | TaskCancelled
     | TimerCreated
     | ChildScheduled
     | EventSent

@@ -80,6 +80,7 @@ def _changes(event: Event, turn: Turn) -> dict[str, Any]:
             | events.TimerFired()
             | events.EventRaised()
             | events.TaskScheduled()
+            | events.TaskCancelled()
             | events.TimerCreated()
             | events.ChildScheduled()
             | events.EventSent()

@@ -1,7 +1,7 @@
 """What an execution has asked for and what has come back, folded from its turns.
 
-It answers three questions: is this message news (P7), is it ahead of its cause (P12), and what do committed turns
-still owe (P4, P6).
+It answers four questions: is this message news (P7), is it ahead of its cause (P12), what do committed turns still owe
+(P4, P6), and which work items do they withdraw.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import assert_never
 from durable_ext.records import events, messages
 from durable_ext.records.events import ExecutionStarted, Input, Terminal
 from durable_ext.records.failures import Failure
+from durable_ext.records.ids import message_id
 from durable_ext.records.instance import Execution
 from durable_ext.records.messages import Message
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.turns import Turn
-from durable_ext.replay.outbox import Owed, owed_by
+from durable_ext.replay.outbox import Owed, Question, asked, owed_by
 
 
 class Verdict(Enum):
@@ -37,16 +38,18 @@ class Ledger:
         self.turns = 0
         self._turns: list[Turn] = []
         self._consumed: set[str] = set()
-        self._open: dict[int, events.Decision] = {}
+        self._open: dict[int, tuple[Turn, int, Question]] = {}  # with the turn and the position in it
         self._answered: set[int] = set()
+        self._cancelled: set[int] = set()  # these are among the answered too
+        self._withdrawn: dict[int, list[str]] = {}  # message ids by the number of the turn that withdraws them
 
     def record(self, turn: Turn) -> None:
         """Enter a committed turn. Turns come in order."""
         self.turns = turn.number + 1
         self._turns.append(turn)
         self._consumed.update(turn.message_ids)
-        for event in turn.events:
-            self._enter(event)
+        for position, event in enumerate(turn.events):
+            self._enter(turn, position, event)
 
     def has_consumed(self, message_id: str) -> bool:
         """Whether a committed turn consumed the message."""
@@ -73,10 +76,37 @@ class Ledger:
         return tuple(owed for turn in turns for owed in self.owed_by(turn) if owed.task_id not in self._answered)
 
     def owed_by(self, turn: Turn) -> tuple[Owed, ...]:
-        """All that a recorded turn sends (P4)."""
+        """All that a recorded turn sends (P4), without the activities that were cancelled."""
         if self.started is None:
             return ()
-        return tuple(owed_by(turn, self.started, tuple(self._open.values())))
+        owed = owed_by(turn, self.started, (question for _, _, question in self._open.values()))
+        if not self._cancelled:
+            return tuple(owed)
+        return tuple(entry for entry in owed if entry.task_id not in self._cancelled)
+
+    def withdrawn_by(self, turn: Turn) -> tuple[str, ...]:
+        """Ids of the work items that a recorded turn withdraws: of the activities which turns before it scheduled, and
+        which its code cancelled, or which were open when it was terminated."""
+        return tuple(self._withdrawn.get(turn.number, ()))
+
+    def withdrawn_under(self, trigger_id: str) -> tuple[str, ...]:
+        """Ids of the work items that the turns which name this trigger withdraw (P6)."""
+        if not self._withdrawn:
+            return ()
+        turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
+        return tuple(item for turn in turns for item in self.withdrawn_by(turn))
+
+    def outstanding(self) -> tuple[tuple[Turn, Owed], ...]:
+        """What has no outcome yet, in the order it was decided: the turn that decided it and what that turn sends.
+
+        Activities, timers (also those the code cancelled: only the code knows) and children that are waited for.
+        Nothing once the execution has ended.
+        """
+        started = self.started
+        if self.ended is not None or started is None:
+            return ()
+        entries = [(turn, asked(turn, position, started, entry)) for turn, position, entry in self._open.values()]
+        return tuple((turn, owed) for turn, owed in entries if owed.task_id is not None)
 
     @property
     def recorded(self) -> tuple[Turn, ...]:
@@ -87,12 +117,12 @@ class Ledger:
     def last_turn(self) -> Turn | None:
         return self._turns[-1] if self._turns else None
 
-    def _enter(self, event: events.Event) -> None:
+    def _enter(self, turn: Turn, position: int, event: events.Event) -> None:
         match event:
             case ExecutionStarted():
                 self.started = event
             case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled():
-                self._open[event.id] = event
+                self._open[event.id] = (turn, position, event)
             case (
                 events.TaskCompleted()
                 | events.TaskFailed()
@@ -102,12 +132,13 @@ class Ledger:
             ):
                 self._open.pop(event.task_id, None)
                 self._answered.add(event.task_id)
-            case (
-                events.ExecutionCompleted()
-                | events.ExecutionFailed()
-                | events.ExecutionTerminated()
-                | events.ContinuedAsNew()
-            ):
+            case events.TaskCancelled():
+                self._withdraw(turn, event.task_id)
+            case events.ExecutionTerminated():
+                self.ended = event
+                for task_id in [key for key, entry in self._open.items() if isinstance(entry[2], events.TaskScheduled)]:
+                    self._withdraw(turn, task_id)
+            case events.ExecutionCompleted() | events.ExecutionFailed() | events.ContinuedAsNew():
                 self.ended = event
             case (
                 events.EventRaised()
@@ -119,6 +150,18 @@ class Ledger:
                 pass
             case _:
                 assert_never(event)
+
+    def _withdraw(self, turn: Turn, task_id: int) -> None:
+        """Nobody waits for an activity any more."""
+        self._answered.add(task_id)
+        entry = self._open.pop(task_id, None)
+        if entry is None:
+            return
+        self._cancelled.add(task_id)
+        scheduled, position, _ = entry
+        if scheduled.number != turn.number:  # else it is never sent
+            item = message_id(self.execution, scheduled.number, position)
+            self._withdrawn.setdefault(turn.number, []).append(item)
 
     def _input_of(self, message: Message) -> Input | Verdict:
         match message.body:
@@ -145,7 +188,7 @@ class Ledger:
             return Verdict.KNOWN
         if body.task_id not in self._open:
             return Verdict.EARLY
-        if not isinstance(self._open[body.task_id], _ASKED_AS[type(body)]):
+        if not isinstance(self._open[body.task_id][2], _ASKED_AS[type(body)]):
             return Verdict.OVER
         match body:
             case messages.FireTimer():
@@ -162,7 +205,7 @@ class Ledger:
                 assert_never(body)
 
 
-_ASKED_AS: dict[type[messages.Body], type[events.Decision]] = {
+_ASKED_AS: dict[type[messages.Body], type[Question]] = {
     messages.FinishTask: events.TaskScheduled,
     messages.FinishChild: events.ChildScheduled,
     messages.FireTimer: events.TimerCreated,

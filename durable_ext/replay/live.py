@@ -54,7 +54,7 @@ class LiveExecution:
         self.now = datetime.fromtimestamp(0, UTC)
         self.finished = False
         self.logs: list[LogLine] = []
-        self.loop = OrchestratorLoop(self._start_timer)
+        self.loop = OrchestratorLoop(self._start_timer, self._withdraw)
         self._registry = registry
         self._converter = converter
         self._started: ExecutionStarted | None = None
@@ -88,7 +88,8 @@ class LiveExecution:
 
     def ask(self, task_id: int, decision: Decision, kind: Any) -> asyncio.Future[Any]:
         self.decide(decision)
-        future = self.loop.create_future()
+        withdrawn = isinstance(decision, events.TaskScheduled)
+        future = self.loop.create_answer(task_id) if withdrawn else self.loop.create_future()
         name = getattr(decision, "name", "timer")
         self._asked[task_id] = _Asked(name, future, kind)
         return future
@@ -256,6 +257,12 @@ class LiveExecution:
         task_id = self.next_id()
         self.decide(events.TimerCreated(id=task_id, fire_at=datetime.fromtimestamp(when, UTC)))
         return task_id
+
+    def _withdraw(self, task_id: int) -> None:
+        """The code cancelled the future of an activity. When the code itself is thrown away, nothing is decided."""
+        self._asked.pop(task_id, None)
+        if self.loop.running and not any(getattr(event, "task_id", None) == task_id for event in self._held):
+            self.decide(events.TaskCancelled(task_id=task_id))
 
     def _fire(self, task_id: int) -> None:
         if not self.loop.fire(task_id):

@@ -24,6 +24,8 @@ from durable_ext.errors import NotDurableError
 _T = TypeVar("_T")
 # Decides a durable timer for a time (seconds since the epoch) and returns the number of the decision.
 TimerStarter = Callable[[float], int]
+# Takes the number of a decision whose answer the code no longer waits for.
+Withdrawal = Callable[[int], None]
 _MOST_CLOSES = 10
 
 
@@ -57,6 +59,21 @@ class _NumberedFuture(asyncio.Future[_T]):
         return self is other
 
 
+class _Answer(_NumberedFuture[_T]):
+    """The answer to a decision. Its loop hears at once when the code cancels it, so in the order the code does."""
+
+    def __init__(self, loop: OrchestratorLoop, number: int, task_id: int) -> None:
+        self._task_id = task_id
+        self._orchestrator_loop = loop
+        super().__init__(loop, number)
+
+    def cancel(self, msg: Any = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._orchestrator_loop.withdraw(self._task_id)
+        return cancelled
+
+
 class _DurableTimer(asyncio.TimerHandle):
     __slots__ = ("task_id",)
     task_id: int
@@ -65,10 +82,11 @@ class _DurableTimer(asyncio.TimerHandle):
 class OrchestratorLoop(asyncio.AbstractEventLoop):
     """One loop per live execution. `timers` are the durable timers that nobody cancelled, by decision."""
 
-    def __init__(self, start_timer: TimerStarter) -> None:
+    def __init__(self, start_timer: TimerStarter, withdraw: Withdrawal) -> None:
         self._ready: deque[asyncio.Handle] = deque()
         self._now = 0.0
         self._start_timer = start_timer
+        self.withdraw = withdraw
         self._created = 0
         self._alive: dict[int, asyncio.Task[Any]] = {}
         self._closed = False
@@ -159,6 +177,10 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         return _NumberedFuture(self, self._next_number())
+
+    def create_answer(self, task_id: int) -> asyncio.Future[Any]:
+        """The future of a decision that is withdrawn when the code cancels it."""
+        return _Answer(self, self._next_number(), task_id)
 
     def _next_number(self) -> int:
         self._created += 1

@@ -5,8 +5,9 @@ So sending again after a crash sends the same messages, and a receiver can tell 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import assert_never
 
 import msgspec
 
@@ -27,6 +28,9 @@ from durable_ext.records.messages import (
 )
 from durable_ext.records.turns import Turn
 
+# Decisions that have an answer; for a detached child nobody waits.
+Question = events.TaskScheduled | events.TimerCreated | events.ChildScheduled
+
 
 class Owed(msgspec.Struct, frozen=True):
     """A message a turn sends, and the decision whose recorded outcome settles it; None: only sending settles it.
@@ -37,20 +41,12 @@ class Owed(msgspec.Struct, frozen=True):
     placement: str = "auto"
 
 
-def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Collection[Decision]) -> Iterator[Owed]:
+def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Iterable[Decision]) -> Iterator[Owed]:
     """All that a committed turn sends. `open_decisions` are those of its execution without an outcome."""
     for position, event in enumerate(turn.events):
         match event:
-            case events.TaskScheduled():
-                body = RunActivity(task_id=event.id, name=event.name, input=event.input, tags=event.tags)
-                message = _message(turn, position, turn.execution.instance_id, body)
-                yield Owed(message, event.id, event.placement)
-            case events.TimerCreated():
-                timer = FireTimer(task_id=event.id, fire_at=event.fire_at)
-                message = _message(turn, position, turn.execution.instance_id, timer)
-                yield Owed(msgspec.structs.replace(message, due=event.fire_at), event.id)
-            case events.ChildScheduled():
-                yield _child_start(turn, position, started, event)
+            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled():
+                yield asked(turn, position, started, event)
             case events.EventSent():
                 sent = RaiseEvent(name=event.name, input=event.input)
                 yield Owed(_message(turn, position, event.instance_id, sent, execution_id=None), None)
@@ -61,6 +57,23 @@ def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Collection[De
                 yield from _report(turn, position, started, event)
             case _:
                 pass
+
+
+def asked(turn: Turn, position: int, started: ExecutionStarted, event: Question) -> Owed:
+    """What a committed turn sends for a decision that has an answer."""
+    match event:
+        case events.TaskScheduled():
+            body = RunActivity(task_id=event.id, name=event.name, input=event.input, tags=event.tags)
+            message = _message(turn, position, turn.execution.instance_id, body)
+            return Owed(message, event.id, event.placement)
+        case events.TimerCreated():
+            timer = FireTimer(task_id=event.id, fire_at=event.fire_at)
+            message = _message(turn, position, turn.execution.instance_id, timer)
+            return Owed(msgspec.structs.replace(message, due=event.fire_at), event.id)
+        case events.ChildScheduled():
+            return _child_start(turn, position, started, event)
+        case _:
+            assert_never(event)
 
 
 def successor(turn: Turn, started: ExecutionStarted, ending: ContinuedAsNew) -> tuple[Execution, tuple[Input, ...]]:
@@ -96,7 +109,7 @@ def _child_start(turn: Turn, position: int, started: ExecutionStarted, event: ev
 
 
 def _ends_of_children(
-    turn: Turn, position: int, event: events.ExecutionTerminated, open_decisions: Collection[Decision]
+    turn: Turn, position: int, event: events.ExecutionTerminated, open_decisions: Iterable[Decision]
 ) -> Iterator[Owed]:
     if not event.recursive:
         return

@@ -22,6 +22,7 @@ from durable_ext.records.events import (
     EventSent,
     ForInstance,
     Input,
+    TaskCancelled,
     TaskScheduled,
 )
 from durable_ext.records.turns import Turn
@@ -70,14 +71,22 @@ def _replay_turn(live: LiveExecution, turn: Turn) -> None:
         if isinstance(event, Input):
             _all_recorded(asked, turn, position)
             asked.extend(live.apply(event, turn.time))
-        elif not asked:
-            raise _parted(turn, position, _describe(event), "nothing at this point")
         else:
+            _pass_over(asked, event)
+            if not asked:
+                raise _parted(turn, position, _describe(event), "nothing at this point")
             _compare(event, asked.popleft(), turn, position)
     _all_recorded(asked, turn, len(turn.events))
 
 
+def _pass_over(asked: deque[Decision], recorded: Decision | None) -> None:
+    """Leave out cancellations that are not in history: histories recorded before there was this event go on."""
+    while asked and isinstance(asked[0], TaskCancelled) and asked[0] != recorded:
+        asked.popleft()
+
+
 def _all_recorded(asked: deque[Decision], turn: Turn, position: int) -> None:
+    _pass_over(asked, None)
     if asked:
         raise _parted(turn, position, "nothing at this point", _describe(asked[0]))
 
@@ -92,6 +101,8 @@ def _identity(decision: Decision) -> tuple[object, ...]:
     match decision:
         case TaskScheduled():
             return ("task", decision.id, decision.name)
+        case TaskCancelled():
+            return ("cancelled", decision.task_id)
         case ChildScheduled():
             return ("child", decision.id, decision.name, decision.instance_id)
         case EventSent():

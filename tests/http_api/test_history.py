@@ -77,6 +77,19 @@ def test_a_child_that_is_answered_is_one_event() -> None:
     assert (event["EventType"], event["Reason"]) == ("SubOrchestrationInstanceFailed", "NoStock: sold out")
 
 
+def test_an_activity_that_is_cancelled_is_one_event() -> None:
+    scheduled = events.TaskScheduled(id=0, name="reserve", input=json_payload("a"))
+    assert shown((scheduled,), (events.TaskCancelled(task_id=0),)) == [
+        {
+            "EventType": "TaskCancelled",
+            "Timestamp": LATER,
+            "ScheduledTime": NOW,
+            "FunctionName": "reserve",
+            "Input": '"a"',
+        }
+    ]
+
+
 def test_decisions_without_an_answer_yet() -> None:
     task = events.TaskScheduled(id=0, name="reserve", input=json_payload("a"))
     child = events.ChildScheduled(id=1, name="child", instance_id="c", execution_id="e", input=json_payload("b"))

@@ -52,6 +52,7 @@ EVENTS: list[Event] = [
         detached=True,
     ),
     events.EventSent(id=1, instance_id="other", name="hello", input=VALUE),
+    events.TaskCancelled(task_id=1),
     events.CustomStatusSet(status=VALUE),
     events.ExecutionCompleted(result=VALUE),
     events.ExecutionFailed(failure=FAILURE),

@@ -82,6 +82,10 @@ def task(task_id: int, name: str, value: Any = None) -> events.TaskScheduled:
     return events.TaskScheduled(id=task_id, name=name, input=payload(value))
 
 
+def cancelled(task_id: int) -> events.TaskCancelled:
+    return events.TaskCancelled(task_id=task_id)
+
+
 def timer(task_id: int, seconds: float) -> events.TimerCreated:
     """A timer that is due so many seconds after noon."""
     return events.TimerCreated(id=task_id, fire_at=at(seconds))

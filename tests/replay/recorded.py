@@ -57,6 +57,26 @@ async def rest(ctx: OrchestrationContext) -> None:
     await ctx.call_activity("second")
 
 
+async def give_up(ctx: OrchestrationContext) -> list[str]:
+    """Activities that are cancelled: by a timeout, by losing a race, together, in the turn that asked for one, and one
+    whose answer was under way."""
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(30):
+            await ctx.call_activity("slow")
+    except TimeoutError:
+        said.append("too slow")
+    policy = RetryPolicy(first_interval=timedelta(seconds=5), max_attempts=2)
+    calls = [ctx.call_activity("ask", number, retry=policy) for number in range(3)]
+    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    for call in calls:
+        call.cancel()
+    said += [winner.result() for winner in done]
+    ctx.call_activity("regretted").cancel()
+    await ctx.call_activity("thank")
+    return said
+
+
 def old_style(ctx: OrchestrationContext) -> Generator[Any, Any, Any]:
     """A generator."""
     calls = [ctx.call_activity("a", number) for number in range(3)]
@@ -72,6 +92,6 @@ def old_style(ctx: OrchestrationContext) -> Generator[Any, Any, Any]:
 
 def registry() -> Registry:
     found = Registry()
-    for code in (place_order, ask_for_approval, ship, count, rest, old_style):
+    for code in (place_order, ask_for_approval, ship, count, rest, give_up, old_style):
         found.add_orchestrator(code)
     return found

@@ -9,7 +9,7 @@ import pytest
 from durable_ext.authoring.context import OrchestrationContext
 
 from .conftest import Begin
-from .events import answer, completed, facts, raised, refusal, resumed, suspended, task, terminated, timer
+from .events import answer, cancelled, completed, facts, raised, refusal, resumed, suspended, task, terminated, timer
 
 
 def test_terminate_ends_the_execution(begin: Begin) -> None:
@@ -91,7 +91,7 @@ def test_a_cancelled_task_of_the_code(begin: Begin) -> None:
 
     situation = begin(main)
     assert facts(situation.start()) == facts([task(0, "fast"), task(1, "slow")])
-    assert facts(situation.turn(answer(0))) == facts([task(2, "undo")])
+    assert facts(situation.turn(answer(0))) == facts([cancelled(1), task(2, "undo")])
     assert facts(situation.turn(answer(2))) == facts([completed("undone")])
 
 

@@ -10,7 +10,7 @@ import pytest
 from durable_ext.authoring.context import OrchestrationContext
 
 from .conftest import Begin
-from .events import SECOND, answer, at, completed, facts, fired, task, timer
+from .events import SECOND, answer, at, cancelled, completed, facts, fired, task, timer
 
 
 def test_sleep(begin: Begin) -> None:
@@ -68,7 +68,7 @@ def test_timeout_that_is_not_met(begin: Begin) -> None:
 
     situation = begin(main)
     situation.start()
-    assert facts(situation.turn(fired(0), seconds=60)) == facts([completed("gave up")])
+    assert facts(situation.turn(fired(0), seconds=60)) == facts([cancelled(1), completed("gave up")])
 
 
 def test_an_answer_after_the_timeout_changes_nothing(begin: Begin) -> None:
@@ -81,7 +81,7 @@ def test_an_answer_after_the_timeout_changes_nothing(begin: Begin) -> None:
 
     situation = begin(main)
     situation.start()
-    assert facts(situation.turn(fired(0), seconds=60)) == facts([task(2, "apologise")])
+    assert facts(situation.turn(fired(0), seconds=60)) == facts([cancelled(1), task(2, "apologise")])
     assert situation.turn(answer(1, "late"), seconds=61) == []
     assert facts(situation.turn(answer(2, "sorry"), seconds=62)) == facts([completed("sorry")])
 
@@ -98,7 +98,7 @@ def test_wait_for(begin: Begin) -> None:
     situation = begin(main)
     assert facts(situation.start()) == facts([task(0, "a"), timer(1, 10)])
     assert facts(situation.turn(answer(0, "one"))) == facts([task(2, "b"), timer(3, 11)])
-    assert facts(situation.turn(fired(3), seconds=11)) == facts([completed("one, then nothing")])
+    assert facts(situation.turn(fired(3), seconds=11)) == facts([cancelled(2), completed("one, then nothing")])
 
 
 def test_a_timer_for_a_time(begin: Begin) -> None:
