@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn
@@ -168,6 +169,53 @@ class Provider(ABC):
     async def quarantine(self, message: Quarantined) -> None:
         """Keep a message that cannot be processed (P11). Keyed by its id, so doing it twice is harmless."""
 
+    @abstractmethod
+    async def write_journal(self, journal: Journal, *, replacing: str | None = None) -> bool:
+        """Write what a process holds, over what it wrote before; with `replacing` only over the journal with that etag.
+
+        False: that one has changed or is gone, and nothing of ours is to be seen. Repeatable: the newest content wins.
+        After an unknown outcome of a replacement the caller gets False at worst, and looks again.
+        """
+
+    @abstractmethod
+    async def delete_journal(self, process_id: str) -> None:
+        """Delete the journal of a process. One that is gone is no error."""
+
+    @abstractmethod
+    async def journals(self) -> Sequence[KeptJournal]:
+        """The journals of all processes, whole.
+
+        One whose messages are gone or cannot be read comes empty, with its time: they are in their queues as well, and
+        come back when their leases end.
+        """
+
+    @abstractmethod
+    async def withdraw(self, work_items: Sequence[str], time: datetime) -> None:
+        """Note that nobody waits for these work items (message ids) any more, from `time` on (aware UTC).
+
+        Not atomic: after an error some may be noted. Keyed by id: noting one twice is harmless. Kept until `sweep`
+        takes what is older than any delivery can be.
+        """
+
+    @abstractmethod
+    async def withdrawn(self, since: datetime) -> frozenset[str]:
+        """Ids of the work items withdrawn at or after `since`."""
+
+    @abstractmethod
+    async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
+        """Note, once and for all, that a work item (a message id) of an instance has begun. True: it had not.
+
+        After an unknown outcome the provider reads the claim back: one by our claimant is our own, and counts as
+        success, so that a claimant may ask again. `purge` removes the claims of its instance, `prune` old ones.
+        """
+
+    @abstractmethod
+    async def oldest_work(self) -> datetime | None:
+        """When the oldest visible message of the work-item queue was put there, by the store's clock, to the second.
+
+        Oldest is what a receiver would get next. None when no message is visible. Cheap: one call, and no delivery.
+        """
+
 
 class Feed(ABC):
     """Where deliveries come from without a Functions trigger: long poll, batch, back-off."""
@@ -205,17 +253,22 @@ class Catalog(ABC):
     async def purge(self, row: InstanceRow) -> None:
         """Delete payloads, then history, then the row, so that a crash leaves something to purge again (P10).
 
-        The terminal turn stays as a tombstone until `sweep` takes it. Repeatable. Deciding whether the instance may be
-        purged is the caller's.
+        Claims go with history. The terminal turn stays as a tombstone until `sweep` takes it. Repeatable. Deciding
+        whether the instance may be purged is the caller's.
         """
 
     @abstractmethod
     async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
-        """Delete history of executions before `below_generation` that ended before `older_than` (P7). Repeatable."""
+        """Delete history of executions before `below_generation` that ended before `older_than`, and claims made before
+        `older_than` (P7). Repeatable."""
 
     @abstractmethod
     async def sweep(self, older_than: datetime) -> int:
-        """Delete tombstones, and logs without their turn 0, of purges before `older_than` (P3, P10); how many."""
+        """Delete tombstones, and logs without their turn 0, of purges before `older_than` (P3, P10); how many.
+
+        Uncounted: claims made before then of purged instances without history, and withdrawals that are older by
+        MAX_DELIVERY_AGE, because a delivery may outlive a tombstone by that much. Repeatable.
+        """
 
     @abstractmethod
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:

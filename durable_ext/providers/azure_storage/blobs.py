@@ -39,9 +39,16 @@ class Blobs:
 
     async def get(self, name: str) -> bytes:
         """The content. Raises StorageError when the blob is gone or damaged."""
+        data = await self.find(name)
+        if data is None:
+            raise StorageError(f"the blob {name!r} is gone; was its instance purged?")
+        return data
+
+    async def find(self, name: str) -> bytes | None:
+        """The content, or None when the blob is gone. Raises StorageError when it is damaged."""
         packed = await self._client.get_blob(self.container, name)
         if packed is None:
-            raise StorageError(f"the blob {name!r} is gone; was its instance purged?")
+            return None
         try:
             return await _threaded(gzip.decompress, packed)
         except (OSError, EOFError, zlib.error) as error:
@@ -53,7 +60,11 @@ class Blobs:
 
     async def delete_folder(self, instance_id: str) -> None:
         """Delete all blobs of an instance, and none of a neighbour's: the prefix ends with the slash (P10)."""
-        prefix, continuation = folder(instance_id), None
+        await self.delete_below(folder(instance_id))
+
+    async def delete_below(self, prefix: str) -> None:
+        """Delete all blobs whose names begin so. Gone already is done (P13)."""
+        continuation: str | None = None
         while True:
             page = await self._client.list_blobs(self.container, prefix, continuation)
             await each(page.names, self.delete)

@@ -80,6 +80,14 @@ class QueueMessage(NamedTuple):
     text: str
 
 
+class PeekedMessage(NamedTuple):
+    """A queue message seen without receiving it. `inserted` is when it was put, aware UTC, to the second."""
+
+    inserted: datetime
+    dequeue_count: int
+    text: str
+
+
 class BlobPage(NamedTuple):
     """One page of blob names."""
 
@@ -144,6 +152,10 @@ class StorageClient(ABC):
     @abstractmethod
     async def get_messages(self, queue: str, limit: int, lease: int) -> list[QueueMessage]:
         """Up to 32 messages, hidden for `lease` seconds. Those of a lost answer come back when their lease ends."""
+
+    @abstractmethod
+    async def peek_message(self, queue: str) -> PeekedMessage | None:
+        """The visible message that would be received next, as it is, or None. It stays where it is."""
 
     @abstractmethod
     async def delete_message(self, queue: str, message_id: str, receipt: str) -> None:

@@ -16,7 +16,7 @@ from durable_ext.providers.azure_storage.client import (
     StorageRefusedError,
 )
 from durable_ext.providers.azure_storage.concurrency import each
-from durable_ext.providers.azure_storage.names import escape, generation_key
+from durable_ext.providers.azure_storage.names import AFTER_TURNS, escape, generation_key
 from durable_ext.records.instance import Execution
 from durable_ext.records.turns import Turn
 
@@ -90,7 +90,7 @@ class History:
 
     async def execution(self, instance_id: str, execution_id: str) -> tuple[Turn, ...]:
         """The turns of one execution; none when there is no such history."""
-        where = (_of(instance_id), Condition("ExecutionId", "eq", execution_id))
+        where = (*_turns_of(instance_id), Condition("ExecutionId", "eq", execution_id))
         for log in logs_of([entity async for entity in self.scan(Query(where))]):
             if log.is_history:
                 return await self._turns(log.entities)
@@ -99,7 +99,7 @@ class History:
     async def consumed(self, instance_id: str) -> frozenset[str]:
         """Ids of the messages that all kept executions consumed (P7)."""
         select = (*KEYS, "MessageIds", turn_rows.BLOB)
-        entities = [entity async for entity in self.scan(Query((_of(instance_id),), select))]
+        entities = [entity async for entity in self.scan(Query(_turns_of(instance_id), select))]
         kept = [entity for log in logs_of(entities) if log.is_history for entity in log.entities]
         contents = await self._contents(kept)
         return frozenset(
@@ -120,7 +120,7 @@ class History:
                 return
 
     async def _logs(self, instance_id: str, from_generation: int) -> list[Log]:
-        where = (_of(instance_id), Condition("RowKey", "ge", generation_key(from_generation)))
+        where = (*_turns_of(instance_id), Condition("RowKey", "ge", generation_key(from_generation)))
         return logs_of([entity async for entity in self.scan(Query(where))])
 
     async def _turns(self, entities: Sequence[Entity]) -> tuple[Turn, ...]:
@@ -147,8 +147,9 @@ def logs_of(entities: Iterable[Entity]) -> list[Log]:
     return logs
 
 
-def _of(instance_id: str) -> Condition:
-    return Condition("PartitionKey", "eq", escape(instance_id))
+def _turns_of(instance_id: str) -> tuple[Condition, Condition]:
+    """Without the claims, which are behind the turns."""
+    return Condition("PartitionKey", "eq", escape(instance_id)), Condition("RowKey", "lt", AFTER_TURNS)
 
 
 def _may_be_current(execution: Execution, known: Execution | None) -> bool:

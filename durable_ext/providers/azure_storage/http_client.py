@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -18,6 +19,7 @@ from durable_ext.providers.azure_storage.client import (
     Continuation,
     Entity,
     EntityPage,
+    PeekedMessage,
     Query,
     QueueMessage,
     Receipt,
@@ -36,6 +38,11 @@ _NEVER = ("messagettl", "-1")
 _MESSAGE = re.compile(
     r"<MessageId>([^<]*)</MessageId>.*?<PopReceipt>([^<]*)</PopReceipt>.*?"
     r"<DequeueCount>(\d+)</DequeueCount>.*?<MessageText\s*(?:/>|>([^<]*)</MessageText>)",
+    re.DOTALL,
+)
+_PEEKED = re.compile(
+    r"<InsertionTime>([^<]*)</InsertionTime>.*?<DequeueCount>(\d+)</DequeueCount>.*?"
+    r"<MessageText\s*(?:/>|>([^<]*)</MessageText>)",
     re.DOTALL,
 )
 _PUT_RECEIPT = re.compile(r"<MessageId>([^<]*)</MessageId>.*?<PopReceipt>([^<]*)</PopReceipt>", re.DOTALL)
@@ -161,6 +168,16 @@ class HttpClient(StorageClient):
             QueueMessage(message_id, receipt, int(count), html.unescape(text or ""))
             for message_id, receipt, count, text in _MESSAGE.findall(answer.body.decode())
         ]
+
+    async def peek_message(self, queue: str) -> PeekedMessage | None:
+        query = (("peekonly", "true"), ("numofmessages", "1"))
+        request = self._request("queue", "GET", f"{queue}/messages", query)
+        answer = await self._transport.send(f"peek into {queue}", request, (200,))
+        found = _PEEKED.search(answer.body.decode())
+        if found is None:
+            return None
+        inserted, count, text = found.groups()
+        return PeekedMessage(parsedate_to_datetime(inserted), int(count), html.unescape(text or ""))
 
     async def delete_message(self, queue: str, message_id: str, receipt: str) -> None:
         path = f"{queue}/messages/{quote(message_id, safe='')}"

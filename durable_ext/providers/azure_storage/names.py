@@ -15,7 +15,13 @@ _HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 # Partition keys that no instance id escapes to: after `^` escaping puts `^`, a digit or a letter above U+00BF.
 HUB_KEY = "^hub"
 TOMBSTONES_KEY = "^tombstones"
+PROCESSES_KEY = "^processes"
+WITHDRAWN_KEY = "^withdrawn"
 QUARANTINE_FOLDER = "^quarantine"
+
+# How the row keys of claims begin, behind those of all turns, which begin with a digit or a letter from A to F.
+CLAIM_PREFIX = "^claim-"
+AFTER_TURNS = "^"
 
 _ESCAPES = {ord("^"): "^^", ord("/"): "^0", ord("\\"): "^1", ord("#"): "^2", ord("?"): "^3"} | {
     code: "^" + chr(0xC0 + code) for code in (*range(0x20), *range(0x7F, 0xA0))

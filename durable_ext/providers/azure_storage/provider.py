@@ -7,19 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.catalog import Queries
+from durable_ext.providers.azure_storage.claims import Claims
 from durable_ext.providers.azure_storage.client import StorageClient
 from durable_ext.providers.azure_storage.connection import Connection, parse_connection_string
 from durable_ext.providers.azure_storage.feed import StorageFeed
 from durable_ext.providers.azure_storage.history import History
 from durable_ext.providers.azure_storage.hub import create_hub, delete_hub
 from durable_ext.providers.azure_storage.instances import Instances
+from durable_ext.providers.azure_storage.journals import Journals
 from durable_ext.providers.azure_storage.names import HubNames
 from durable_ext.providers.azure_storage.purging import Purging
 from durable_ext.providers.azure_storage.quarantine import Quarantine
 from durable_ext.providers.azure_storage.queues import Queues
+from durable_ext.providers.azure_storage.withdrawals import Withdrawals
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
-from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_INLINE_PAYLOAD
+from durable_ext.records.journal import Journal, KeptJournal
+from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_DELIVERY_AGE, MAX_INLINE_PAYLOAD
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload, stored
 from durable_ext.records.turns import Turn
@@ -59,7 +63,10 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self._queues = Queues(self._client, self.names, self._blobs, clock)
         self.feed = StorageFeed(self._queues, self.names)
         self._queries = Queries(self._client, self.names.instances, self._instances)
-        self._purging = Purging(self._client, self.names.history, self._history, self._blobs)
+        self._journals = Journals(self._client, self.names.history, self._history, self._blobs)
+        self._withdrawals = Withdrawals(self._client, self.names.history, self._history)
+        self._claims = Claims(self._client, self.names.history, self._history, clock)
+        self._purging = Purging(self._client, self.names.history, self._history, self._blobs, self._claims)
         self._quarantine = Quarantine(self._client, self.names.quarantine, self._blobs, self._queues)
 
     # Provider
@@ -123,6 +130,27 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def quarantine(self, message: Quarantined) -> None:
         await self._quarantine.keep(message)
 
+    async def write_journal(self, journal: Journal, *, replacing: str | None = None) -> bool:
+        return await self._journals.write(journal, replacing)
+
+    async def delete_journal(self, process_id: str) -> None:
+        await self._journals.delete(process_id)
+
+    async def journals(self) -> Sequence[KeptJournal]:
+        return await self._journals.all()
+
+    async def withdraw(self, work_items: Sequence[str], time: datetime) -> None:
+        await self._withdrawals.note(work_items, time)
+
+    async def withdrawn(self, since: datetime) -> frozenset[str]:
+        return await self._withdrawals.since(since)
+
+    async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
+        return await self._claims.claim(instance_id, work_item, claimant)
+
+    async def oldest_work(self) -> datetime | None:
+        return await self._queues.oldest(self.names.work)
+
     # Feed
 
     async def receive_control(
@@ -153,6 +181,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         await self._purging.prune(instance_id, below_generation, older_than)
 
     async def sweep(self, older_than: datetime) -> int:
+        await self._withdrawals.sweep(older_than - MAX_DELIVERY_AGE)
         return await self._purging.sweep(older_than)
 
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from durable_ext.providers.azure_storage import turn_rows
 from durable_ext.providers.azure_storage.blobs import Blobs
+from durable_ext.providers.azure_storage.claims import Claims
 from durable_ext.providers.azure_storage.client import Condition, Entity, Query, StorageClient
 from durable_ext.providers.azure_storage.concurrency import each
 from durable_ext.providers.azure_storage.history import KEYS, History, Log, logs_of
 from durable_ext.providers.azure_storage.instances import Instances
-from durable_ext.providers.azure_storage.names import TOMBSTONES_KEY, digest, escape, generation_key
+from durable_ext.providers.azure_storage.names import AFTER_TURNS, TOMBSTONES_KEY, digest, escape, generation_key
 from durable_ext.providers.azure_storage.odata import time_text
 from durable_ext.providers.azure_storage.rows import time_of
 from durable_ext.records.instance import InstanceRow
@@ -26,23 +27,25 @@ _SELECT = (*KEYS, "EventTypes", "IsTerminal", "Time", turn_rows.BLOB)
 class Purging:
     """Deletes history, and what belongs to it, of one hub."""
 
-    def __init__(self, client: StorageClient, table: str, history: History, blobs: Blobs) -> None:
+    def __init__(self, client: StorageClient, table: str, history: History, blobs: Blobs, claims: Claims) -> None:
         self._client = client
         self._table = table
         self._history = history
         self._blobs = blobs
+        self._claims = claims
 
     async def purge(self, row: InstanceRow, instances: Instances, now: datetime) -> None:
         """Payloads, then history, then the row (P10). An instance that was started anew meanwhile is left alone."""
+        # Listed before the row is read: none of them is a claim of a start that comes later.
+        claims = await self._claims.of(row.instance_id)
         stored = await instances.read(row.instance_id)
         if stored is not None and stored.row.execution != row.execution:
             return
-        logs = await self._logs(
-            row.instance_id, Condition("RowKey", "lt", generation_key(row.execution.generation + 1))
-        )
+        logs = await self._logs(row.instance_id, generation_key(row.execution.generation + 1))
         await self._bury(row.instance_id, [log for log in logs if log.is_history], now)
         await self._blobs.delete_folder(row.instance_id)
         await self._delete(entity for log in logs for entity in _superfluous(log))
+        await self._claims.remove(claims)
         if stored is not None:
             await instances.delete(row.instance_id, stored.etag)
 
@@ -56,8 +59,9 @@ class Purging:
             await self._client.put_entity(self._table, tombstone)
 
     async def prune(self, instance_id: str, below_generation: int, older_than: datetime) -> None:
-        """Delete executions below a generation that ended before a time, the row that says so last (P7)."""
-        logs = await self._logs(instance_id, Condition("RowKey", "lt", generation_key(below_generation)))
+        """Delete executions below a generation that ended before a time, the row that says so last, and claims made
+        before that time (P7)."""
+        logs = await self._logs(instance_id, generation_key(below_generation))
         for log in logs:
             last = log.entities[-1]
             if log.is_buried or not last["IsTerminal"] or time_of(last["Time"]) >= older_than:
@@ -66,6 +70,7 @@ class Purging:
             await self._delete(log.entities[:-1])
             await self._delete([last])
             await each(blobs, self._blobs.delete)
+        await self._claims.remove(await self._claims.of(instance_id, older_than))
 
     async def sweep(self, older_than: datetime) -> int:
         """Delete tombstones, and logs without a start, of purges before a time; how many (P3, P10)."""
@@ -85,10 +90,14 @@ class Purging:
         logs = await self._logs(instance_id)
         old = [log for log in logs if not log.is_history and time_of(log.entities[-1]["Time"]) < older_than]
         await self._delete(entity for log in old for entity in log.entities)
+        if not any(log.is_history for log in logs):
+            # Made by a process that did not know of the purge.
+            await self._claims.remove(await self._claims.of(instance_id, older_than))
         return len(old)
 
-    async def _logs(self, instance_id: str, *where: Condition) -> list[Log]:
-        query = Query((Condition("PartitionKey", "eq", escape(instance_id)), *where), _SELECT)
+    async def _logs(self, instance_id: str, below: str = AFTER_TURNS) -> list[Log]:
+        where = Condition("PartitionKey", "eq", escape(instance_id)), Condition("RowKey", "lt", below)
+        query = Query(where, _SELECT)
         return logs_of([entity async for entity in self._history.scan(query)])
 
     async def _delete(self, entities: Iterable[Entity]) -> None:

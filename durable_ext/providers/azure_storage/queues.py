@@ -129,6 +129,11 @@ class Queues:
             raise LeaseLostError(f"the message {delivery.id} of {delivery.queue} belongs to somebody else") from refused
         return msgspec.structs.replace(delivery, receipt=receipt)
 
+    async def oldest(self, queue: str) -> datetime | None:
+        """When the message that would be received next was put; None when none is visible."""
+        found = await self._client.peek_message(queue)
+        return None if found is None else found.inserted
+
     async def open(
         self, queue: str, message_id: str, receipt: str | None, text: str, *, dequeue_count: int
     ) -> Delivery:

@@ -9,13 +9,24 @@ from pathlib import Path
 
 from durable_ext.errors import ConfigurationError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
-from durable_ext.providers.sqlite import catalog, history, instances, purging, quarantine, schema
+from durable_ext.providers.sqlite import (
+    catalog,
+    claims,
+    history,
+    instances,
+    journals,
+    purging,
+    quarantine,
+    schema,
+    withdrawals,
+)
 from durable_ext.providers.sqlite.database import Database, Synchronous
 from durable_ext.providers.sqlite.feed import QueueFeed
 from durable_ext.providers.sqlite.queues import WORK, Queues, control, delivery_of
 from durable_ext.providers.sqlite.times import time_text
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
-from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from durable_ext.records.journal import Journal, KeptJournal
+from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_DELIVERY_AGE, MAX_PARTITIONS
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.turns import Turn
@@ -122,6 +133,30 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def quarantine(self, message: Quarantined) -> None:
         await self._database.write(lambda db: quarantine.keep(db, message))
 
+    async def write_journal(self, journal: Journal, *, replacing: str | None = None) -> bool:
+        columns = journals.columns_of(journal)
+        return await self._database.write(lambda db: journals.write(db, columns, replacing))
+
+    async def delete_journal(self, process_id: str) -> None:
+        await self._database.write(lambda db: journals.delete(db, process_id))
+
+    async def journals(self) -> Sequence[KeptJournal]:
+        return await self._database.scan(journals.everyone)
+
+    async def withdraw(self, work_items: Sequence[str], time: datetime) -> None:
+        noted = time_text(time)
+        await self._database.write(lambda db: withdrawals.note(db, work_items, noted))
+
+    async def withdrawn(self, since: datetime) -> frozenset[str]:
+        return await self._database.read(lambda db: withdrawals.since(db, time_text(since)))
+
+    async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
+        now = time_text(self._clock())
+        return await self._database.write(lambda db: claims.claim(db, instance_id, work_item, claimant, now))
+
+    async def oldest_work(self) -> datetime | None:
+        return await self._queues.oldest(WORK)
+
     # Feed
 
     async def receive_control(
@@ -157,6 +192,8 @@ class SqliteProvider(Provider, Feed, Catalog):
 
     async def sweep(self, older_than: datetime) -> int:
         time = time_text(older_than)
+        outlived = time_text(older_than - MAX_DELIVERY_AGE)
+        await self._database.write(lambda db: withdrawals.sweep(db, outlived))
         logs = await self._database.scan(lambda db: purging.headless(db, time))
         return await self._database.write(lambda db: purging.sweep(db, time, logs))
 

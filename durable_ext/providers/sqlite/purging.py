@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from durable_ext.providers.sqlite import instances
+from durable_ext.providers.sqlite import claims, instances
 from durable_ext.records.instance import Execution
 
 Log = tuple[str, int, str]
@@ -15,7 +15,7 @@ _OF_LOG = "instance_id = ? AND generation = ? AND execution_id = ?"
 
 
 def purge(db: Connection, execution: Execution, now: str) -> None:
-    """Delete history and row (P10). An instance that was started anew meanwhile is left alone."""
+    """Delete history, claims and row (P10). An instance that was started anew meanwhile is left alone."""
     stored = instances.read(db, execution.instance_id)
     if stored is not None and stored.row.execution != execution:
         return
@@ -27,17 +27,19 @@ def purge(db: Connection, execution: Execution, now: str) -> None:
         (now, *up_to),
     )
     db.execute("DELETE FROM history WHERE instance_id = ? AND generation <= ?", up_to)
+    claims.purge(db, execution.instance_id)
     instances.delete(db, execution)
 
 
 def prune(db: Connection, instance_id: str, below_generation: int, older_than: str) -> None:
-    """Delete executions below a generation that ended before a time (P7)."""
+    """Delete executions below a generation that ended before a time, and claims made before it (P7)."""
     ended = db.execute(
         "SELECT instance_id, generation, execution_id FROM history WHERE instance_id = ? AND generation < ?"
         " AND terminal AND time < ?",
         (instance_id, below_generation, older_than),
     )
     _delete(db, ended.fetchall())
+    claims.prune(db, instance_id, older_than)
 
 
 def headless(db: Connection, older_than: str) -> list[Log]:
@@ -52,7 +54,9 @@ def headless(db: Connection, older_than: str) -> list[Log]:
 def sweep(db: Connection, older_than: str, logs: list[Log]) -> int:
     """Delete the tombstones of purges before a time, and these logs unless they got a turn 0; how many."""
     swept = db.execute("DELETE FROM tombstones WHERE purged_at < ?", (older_than,)).rowcount
-    return swept + _delete(db, [log for log in logs if not _has_start(db, log)])
+    swept += _delete(db, [log for log in logs if not _has_start(db, log)])
+    claims.sweep(db, older_than)
+    return swept
 
 
 def _delete(db: Connection, logs: list[Log]) -> int:

@@ -56,10 +56,9 @@ class Queues:
         if not messages:
             return
         now = self._clock()
-        rows = [
-            (self._queue_of(message), time_text(max(message.due or now, now)), _body(message)) for message in messages
-        ]
-        await self._put(rows)
+        await self._put(
+            [(self._queue_of(message), time_text(max(message.due or now, now)), _body(message)) for message in messages]
+        )
 
     async def put_body(self, queue: str, body: str) -> None:
         """Put a body as it is, visible at once."""
@@ -67,12 +66,14 @@ class Queues:
 
     async def reserve(self, message: Message, lease: timedelta) -> Delivery:
         """Put a message and receive it in the same transaction (S4)."""
-        queue, body, hidden = self._queue_of(message), _body(message), time_text(self._clock() + lease)
+        now = self._clock()
+        queue, body, hidden = self._queue_of(message), _body(message), time_text(now + lease)
 
         def put(db: Connection) -> int:
             done = db.execute(
-                "INSERT INTO messages (queue, visible_at, receipt, dequeue_count, body) VALUES (?, ?, 1, 1, ?)",
-                (queue, hidden, body),
+                "INSERT INTO messages (queue, visible_at, receipt, dequeue_count, body, put_at)"
+                " VALUES (?, ?, 1, 1, ?, ?)",
+                (queue, hidden, body, time_text(now)),
             )
             return done.lastrowid or 0
 
@@ -86,6 +87,21 @@ class Queues:
         def look(db: Connection) -> datetime | None:
             found = db.execute(
                 "SELECT visible_at FROM messages WHERE queue = ? ORDER BY visible_at LIMIT 1", (queue,)
+            ).fetchone()
+            return None if found is None else time_of(found[0])
+
+        return await self._database.read(look)
+
+    async def oldest(self, queue: str) -> datetime | None:
+        """When the message that would be received next was put; None when none is visible."""
+        now = time_text(self._clock())
+
+        def look(db: Connection) -> datetime | None:
+            # A message that an earlier build put has no time of its own.
+            found = db.execute(
+                "SELECT coalesce(put_at, visible_at) FROM messages WHERE queue = ? AND visible_at <= ?"
+                " ORDER BY visible_at, number LIMIT 1",
+                (queue, now),
             ).fetchone()
             return None if found is None else time_of(found[0])
 
@@ -130,8 +146,13 @@ class Queues:
         return msgspec.structs.replace(delivery, receipt=str(key[1] + 1))
 
     async def _put(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        now = time_text(self._clock())
+
         def put(db: Connection) -> None:
-            db.executemany("INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)", rows)
+            db.executemany(
+                "INSERT INTO messages (queue, visible_at, body, put_at) VALUES (?, ?, ?, ?)",
+                [(*row, now) for row in rows],
+            )
 
         await self._database.write(put)
         for queue in {row[0] for row in rows}:

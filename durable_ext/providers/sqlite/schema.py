@@ -21,18 +21,29 @@ _TABLES = (
         PRIMARY KEY (instance_id, generation, execution_id, turn)) WITHOUT ROWID""",
     """messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, visible_at TEXT NOT NULL,
-        receipt INTEGER NOT NULL DEFAULT 0, dequeue_count INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL)""",
+        receipt INTEGER NOT NULL DEFAULT 0, dequeue_count INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
+        put_at TEXT)""",
     """tombstones (
         instance_id TEXT NOT NULL, generation INTEGER NOT NULL, execution_id TEXT NOT NULL, purged_at TEXT NOT NULL,
         PRIMARY KEY (instance_id, generation, execution_id)) WITHOUT ROWID""",
     """quarantine (
         id TEXT PRIMARY KEY, queue TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL, instance_id TEXT NOT NULL,
         dequeue_count INTEGER NOT NULL, time TEXT NOT NULL) WITHOUT ROWID""",
+    """journals (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, process_id TEXT NOT NULL UNIQUE, time TEXT NOT NULL,
+        messages TEXT NOT NULL)""",
+    """withdrawals (
+        time TEXT NOT NULL, work_item TEXT NOT NULL, PRIMARY KEY (time, work_item)) WITHOUT ROWID""",
+    """claims (
+        instance_id TEXT NOT NULL, work_item TEXT NOT NULL, claimant TEXT NOT NULL, time TEXT NOT NULL,
+        PRIMARY KEY (instance_id, work_item)) WITHOUT ROWID""",
 )
 _INDEXES = (
     "messages_by_visibility ON messages (queue, visible_at)",
     "instances_by_status ON instances (status, updated_at)",
 )
+# Columns that a file of an earlier build has not: table, name, type. They may be empty, so that both builds can use it.
+_ADDED = (("messages", "put_at", "TEXT"),)
 _NAMES = tuple(table.split(maxsplit=1)[0] for table in _TABLES)
 
 
@@ -40,6 +51,9 @@ def create(db: Connection, hub: str, partitions: int) -> None:
     """Create what is missing and check the rest. Raises HubMismatchError."""
     for table in _TABLES:
         db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+    for table, name, kind in _ADDED:
+        if name not in {column[1] for column in db.execute(f"PRAGMA table_info({table})").fetchall()}:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
     for index in _INDEXES:
         db.execute(f"CREATE INDEX IF NOT EXISTS {index}")
     wanted = {"name": hub, "partitions": str(partitions), "format_version": str(FORMAT_VERSION)}

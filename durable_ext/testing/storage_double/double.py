@@ -10,6 +10,7 @@ from durable_ext.providers.azure_storage.client import (
     Continuation,
     Entity,
     EntityPage,
+    PeekedMessage,
     Query,
     QueueMessage,
     Receipt,
@@ -91,6 +92,10 @@ class StorageDouble(StorageClient):
     async def get_messages(self, queue: str, limit: int, lease: int) -> list[QueueMessage]:
         async with _round_trip:
             return self._queues.get(queue, limit, lease)
+
+    async def peek_message(self, queue: str) -> PeekedMessage | None:
+        async with _round_trip:
+            return self._queues.peek(queue)
 
     async def delete_message(self, queue: str, message_id: str, receipt: str) -> None:
         async with _round_trip:

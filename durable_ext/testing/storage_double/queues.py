@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from itertools import count
 
-from durable_ext.providers.azure_storage.client import QueueMessage, Receipt, StorageRefusedError
+from durable_ext.providers.azure_storage.client import PeekedMessage, QueueMessage, Receipt, StorageRefusedError
 from durable_ext.providers.contract import Clock
 
 _MAX_MESSAGE = 64 * 1024
@@ -17,10 +17,11 @@ _MAX_HIDDEN = 7 * 24 * 3600
 class _Kept:
     """A message in its queue."""
 
-    __slots__ = ("dequeue_count", "receipt", "text", "visible_at")
+    __slots__ = ("dequeue_count", "inserted", "receipt", "text", "visible_at")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, inserted: datetime) -> None:
         self.text = text
+        self.inserted = inserted
         self.dequeue_count = 0
         self.receipt = ""
         self.visible_at: datetime
@@ -50,7 +51,7 @@ class Queues:
         if len(text.encode()) > _MAX_MESSAGE:
             raise StorageRefusedError(call, 413, "RequestBodyTooLarge")
         _check_range(call, hidden, 0, _MAX_HIDDEN)
-        kept = _Kept(text)
+        kept = _Kept(text, self._clock())
         self._hide(kept, hidden)
         message_id = f"message-{next(self._numbers)}"
         self._messages(call, queue)[message_id] = kept
@@ -61,12 +62,17 @@ class Queues:
         call = f"get messages from {queue}"
         _check_range(call, limit, 1, _MAX_BATCH)
         _check_range(call, lease, 1, _MAX_HIDDEN)
-        now = self._clock()
-        visible = [item for item in self._messages(call, queue).items() if item[1].visible_at <= now][:limit]
+        visible = self._visible(call, queue)[:limit]
         for _, kept in visible:
             kept.dequeue_count += 1
             self._hide(kept, lease)
         return [QueueMessage(message_id, kept.receipt, kept.dequeue_count, kept.text) for message_id, kept in visible]
+
+    def peek(self, queue: str) -> PeekedMessage | None:
+        """What `get` would hand out first, left as it is. Times that people see have no fractions."""
+        for _, kept in self._visible(f"peek into {queue}", queue):
+            return PeekedMessage(kept.inserted.replace(microsecond=0), kept.dequeue_count, kept.text)
+        return None
 
     def remove(self, queue: str, message_id: str, receipt: str) -> None:
         """404 when it is gone, 400 when it has another receipt."""
@@ -100,6 +106,10 @@ class Queues:
         kept.receipt = f"receipt-{next(self._numbers)}"
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _visible(self, call: str, queue: str) -> list[tuple[str, _Kept]]:
+        now = self._clock()
+        return [item for item in self._messages(call, queue).items() if item[1].visible_at <= now]
 
     def _messages(self, call: str, queue: str) -> dict[str, _Kept]:
         messages = self._queues.get(queue)
