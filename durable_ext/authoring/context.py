@@ -327,7 +327,10 @@ class OrchestrationContext:
         first = ask()
         if policy is None:
             return first
-        return self._decisions.loop.create_task(self._attempts(first, ask, policy))
+        attempts = self._decisions.loop.create_task(self._attempts(first, ask, policy))
+        # Cancelled before it ran it has nothing that it could cancel itself.
+        attempts.add_done_callback(lambda _: first.cancel())
+        return attempts
 
     async def _attempts(
         self, attempt: asyncio.Future[Any], ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy
