@@ -150,6 +150,23 @@ def test_a_history_from_before_there_was_the_event_goes_on(code: AnyFunction) ->
     situation.live.drop()
 
 
+def test_it_is_passed_over_also_when_the_code_only_waits_then() -> None:
+    async def main(ctx: OrchestrationContext) -> None:
+        wanted = ctx.call_activity("slow")
+        await asyncio.sleep(10)
+        wanted.cancel()
+        await ctx.wait_for_external_event("go")
+
+    old = [
+        turn_of(0, [started(), task(0, "slow"), timer(1, 10)]),
+        turn_of(1, [fired(1), raised("other")], seconds=10),
+        turn_of(2, [raised("other")], seconds=11),
+    ]
+    live = fresh(registry_of(main))
+    replay(live, old)
+    assert facts(run_turn(live, [raised("go")], at(12)).events)[1:] == facts([completed()])
+
+
 def _without_cancelled(events: tuple[Event, ...]) -> list[Event]:
     return [event for event in events if not isinstance(event, TaskCancelled)]
 
