@@ -14,9 +14,12 @@ Each test opens a store of its own and expects an empty hub. The themes can be i
 
 from __future__ import annotations
 
+from durable_ext.testing.conformance.backlog import BacklogConformance
 from durable_ext.testing.conformance.catalogs import CatalogConformance
+from durable_ext.testing.conformance.claims import ClaimConformance
 from durable_ext.testing.conformance.cleaning import CleaningConformance
 from durable_ext.testing.conformance.ids import IdConformance
+from durable_ext.testing.conformance.journals import JournalConformance
 from durable_ext.testing.conformance.leases import LeaseConformance
 from durable_ext.testing.conformance.loading import LoadConformance
 from durable_ext.testing.conformance.payloads import PayloadConformance
@@ -25,12 +28,16 @@ from durable_ext.testing.conformance.queues import QueueConformance
 from durable_ext.testing.conformance.rows import RowConformance
 from durable_ext.testing.conformance.store import Conformance, Store
 from durable_ext.testing.conformance.turns import TurnConformance
+from durable_ext.testing.conformance.withdrawals import WithdrawalConformance
 
 __all__ = [
+    "BacklogConformance",
     "CatalogConformance",
+    "ClaimConformance",
     "CleaningConformance",
     "Conformance",
     "IdConformance",
+    "JournalConformance",
     "LeaseConformance",
     "LoadConformance",
     "PayloadConformance",
@@ -40,6 +47,7 @@ __all__ = [
     "RowConformance",
     "Store",
     "TurnConformance",
+    "WithdrawalConformance",
 ]
 
 
@@ -54,5 +62,9 @@ class ProviderConformance(
     CleaningConformance,
     QuarantineConformance,
     IdConformance,
+    JournalConformance,
+    WithdrawalConformance,
+    ClaimConformance,
+    BacklogConformance,
 ):
     """All themes in one class."""

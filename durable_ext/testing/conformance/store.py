@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Feed, Provider
+from durable_ext.testing.faults import Fault, FaultyProvider
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -54,3 +55,16 @@ def on_store(test: Callable[[_Self, Store], Coroutine[Any, Any, None]]) -> Calla
     # Not functools.wraps: a runner would see the parameters of the inner function.
     run.__name__, run.__qualname__, run.__doc__ = test.__name__, test.__qualname__, test.__doc__
     return run
+
+
+def losing_answers(provider: Provider, *verbs: str) -> Provider:
+    """The provider as a process sees it whose first call of each of these verbs takes effect and is not answered."""
+    left = set(verbs)
+
+    def plan(verb: str, _number: int) -> Fault:
+        if verb not in left:
+            return Fault.NONE
+        left.remove(verb)
+        return Fault.AFTER
+
+    return FaultyProvider(provider, plan)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
