@@ -25,18 +25,20 @@ _SCRIPT = Path("node_modules") / "azurite" / "dist" / "src" / "azurite.js"
 _STARTS = 3
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+# On disk it writes all its tables anew when it ends; killed meanwhile it would lose acknowledged writes.
+_SAVE_SECONDS = 60.0
 _INSTALL_SECONDS = 600.0
 # Azurite's own five seconds would close connections that a client still means to use.
 _KEEP_ALIVE_SECONDS = 60
-# Ends, and saves its data, when the process that started it is gone, however that one ended.
-_ENDS_WITH_STARTER = """
-process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).resume().unref();
-require(process.argv[1]);
-"""
+# What Azurite's own process is given to do differently, and why.
+_STARTER = Path(__file__).with_name("azurite_start.cjs")
 
 
 class Azurite:
-    """The emulator as a context manager. With a `location` it keeps its data there, else in memory."""
+    """The emulator as a context manager. With a `location` it keeps its data there, else in memory.
+
+    Started again after `stop` it listens on the same ports, where its clients look for it.
+    """
 
     def __init__(self, location: Path | None = None) -> None:
         self._location = location
@@ -56,6 +58,11 @@ class Azurite:
         account = f"AccountName={DEVELOPMENT_ACCOUNT};AccountKey={DEVELOPMENT_KEY};"
         return f"DefaultEndpointsProtocol=http;{account}{''.join(endpoints)}"
 
+    @property
+    def process_id(self) -> int | None:
+        """Its process, None while it is not running."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers.
 
@@ -63,7 +70,10 @@ class Azurite:
         """
         node, script = _node(), find_azurite()
         self._folder = tempfile.mkdtemp(prefix="azurite-")
+        known = self._ports
         for _ in range(_STARTS):
+            # Free a moment ago; somebody may take one meanwhile, then the next start picks others.
+            self._ports = known or dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
             self._launch(node, script)
             if self._wait_until_ready():
                 return
@@ -88,12 +98,9 @@ class Azurite:
         self.stop()
 
     def _launch(self, node: str, script: Path) -> None:
-        # Free a moment ago; somebody may take one meanwhile, then the next start picks others.
-        self._ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
         command = [
             node,
-            "-e",
-            _ENDS_WITH_STARTER,
+            str(_STARTER),
             str(script),
             "--silent",
             "--disableTelemetry",
@@ -129,7 +136,7 @@ class Azurite:
             return
         process.terminate()
         try:
-            process.wait(_STOP_SECONDS)
+            process.wait(_STOP_SECONDS if self._location is None else _SAVE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
