@@ -9,12 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from durable_ext.authoring.context import ActivityContext, OrchestrationContext
+    from durable_ext.authoring.activity_context import ActivityContext
+    from durable_ext.authoring.context import OrchestrationContext
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
     from durable_ext.authoring.retry import RetryPolicy
     from durable_ext.authoring.status import InstanceStatus
     from durable_ext.errors import (
+        ActivityError,
+        ActivityOutcomeUnknownError,
+        ActivityTimedOutError,
         ConfigurationError,
         DuplicateNameError,
         DurableError,
@@ -40,7 +44,10 @@ if TYPE_CHECKING:
     from durable_ext.worker.worker import Worker
 
 _HOMES = {
-    "ActivityContext": "authoring.context",
+    "ActivityContext": "authoring.activity_context",
+    "ActivityError": "errors",
+    "ActivityOutcomeUnknownError": "errors",
+    "ActivityTimedOutError": "errors",
     "Client": "worker.client",
     "ConfigurationError": "errors",
     "Converter": "authoring.payload",
@@ -75,6 +82,9 @@ _HOMES = {
 
 __all__ = [
     "ActivityContext",
+    "ActivityError",
+    "ActivityOutcomeUnknownError",
+    "ActivityTimedOutError",
     "Client",
     "ConfigurationError",
     "Converter",

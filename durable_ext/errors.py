@@ -13,6 +13,9 @@
     │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
     │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
     │   └── NotDurableError         the code awaited something that is not durable (R2)
+    ├── ActivityError               an activity has no outcome of its own; in a TaskFailedError, as its Failure (R4)
+    │   ├── ActivityTimedOutError   it took longer than its time limit
+    │   └── ActivityOutcomeUnknownError  at most once: it began, what came of it is unknown, it is not run again
     └── StorageError                a storage call did not do what was asked
         ├── TurnLostError           another process committed this turn (P2)
         ├── RowChangedError         the Instances row is not the one that was read (P8)
@@ -87,6 +90,25 @@ class NonDeterminismError(OrchestratorError):
 
 class NotDurableError(OrchestratorError):
     """The orchestrator awaited a socket, a thread or a foreign future. Do such work in an activity (R2)."""
+
+
+class ActivityError(DurableError):
+    """An activity came to no outcome of its own. Orchestrators meet it as the failure of a TaskFailedError (R4):
+    `error.failure.is_caused_by(ActivityTimedOutError)`."""
+
+
+class ActivityTimedOutError(ActivityError):
+    """The time limit of the activity has passed. Not retryable when it runs at most once: it may have had an effect."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class ActivityOutcomeUnknownError(ActivityError):
+    """An activity that runs at most once began before, and what came of it is unknown. It is not run again."""
 
 
 class StorageError(DurableError):

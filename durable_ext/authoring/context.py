@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar, Unpack, cast, overload
 
+from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.logger import ReplaySafeLogger
 from durable_ext.authoring.options import ActivityOptions, ChildOptions
@@ -34,26 +35,6 @@ from durable_ext.records.ids import (
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _T = TypeVar("_T")
-
-
-class ActivityContext:
-    """What an activity may know about its call.
-
-    `attempt` counts deliveries of its work item, from 1. `is_cancelled` turns true when nobody wants the outcome any
-    more because the lease is lost or the process stops (S6): an async activity is cancelled then, a thread should look.
-    """
-
-    def __init__(self, instance_id: str, execution_id: str, task_id: int, attempt: int = 1) -> None:
-        self.instance_id = instance_id
-        self.execution_id = execution_id
-        self.task_id = task_id
-        self.attempt = attempt
-        self.is_cancelled = False
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every run of this one call: hand it to services that can drop repeats."""
-        return f"{self.execution_id}-{self.task_id}"
 
 
 class OrchestrationContext:

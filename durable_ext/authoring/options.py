@@ -1,7 +1,9 @@
-"""Keyword arguments of the calls an orchestrator makes."""
+"""Keyword arguments: of the calls an orchestrator makes, and of the registration of an activity."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Literal, TypedDict
 
 from durable_ext.authoring.retry import RetryPolicy
@@ -28,3 +30,17 @@ class ChildOptions(TypedDict, total=False):
     retry: RetryPolicy | None
     result_type: Any
     tags: dict[str, str] | None
+
+
+class ActivityTerms(TypedDict, total=False):
+    """On what terms an activity runs.
+
+    `at_most_once`: it is not begun a second time for one call, whatever happens; without `after_fault` the call then
+    fails with ActivityOutcomeUnknownError. `after_fault`: what runs instead when a second delivery finds it begun; of
+    the shapes of an activity and called with the same input, its result is that of the call. It may run more than once.
+    `time_limit`: how long one run may take, longer than zero; after that the call fails with ActivityTimedOutError.
+    """
+
+    at_most_once: bool
+    after_fault: Callable[..., Any] | None
+    time_limit: timedelta | None

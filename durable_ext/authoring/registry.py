@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
+from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import ConfigurationError, DuplicateNameError
 from durable_ext.records.ids import check_name
@@ -20,6 +22,7 @@ class Definition:
     """A registered function, its name, and what its signature says about input and result."""
 
     kind = "function"
+    terms: tuple[Any, ...] = ()
 
     def __init__(self, name: str, function: AnyFunction) -> None:
         self.name = check_name(f"{self.kind} name", name)
@@ -115,13 +118,35 @@ class ActivityDefinition(Definition):
 
     kind = "activity"
 
-    def __init__(self, name: str, function: AnyFunction) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: AnyFunction,
+        *,
+        at_most_once: bool = False,
+        after_fault: AnyFunction | None = None,
+        time_limit: timedelta | None = None,
+    ) -> None:
         super().__init__(name, function)
         if len(self._parameters) > 2:
             raise self._refuse("(), (input) or (ctx, input)")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigurationError(f"activity {name!r} is a generator; return a value instead")
+            raise ConfigurationError(f"{self.kind} {name!r} is a generator; return a value instead")
         self.is_async = inspect.iscoroutinefunction(function)
+        self.at_most_once = at_most_once
+        self.time_limit = _checked_limit(name, time_limit)
+        self.after_fault = None if after_fault is None else self._after_fault(after_fault)
+        self.terms = (at_most_once, after_fault, time_limit)
+
+    def _after_fault(self, function: AnyFunction) -> ActivityDefinition:
+        if not self.at_most_once:
+            raise ConfigurationError(
+                f"activity {self.name!r} has after_fault but runs at least once, so nobody would call it; "
+                "add at_most_once=True or leave after_fault out"
+            )
+        if not callable(function):
+            raise ConfigurationError(f"after_fault of activity {self.name!r} is no function but {function!r}")
+        return _FaultDefinition(self.name, function)
 
     @cached_property
     def takes_context(self) -> bool:
@@ -140,6 +165,18 @@ class ActivityDefinition(Definition):
     def _input_name(self) -> str | None:
         position = 1 if self.takes_context else 0
         return self._parameters[position].name if len(self._parameters) > position else None
+
+
+class _FaultDefinition(ActivityDefinition):
+    kind = "after_fault of activity"
+
+
+def _checked_limit(name: str, time_limit: Any) -> timedelta | None:
+    if time_limit is not None and not (isinstance(time_limit, timedelta) and time_limit > timedelta(0)):
+        raise ConfigurationError(
+            f"time_limit of activity {name!r} is {time_limit!r}; it takes a timedelta longer than zero"
+        )
+    return time_limit
 
 
 class Registry:
@@ -163,9 +200,11 @@ class Registry:
         self._names[function] = definition.name
         return definition
 
-    def add_activity(self, function: AnyFunction, name: str | None = None) -> ActivityDefinition:
-        """Register an activity. Raises DuplicateNameError and ConfigurationError."""
-        definition = ActivityDefinition(name or function.__name__, function)
+    def add_activity(
+        self, function: AnyFunction, name: str | None = None, **terms: Unpack[ActivityTerms]
+    ) -> ActivityDefinition:
+        """Register an activity, on these terms. Raises DuplicateNameError and ConfigurationError."""
+        definition = ActivityDefinition(name or function.__name__, function, **terms)
         _insert(self.activities, definition)
         self._names[function] = definition.name
         return definition
@@ -191,6 +230,10 @@ def _insert(table: dict[str, Any], definition: Definition) -> None:
         raise DuplicateNameError(
             f"two {definition.kind} functions are called {definition.name!r}: {_place(present.function)} and "
             f"{_place(definition.function)}; give one of them another name"
+        )
+    if present is not None and present.terms != definition.terms:
+        raise DuplicateNameError(
+            f"{definition.kind} {definition.name!r} is registered twice with different options; leave one of them out"
         )
     table[definition.name] = definition
 

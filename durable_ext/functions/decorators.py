@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
+from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.client_input import ClientInput
@@ -47,10 +48,13 @@ class DurableDecorators(func.DecoratorApi):
     @overload
     def activity(self, function: F, /) -> F: ...
     @overload
-    def activity(self, name: str | None = None) -> Callable[[F], F]: ...
-    def activity(self, name: Any = None) -> Any:
-        """Register an activity under its own or another name. Raises DuplicateNameError, ConfigurationError."""
-        return self._activity(None, None)(name) if callable(name) else self._activity(name, None)
+    def activity(self, name: str | None = None, **terms: Unpack[ActivityTerms]) -> Callable[[F], F]: ...
+    def activity(self, name: Any = None, **terms: Unpack[ActivityTerms]) -> Any:
+        """Register an activity under its own or another name, on the terms that ActivityTerms tells.
+
+        Raises DuplicateNameError, ConfigurationError.
+        """
+        return self._activity(None, None, terms)(name) if callable(name) else self._activity(name, None, terms)
 
     def orchestration_trigger(
         self, context_name: str, orchestration: str | None = None, input_type: type[Any] | None = None
@@ -61,9 +65,11 @@ class DurableDecorators(func.DecoratorApi):
         """
         return self._orchestrator(orchestration, context_name, input_type)
 
-    def activity_trigger(self, input_name: str, activity: str | None = None) -> Callable[[F], F]:
+    def activity_trigger(
+        self, input_name: str, activity: str | None = None, **terms: Unpack[ActivityTerms]
+    ) -> Callable[[F], F]:
         """As `activity`; `input_name` has to be a parameter of the function."""
-        return self._activity(activity, input_name)
+        return self._activity(activity, input_name, terms)
 
     def durable_client_input(
         self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
@@ -90,7 +96,7 @@ class DurableDecorators(func.DecoratorApi):
 
         return register
 
-    def _activity(self, name: str | None, input_name: str | None) -> Callable[[F], F]:
+    def _activity(self, name: str | None, input_name: str | None, terms: ActivityTerms) -> Callable[[F], F]:
         def register(function: F) -> F:
             parameters = _parameters(function)
             if input_name is not None and input_name not in parameters:
@@ -98,7 +104,7 @@ class DurableDecorators(func.DecoratorApi):
                     f"activity {function.__name__!r} takes ({', '.join(parameters)}); "
                     f"{input_name!r}, which input_name says, is not among them"
                 )
-            self.registry.add_activity(function, name)
+            self.registry.add_activity(function, name, **terms)
             return function
 
         return register

@@ -16,6 +16,9 @@ from .source import PACKAGE, ROOT, Module, module, modules
 # Sorted. What users may import from `durable_ext`, and nothing else.
 PUBLIC: tuple[str, ...] = (
     "ActivityContext",
+    "ActivityError",
+    "ActivityOutcomeUnknownError",
+    "ActivityTimedOutError",
     "Client",
     "ConfigurationError",
     "Converter",
