@@ -72,7 +72,11 @@ class Sequence:
 
     def draw(self) -> tuple[str, Call]:
         """The next call and what it is."""
-        kinds = (self._write, self._write, self._read, self._query, self._put, self._get, self._held_call, self._blob)
+        kinds = (
+            *(self._write, self._write, self._read, self._query),
+            *(self._put, self._get, self._held_call, self._peek),
+            self._blob,
+        )
         return self._random.choice(kinds)()
 
     def _entity(self) -> Entity:
@@ -175,6 +179,17 @@ class Sequence:
             return [(one.dequeue_count, one.text) for one in found]
 
         return f"get {queue} {limit} for {lease}", call
+
+    def _peek(self) -> tuple[str, Call]:
+        queue = draw_queue(self._random)
+
+        async def call(side: Side) -> tuple[int, str, timedelta | None, int] | None:
+            found = await side.client.peek_message(side.queues[queue])
+            if found is None:
+                return None
+            return found.dequeue_count, found.text, found.inserted.utcoffset(), found.inserted.microsecond
+
+        return f"peek {queue}", call
 
     def _held_call(self) -> tuple[str, Call]:
         queue, held, delete = draw_queue(self._random), self._random.randrange(self._held), self._random.random() < 0.5

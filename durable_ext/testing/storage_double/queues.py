@@ -17,7 +17,7 @@ _MAX_HIDDEN = 7 * 24 * 3600
 class _Kept:
     """A message in its queue."""
 
-    __slots__ = ("dequeue_count", "inserted", "receipt", "text", "visible_at")
+    __slots__ = ("dequeue_count", "inserted", "place", "receipt", "text", "visible_at")
 
     def __init__(self, text: str, inserted: datetime) -> None:
         self.text = text
@@ -25,10 +25,12 @@ class _Kept:
         self.dequeue_count = 0
         self.receipt = ""
         self.visible_at: datetime
+        # Among those that became visible at the same time.
+        self.place = 0
 
 
 class Queues:
-    """The queue service of one account. What is visible is handed out in the order it was put."""
+    """The queue service of one account. What has been visible for longest is handed out first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -103,13 +105,15 @@ class Queues:
 
     def _hide(self, kept: _Kept, seconds: int) -> None:
         kept.visible_at = self._clock() + timedelta(seconds=seconds)
-        kept.receipt = f"receipt-{next(self._numbers)}"
+        kept.place = next(self._numbers)
+        kept.receipt = f"receipt-{kept.place}"
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _visible(self, call: str, queue: str) -> list[tuple[str, _Kept]]:
         now = self._clock()
-        return [item for item in self._messages(call, queue).items() if item[1].visible_at <= now]
+        visible = [item for item in self._messages(call, queue).items() if item[1].visible_at <= now]
+        return sorted(visible, key=lambda item: (item[1].visible_at, item[1].place))
 
     def _messages(self, call: str, queue: str) -> dict[str, _Kept]:
         messages = self._queues.get(queue)
