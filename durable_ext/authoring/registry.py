@@ -146,7 +146,7 @@ class ActivityDefinition(Definition):
             )
         if not callable(function):
             raise ConfigurationError(f"after_fault of activity {self.name!r} is no function but {function!r}")
-        return _FaultDefinition(self.name, function)
+        return _FaultDefinition(self.name, function, at_most_once=True, time_limit=self.time_limit)
 
     @cached_property
     def takes_context(self) -> bool:
@@ -168,6 +168,8 @@ class ActivityDefinition(Definition):
 
 
 class _FaultDefinition(ActivityDefinition):
+    """Called instead of an activity, under its name and within its time limit; nobody claims it."""
+
     kind = "after_fault of activity"
 
 

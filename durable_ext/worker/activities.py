@@ -1,21 +1,22 @@
-"""Runs activities: async ones on the loop, others in threads; results and failures become data (R4)."""
+"""Runs activities, each in a slot; results and failures become data (R4)."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from durable_ext.authoring.context import ActivityContext
+from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.payload import Converter, decode, encode
 from durable_ext.authoring.registry import ActivityDefinition, Registry
-from durable_ext.errors import ConfigurationError
-from durable_ext.records.failures import Failure, failure_from
+from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError
+from durable_ext.records.failures import failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
+from durable_ext.records.payloads import Payload
+from durable_ext.worker.calls import Calls, Slot
+from durable_ext.worker.claims import Claims
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.settings import WorkerSettings
 
@@ -23,18 +24,40 @@ from durable_ext.worker.settings import WorkerSettings
 _WEIGHT = 0.2
 
 
+class _Run:
+    """One run of a work item."""
+
+    def __init__(self, message: Message, body: RunActivity, attempt: int, slot: Slot) -> None:
+        self.message = message
+        self.body = body
+        self.slot = slot
+        self.cancelled = threading.Event()
+        self.context = ActivityContext(
+            message.instance_id, message.execution_id or "", body.task_id, attempt, self.cancelled
+        )
+
+    def failed(self, error: BaseException) -> FinishTask:
+        return FinishTask(task_id=self.body.task_id, failure=failure_from(error))
+
+
 class ActivityRunner:
     """The activity slots of this process."""
 
     def __init__(
-        self, registry: Registry, converter: Converter, payloads: PayloadStore, settings: WorkerSettings
+        self,
+        registry: Registry,
+        converter: Converter,
+        payloads: PayloadStore,
+        settings: WorkerSettings,
+        claims: Claims,
     ) -> None:
         self._registry = registry
         self._converter = converter
         self._payloads = payloads
         self._settings = settings
+        self._claims = claims
         self._slots = asyncio.Semaphore(settings.activity_slots)
-        self._threads: ThreadPoolExecutor | None = None
+        self._calls = Calls(settings.activity_slots)
         self._closed = False
         self._durations: dict[str, float] = {}
         self._admitted = 0
@@ -54,84 +77,91 @@ class ActivityRunner:
         return expected is not None and waiting < self._settings.local_backlog.total_seconds()
 
     async def run(self, message: Message, body: RunActivity, attempt: int = 1) -> FinishTask:
-        """Run one activity to its outcome. Raises StorageError when its input or result cannot be moved."""
+        """Run one activity to its outcome, at most once if it is registered so. A cancelled one has none.
+
+        Raises StorageError when its input or result cannot be moved, or its work item not be claimed.
+        """
         expected = self._durations.get(body.name, 0.0)
         self._admitted += 1
         self._admitted_seconds += expected
-        try:
-            async with self._slots:
-                return await self._outcome(message, body, attempt)
-        finally:
-            self._admitted -= 1
-            self._admitted_seconds -= expected
+        async with Slot(self._slots, partial(self._leave, expected)) as slot:
+            return await self._outcome(_Run(message, body, attempt, slot))
 
     def close(self) -> None:
         """Run nothing more: what waits is cancelled and comes back, running threads end with their activity."""
         self._closed = True
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
 
-    async def _outcome(self, message: Message, body: RunActivity, attempt: int) -> FinishTask:
-        definition = self._registry.activities.get(body.name)
+    def _leave(self, expected: float) -> None:
+        self._admitted -= 1
+        self._admitted_seconds -= expected
+
+    async def _outcome(self, run: _Run) -> FinishTask:
+        definition = self._registry.activities.get(run.body.name)
         if definition is None:
-            return FinishTask(task_id=body.task_id, failure=self._unknown(body.name))
-        payload = await self._payloads.get(body.input)
-        began = time.monotonic()
-        context = ActivityContext(message.instance_id, message.execution_id or "", body.task_id, attempt)
-        try:
-            value = decode(self._converter, payload, definition.input_type) if definition.takes_input else None
-            result = encode(self._converter, await self._call(definition, context, value))
-        except asyncio.CancelledError as error:
-            if self._closed or _is_asked_to_stop():
-                context.is_cancelled = True
-                raise
-            return FinishTask(task_id=body.task_id, failure=failure_from(error))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is the task's failure
-            return FinishTask(task_id=body.task_id, failure=failure_from(error))
-        finally:
-            self._learn(body.name, time.monotonic() - began)
-        return FinishTask(task_id=body.task_id, result=await self._payloads.put(message.instance_id, result))
+            return run.failed(self._unknown(run.body.name))
+        payload = await self._payloads.get(run.body.input)
+        arguments = self._arguments(definition, run, payload)
+        if isinstance(arguments, FinishTask):
+            return arguments
+        # Nothing stands between this and the call: what is claimed is begun.
+        if definition.at_most_once and not await self._claims.is_first(run.message):
+            if definition.after_fault is None:
+                return run.failed(_begun_before(definition))
+            definition = definition.after_fault
+            arguments = self._arguments(definition, run, payload)
+            if isinstance(arguments, FinishTask):
+                return arguments
+        return await self._call(definition, arguments, run)
 
-    async def _call(self, definition: ActivityDefinition, context: ActivityContext, value: Any) -> Any:
-        arguments: list[Any] = []
-        if definition.takes_context:
-            arguments.append(context)
-        if definition.takes_input:
-            arguments.append(value)
-        if definition.is_async:
-            return await definition.function(*arguments)
-        if self._closed:
-            raise asyncio.CancelledError("the worker has drained")
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._settings.activity_slots, thread_name_prefix="activity")
-        variables = contextvars.copy_context()
-        call = partial(variables.run, partial(_call_in_thread, definition.function, arguments))
-        result, error = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        if error is not None:
-            raise error
-        return result
+    def _arguments(self, definition: ActivityDefinition, run: _Run, payload: Payload) -> list[Any] | FinishTask:
+        arguments: list[Any] = [run.context] if definition.takes_context else []
+        try:
+            if definition.takes_input:
+                arguments.append(decode(self._converter, payload, definition.input_type))
+        except Exception as error:  # noqa: BLE001 - an input that does not fit is the task's failure
+            return run.failed(error)
+        return arguments
+
+    async def _call(self, definition: ActivityDefinition, arguments: list[Any], run: _Run) -> FinishTask:
+        began = time.monotonic()
+        try:
+            value = await self._calls.call(definition, arguments, run.slot, run.cancelled)
+            outcome = encode(self._converter, value)
+        except asyncio.CancelledError as error:
+            if self._closed:
+                run.cancelled.set()
+                raise
+            outcome = run.failed(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is the task's failure
+            outcome = run.failed(error)
+        seconds = time.monotonic() - began
+        if _is_asked_to_stop():  # whatever the code made of it
+            self._learn(run.body.name, max(seconds, self._durations.get(run.body.name, 0.0)))
+            run.cancelled.set()
+            raise asyncio.CancelledError(f"activity {definition.name!r} was cancelled")
+        self._learn(run.body.name, seconds)
+        if isinstance(outcome, FinishTask):
+            return outcome
+        return FinishTask(task_id=run.body.task_id, result=await self._payloads.put(run.message.instance_id, outcome))
 
     def _learn(self, name: str, seconds: float) -> None:
         known = self._durations.get(name)
         self._durations[name] = seconds if known is None else known + _WEIGHT * (seconds - known)
 
-    def _unknown(self, name: str) -> Failure:
+    def _unknown(self, name: str) -> ConfigurationError:
         known = ", ".join(sorted(self._registry.activities)) or "none"
-        error = ConfigurationError(f"no activity is registered under the name {name!r}; registered: {known}")
-        return failure_from(error)
+        return ConfigurationError(f"no activity is registered under the name {name!r}; registered: {known}")
+
+
+def _begun_before(definition: ActivityDefinition) -> ActivityOutcomeUnknownError:
+    return ActivityOutcomeUnknownError(
+        f"activity {definition.name!r} runs at most once and began before; what came of it is unknown. Find out in the "
+        "orchestrator, or register the activity with after_fault"
+    )
 
 
 def _is_asked_to_stop() -> bool:
     """Whether this very task is being cancelled, as opposed to a cancellation the activity brought on itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _call_in_thread(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Exception | None]:
-    """The result, or the error: a future cannot carry a StopIteration, and would never be done."""
-    try:
-        return function(*arguments), None
-    except StopIteration as error:
-        wrapped = RuntimeError(f"the activity raised StopIteration: {error}")
-        wrapped.__cause__ = error
-        return None, wrapped

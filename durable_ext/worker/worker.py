@@ -16,6 +16,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import Delivery, FinishTask, Message, Quarantined, RunActivity
 from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.items import Item
@@ -52,6 +53,10 @@ class Worker:
         signals = Signals()
         payloads = PayloadStore(provider)
         process_id, numbers = uuid.uuid4().hex, itertools.count()
+
+        def next_id() -> str:
+            return f"{process_id}-{next(numbers)}"
+
         self.provider = provider
         self.catalog = catalog
         self.registry = registry
@@ -64,9 +69,9 @@ class Worker:
             clock=clock,
             loader=Loader(provider, registry, converter, payloads),
             payloads=payloads,
-            activities=ActivityRunner(registry, converter, payloads, settings),
+            activities=ActivityRunner(registry, converter, payloads, settings, Claims(provider.claim, next_id)),
             projector=Projector(provider, signals),
-            next_commit_id=lambda: f"{process_id}-{next(numbers)}",
+            next_commit_id=next_id,
         )
         self._deferral = Deferral(self._services)
         self._sessions = Sessions(self._services)
