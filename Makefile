@@ -17,13 +17,14 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean $(WORKER_VENV)
+.PHONY: help run test check bench crash-points clean $(WORKER_VENV)
 
 help:
 	@echo "make run     start the app of function_app.py here, on one SQLite file (options: make run ARGS=...)"
 	@echo "make test    all tests, the storage emulator's included (options: make test ARGS=...)"
 	@echo "make check   lint, formatting, strict types, architecture"
 	@echo "make bench   the benchmarks (options: make bench ARGS=...)"
+	@echo "make crash-points   every scenario, stopped at every storage call; a table (options: make crash-points ARGS=...)"
 	@echo "make clean   remove what set-up and tools have made; your data files stay"
 
 run: $(READY_RUN)
@@ -41,6 +42,9 @@ check: $(READY_DEV)
 
 bench: $(READY_DEV) $(READY_AZURITE)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+crash-points: $(READY_DEV)
+	@$(BIN)/python -m tests.crash_points $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(WORKER_VENV) $(AZURITE)/node_modules .pytest_cache .ruff_cache build dist

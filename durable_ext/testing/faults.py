@@ -1,71 +1,107 @@
-"""A provider that can fail at any call: before its effect, or after it with the answer lost (T3, P13)."""
+"""Faults for tests: a provider that fails where a plan says, and every crash point of an orchestration in one line.
+
+    report = faults.crash_everywhere(app, process_order, Order("A-1"), events=[("approval", True)])
+
+docs/testing.md tells what is checked and how to read a failure (T3).
+"""
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Awaitable, Callable
-from enum import Enum, auto
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Unpack
 
-from durable_ext.errors import StorageUnavailableError
-from durable_ext.providers.contract import Provider
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import ConfigurationError
+from durable_ext.testing.crash_points import CrashFailure, CrashPointError, CrashReport, Plans, Progress, try_points
+from durable_ext.testing.injection import Fault, FaultGate, FaultyProvider, InjectedFaultError, Plan, no_faults
+from durable_ext.testing.scenario import Played, Scenario, ScenarioOptions, StoreName, WayName, World
+
+__all__ = [
+    "CrashFailure",
+    "CrashOptions",
+    "CrashPointError",
+    "CrashReport",
+    "Fault",
+    "FaultGate",
+    "FaultyProvider",
+    "InjectedFaultError",
+    "Plan",
+    "Played",
+    "Scenario",
+    "crash_everywhere",
+    "no_faults",
+]
 
 
-class Fault(Enum):
-    """What happens at a call."""
+class HasRegistry(Protocol):
+    """A DurableApp or a DurableBlueprint."""
 
-    NONE = auto()
-    BEFORE = auto()  # it fails without effect
-    AFTER = auto()  # it takes effect, and its answer is lost
-
-
-class InjectedFaultError(StorageUnavailableError):
-    """A fault a test asked for."""
+    @property
+    def registry(self) -> Registry: ...
 
 
-# Asked before each call with the verb's name and the number of the call, from 0.
-Plan = Callable[[str, int], Fault]
+class CrashOptions(ScenarioOptions, total=False):
+    """The options of `crash_everywhere`."""
+
+    store: StoreName
+    worlds: Sequence[World]
+    ways: Sequence[WayName]
+    only: str | None
+    progress: Progress
+    raises: bool
 
 
-class FaultyProvider(Provider):
-    """Hands every verb to `inner` unless the plan has a fault for the call. `calls` are the verbs called so far.
+def crash_everywhere(
+    app: Registry | HasRegistry,
+    orchestrator: Callable[..., Any] | str,
+    input: Any = None,  # noqa: A002 - the field's word for it
+    **options: Unpack[CrashOptions],
+) -> CrashReport:
+    """Play an orchestration without faults, then stop it at every storage call in every way, and look each time.
 
-    After `cut()` every call fails: the process that used this provider is dead to the store.
+    `app`: a DurableApp, a DurableBlueprint or a Registry; `orchestrator`: the function or its name. All runs are on
+    virtual time, in this process and in memory; call it from a plain function, not on an event loop.
+
+    What is played (Scenario): `expect` is the output, by default that of the run without faults; `unittest.mock.ANY`
+    takes any. `status`: how it ends, Completed by default, None for purged. `events`: (name, data) or (name, data,
+    pause before), raised one after the other. `first` and `then`: async functions of a Client, before the start and
+    after the events. `mocks`: other activities, by function or name. `at_most_once`: activities that may not run twice
+    for one call, beside those that are registered so. `fresh` is called before each run. `check` gets what was Played
+    and raises AssertionError. `starts_after`, `instance_id`, `settings`; `within`: the virtual time it may take, an
+    hour by default.
+
+    What is tried: `worlds` ("cached", "scratch", "doubled") times `ways` ("before", "after", "lost"; also "throttled",
+    "repeated", "stalled") times each call of `store`, "azure" (storage calls over the storage double, the default) or
+    "sqlite" (provider verbs). `only`: one point, as a report names it. `progress` is told the points tried and all.
+
+    Raises CrashPointError, with the report, when a point is not survived, unless `raises` is False; ConfigurationError
+    and InvalidInputError for what cannot be played.
     """
-
-    def __init__(self, inner: Provider, plan: Plan = lambda _verb, _number: Fault.NONE) -> None:
-        self.inner = inner
-        self.inline_limit = inner.inline_limit
-        self.partitions = inner.partitions
-        self.calls: list[str] = []
-        self._plan = plan
-        self.is_cut = False
-
-    def cut(self) -> None:
-        """Fail every call from now on."""
-        self.is_cut = True
-
-    async def _call(self, verb: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self.is_cut:
-            raise InjectedFaultError(f"{verb}: the store is cut off")
-        number = len(self.calls)
-        self.calls.append(verb)
-        fault = self._plan(verb, number)
-        if fault is Fault.BEFORE:
-            raise InjectedFaultError(f"{verb}: call {number} failed before its effect")
-        result = await getattr(self.inner, verb)(*args, **options)
-        if fault is Fault.AFTER:
-            raise InjectedFaultError(f"{verb}: the answer of call {number} was lost")
-        return result
+    asked: dict[str, Any] = {**options}
+    registry = app if isinstance(app, Registry) else app.registry
+    name = registry.name_of(orchestrator)
+    if name not in registry.orchestrators:
+        known = ", ".join(sorted(registry.orchestrators)) or "none"
+        raise ConfigurationError(f"no orchestrator is registered under the name {name!r}; registered: {known}")
+    _refuse_running_loop()
+    raises, progress = asked.pop("raises", True), asked.pop("progress", None)
+    plans = Plans(**{field: asked.pop(field) for field in Plans.__struct_fields__ if field in asked})
+    unknown = asked.keys() - set(Scenario.__struct_fields__)
+    if unknown:
+        raise ConfigurationError(f"crash_everywhere has no option {', '.join(sorted(unknown))}")
+    scenario = Scenario(registry=registry, orchestrator=name, input=input, **asked)
+    report = try_points(scenario, plans, progress)
+    if raises and report.failures:
+        raise CrashPointError(report)
+    return report
 
 
-def _forwarding(verb: str) -> Callable[..., Awaitable[Any]]:
-    async def forward(self: FaultyProvider, *args: Any, **options: Any) -> Any:
-        return await self._call(verb, args, options)  # pyright: ignore[reportPrivateUsage]
-
-    return forward
-
-
-for _verb in Provider.__abstractmethods__:
-    setattr(FaultyProvider, _verb, _forwarding(_verb))
-abc.update_abstractmethods(FaultyProvider)
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigurationError(
+        "crash_everywhere runs event loops of its own: call it from a plain def test, or with asyncio.to_thread"
+    )

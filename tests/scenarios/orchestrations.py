@@ -75,11 +75,70 @@ async def forgetful(ctx: OrchestrationContext) -> str:
     return "done"
 
 
+async def in_queue(ctx: OrchestrationContext, value: int) -> int:
+    return await ctx.call_activity(add_one, value, placement="queue")
+
+
+async def pausing(ctx: OrchestrationContext, value: int) -> int:
+    """An activity, a timer and an event; suspended and resumed in between."""
+    value = await ctx.call_activity(add_one, value)
+    await asyncio.sleep(5)
+    value += int(await ctx.wait_for_external_event("more"))
+    return await ctx.call_activity(add_one, value)
+
+
+async def endless(ctx: OrchestrationContext, width: int) -> list[Any]:
+    """Children that wait for what never comes; terminated from outside."""
+    return await asyncio.gather(*[ctx.call_sub_orchestrator(approval_of_nobody) for _ in range(width)])
+
+
+async def approval_of_nobody(ctx: OrchestrationContext) -> Any:
+    await ctx.call_activity(add_one, 1)
+    return await ctx.wait_for_external_event("never")
+
+
+async def stubborn(ctx: OrchestrationContext, value: int) -> str:
+    """A child that fails every time, tried three times."""
+    policy = RetryPolicy(first_interval=timedelta(seconds=2), max_attempts=3, coefficient=4)
+    try:
+        return str(await ctx.call_sub_orchestrator(failing, value, retry=policy))
+    except TaskFailedError as error:
+        return error.failure.summary
+
+
+async def failing(ctx: OrchestrationContext, value: int) -> int:
+    return await ctx.call_activity(refuse, value)
+
+
+async def ping(ctx: OrchestrationContext, other: str) -> list[str]:
+    """Talks with `pong`: each event answers the one before."""
+    heard: list[str] = []
+    for number in range(2):
+        ctx.send_event(other, "ping", {"from": ctx.instance_id, "number": number})
+        heard.append(str(await ctx.wait_for_external_event("pong")))
+    return heard
+
+
+async def pong(ctx: OrchestrationContext) -> int:
+    for _ in range(2):
+        asked = await ctx.wait_for_external_event("ping")
+        ctx.send_event(asked["from"], "pong", f"pong {asked['number']}")
+    return 2
+
+
+async def in_order(ctx: OrchestrationContext, count: int) -> list[str]:
+    """Events as they came."""
+    return [str(await ctx.wait_for_external_event("tick")) for _ in range(count)]
+
+
 def registry() -> Registry:
     names = Registry()
     for activity in (add_one, refuse):
         names.add_activity(activity)
-    orchestrators: tuple[Any, ...] = (chain, fan_out, retries, parent, approval, eternal, talker, forgetful)
+    orchestrators: tuple[Any, ...] = (
+        *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful),
+        *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
+    )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)
     return names

@@ -1,0 +1,204 @@
+"""A scenario, stopped at every call in every way and world, and the report of it (T3)."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from durable_ext.errors import InvalidInputError
+from durable_ext.testing.aftermath import worst_runs
+from durable_ext.testing.crash_run import Expected, Setting, play
+from durable_ext.testing.scenario import THREE_WAYS, WAYS, WORLDS, Scenario, StoreName, WayName, World
+
+_engine_log = logging.getLogger("durable_ext")
+
+# Points tried so far, and all of them as far as is known.
+Progress = Callable[[int, int], object]
+_MOST_SHOWN = 10
+_WorldPoints = tuple[World, Sequence[tuple[int, str]]]
+
+
+class Plans(msgspec.Struct, frozen=True, kw_only=True):
+    """Which points are tried. `only`: a single one, as a report names it."""
+
+    store: StoreName = "azure"
+    worlds: Sequence[World] = WORLDS
+    ways: Sequence[WayName] = THREE_WAYS
+    only: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in [*((world, WORLDS) for world in self.worlds), *((way, tuple(WAYS)) for way in self.ways)]:
+            if name not in known:
+                raise InvalidInputError(f"{name!r} is none of {', '.join(known)}")
+        if self.store not in ("azure", "sqlite"):
+            raise InvalidInputError(f"the store is 'azure' or 'sqlite', not {self.store!r}")
+
+
+class CrashFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A point that was not survived. `point` names it for `only`; `call` is what storage was asked there, "" without
+    a fault; `wrong` says what was found afterwards."""
+
+    point: str
+    call: str
+    wrong: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f"at {self.call}, point" if self.call else "without any fault,"
+        return f"{where} {self.point!r}:\n" + "\n".join(f"    {text}" for text in self.wrong)
+
+
+class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was tried and what came of it. `str()` is for people.
+
+    `output`: of the runs, as plain JSON value. `points`: tried, each a call in one way and world. `survived`: of those.
+    `unreached`: points that were played to a good end without meeting their call, because code outside decides how many
+    calls there are (threads, for one); they count neither as tried nor as survived. `storage_calls`: by name, of the
+    first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst.
+    """
+
+    orchestrator: str
+    output: Any
+    points: int
+    survived: int
+    unreached: int
+    failures: tuple[CrashFailure, ...]
+    storage_calls: Mapping[str, int]
+    activity_runs: Mapping[str, int]
+
+    @property
+    def all_survived(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        lines = [f"{self.orchestrator}: {self.points} crash points tried, {self.survived} survived"]
+        if self.unreached:
+            lines[0] += f", {self.unreached} not reached"
+        if self.storage_calls:
+            lines.append(f"storage calls without faults: {_counted(self.storage_calls)}")
+        if self.activity_runs:
+            lines.append(f"runs of one activity call at worst: {_counted(self.activity_runs)}")
+        for failure in self.failures[:_MOST_SHOWN]:
+            lines.append(f"not survived {failure}")
+        if len(self.failures) > _MOST_SHOWN:
+            lines.append(f"and {len(self.failures) - _MOST_SHOWN} more in report.failures")
+        if self.failures:
+            lines.append(f"to play one alone: crash_everywhere(..., only={self.failures[0].point!r})")
+        return "\n".join(lines)
+
+
+class CrashPointError(AssertionError):
+    """A point was not survived. `report` has them all; the message is its text."""
+
+    def __init__(self, report: CrashReport) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+def try_points(scenario: Scenario, plans: Plans, progress: Progress | None = None) -> CrashReport:
+    """Play the scenario without faults in every world, then with a fault at each of its calls; report, never raise."""
+    with _quiet(plans.only is None):
+        return _Enumeration(scenario, plans, progress or _unseen).report()
+
+
+class _Enumeration:
+    """The books of one enumeration."""
+
+    def __init__(self, scenario: Scenario, plans: Plans, progress: Progress) -> None:
+        self._scenario = scenario
+        self._plans = plans
+        self._progress = progress
+        self._expected: Expected | None = None
+        self._failures: list[CrashFailure] = []
+        self._calls: Mapping[str, int] = {}
+        self._runs: dict[str, int] = {}
+        self._tried = self._survived = self._unreached = 0
+
+    def report(self) -> CrashReport:
+        if self._plans.only is not None:
+            self._play_alone(setting_of(self._plans.only))
+        else:
+            found: list[_WorldPoints] = [(world, self._undisturbed(world)) for world in self._plans.worlds]
+            total = sum(len(points) for _, points in found) * len(self._plans.ways)
+            for number, (setting, call) in enumerate(self._settings(found), start=1):
+                self._disturbed(setting, call)
+                self._progress(number, total)
+        return CrashReport(
+            orchestrator=self._scenario.orchestrator,
+            output=None if self._expected is None else self._expected.output,
+            points=self._tried,
+            survived=self._survived,
+            unreached=self._unreached,
+            failures=tuple(self._failures),
+            storage_calls=self._calls,
+            activity_runs=self._runs,
+        )
+
+    def _play_alone(self, setting: Setting) -> None:
+        plain = msgspec.structs.replace(setting, call=-1)
+        points = dict(self._undisturbed(plain.world, setting.store))
+        if setting.call >= 0 and not self._failures:
+            self._disturbed(setting, points.get(setting.call, "a call that the run without faults does not make"))
+
+    def _settings(self, found: Sequence[_WorldPoints]) -> Iterator[tuple[Setting, str]]:
+        for world, points in found:
+            for way in self._plans.ways:
+                for number, call in points:
+                    yield Setting(store=self._plans.store, world=world, way=way, call=number), call
+
+    def _undisturbed(self, world: World, store: StoreName | None = None) -> Sequence[tuple[int, str]]:
+        """Play without faults; the points, none when that alone goes wrong."""
+        setting = Setting(store=store or self._plans.store, world=world)
+        outcome = play(self._scenario, setting, self._expected)
+        self._expected = self._expected or outcome.expected
+        self._calls = self._calls or Counter(call for _, call in outcome.points)
+        self._runs = worst_runs(outcome.runs, self._runs)
+        if outcome.wrong:
+            self._failures.append(CrashFailure(point=setting.point, call="", wrong=outcome.wrong))
+            return ()
+        return outcome.points
+
+    def _disturbed(self, setting: Setting, call: str) -> None:
+        outcome = play(self._scenario, setting, self._expected)
+        self._runs = worst_runs(outcome.runs, self._runs)
+        if outcome.wrong:
+            self._tried += 1
+            self._failures.append(CrashFailure(point=setting.point, call=call, wrong=outcome.wrong))
+        elif outcome.reached:
+            self._tried += 1
+            self._survived += 1
+        else:
+            self._unreached += 1
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Generator[None]:
+    """Of hundreds of runs the log is noise; of a single one it says what happened."""
+    before = _engine_log.level
+    _engine_log.setLevel(logging.CRITICAL if wanted else before)
+    try:
+        yield
+    finally:
+        _engine_log.setLevel(before)
+
+
+def setting_of(point: str) -> Setting:
+    """The setting that a report names. Raises InvalidInputError."""
+    try:
+        store, world, way, call = point.split()
+        return msgspec.convert({"store": store, "world": world, "way": way, "call": int(call)}, Setting)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise InvalidInputError(f"{point!r} is no point, such as 'azure cached before 17': {error}") from error
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _unseen(_tried: int, _all: int) -> None:
+    pass

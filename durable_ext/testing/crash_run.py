@@ -1,0 +1,265 @@
+"""One run of a scenario on virtual time, with a fault at one call of its first process, and what is wrong after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from durable_ext.authoring.payload import decode, encode
+from durable_ext.authoring.status import InstanceStatus
+from durable_ext.errors import DurableError
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.testing import virtual_time
+from durable_ext.testing.aftermath import (
+    NotingProvider,
+    executions,
+    rows,
+    stranded,
+    wrong_instances,
+    wrong_runs,
+)
+from durable_ext.testing.counted_activities import Call, CountedRegistry
+from durable_ext.testing.injection import Fault, no_faults
+from durable_ext.testing.memory_hub import AzureHub, MemoryHub, SqliteHub
+from durable_ext.testing.processes import LEASE, Process, ProcessSettings, in_background
+from durable_ext.testing.scenario import EVENT_PAUSE, WAYS, Played, Scenario, StoreName, WayName, World
+from durable_ext.testing.virtual_time import VirtualClock
+from durable_ext.worker.client import Client, StartOptions
+
+_STALL = 1.5 * LEASE.total_seconds()
+# What dead and sleeping processes held has come back by then, and the janitor has had a look.
+_AFTERWARDS = 4 * LEASE
+# The janitor looks at rows that have lagged for five minutes.
+_MENDED_WITHIN = timedelta(minutes=10)
+_LOOK_AGAIN = timedelta(minutes=1)
+_LONGEST_PAUSE = 60.0
+# What is done at intervals is the same ever after: its calls are points in the first rounds only.
+_INTERVALS_UNTIL = timedelta(seconds=90)
+_MOST_ROUNDS = 60
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run takes place, and the fault it meets: at no call when `call` is -1."""
+
+    store: StoreName
+    world: World
+    way: WayName = "lost"
+    call: int = -1
+
+    @property
+    def point(self) -> str:
+        """How a report names it, and `only` takes it."""
+        return f"{self.store} {self.world} {self.way} {self.call}"
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """How the instance has to end: the status (None: purged) and the output as plain JSON value."""
+
+    status: RuntimeStatus | None
+    output: Any
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a run. `points`: number and name of the calls that were made, those at intervals left out after the
+    first rounds. `reached`: the call with the fault was made. `worst`: runs of each call of an activity."""
+
+    expected: Expected
+    points: tuple[tuple[int, str], ...]
+    reached: bool
+    wrong: tuple[str, ...]
+    runs: Mapping[Call, int]
+
+
+class Run:
+    """One run. `expected` None: as the run itself ends, within what the scenario says."""
+
+    def __init__(
+        self, scenario: Scenario, setting: Setting, clock: VirtualClock, expected: Expected | None = None
+    ) -> None:
+        self._scenario = scenario
+        self._setting = setting
+        self._clock = clock
+        self._expected = expected
+        self._way = WAYS[setting.way]
+        self._registry = CountedRegistry(scenario.registry, scenario.mocks)
+        self._hub: MemoryHub = AzureHub(clock) if setting.store == "azure" else SqliteHub(clock)
+        self._outside = NotingProvider(self._hub)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
+        self._client = Client(self._outside, self._hub.store, converter=self._registry.converter, clock=clock)
+        self._processes: list[Process] = []
+        self._points: list[tuple[int, str]] = []
+        self._reached = asyncio.Event()
+
+    async def play(self) -> Outcome:
+        """From the empty hub to the look at what is left."""
+        await self._hub.store.create_hub()
+        self._start_process(faulty=True)
+        successor = asyncio.create_task(self._succeed())
+        wrong = await self._from_outside()
+        await self._until_over()
+        await self._clock.sleep(_AFTERWARDS.total_seconds())
+        wrong += await self._once_mended()
+        wrong += [f"{process.worker.open_sessions} sessions are still open" for process in self._busy()]
+        wrong += [f"{process.in_hand} deliveries are still held" for process in self._busy() if process.in_hand]
+        successor.cancel()
+        for process in self._processes:
+            await process.kill()
+        await self._clock.sleep(2 * LEASE.total_seconds())
+        wrong += await stranded(self._hub)
+        status = await self._client.get(self._scenario.instance_id)
+        wrong += await self._checked(status)
+        await self._hub.store.close()
+        return Outcome(
+            expected=self._ended(status),
+            points=tuple(self._points),
+            reached=self._reached.is_set(),
+            wrong=tuple(dict.fromkeys(wrong)),
+            runs=self._registry.runs,
+        )
+
+    def _start_process(self, *, faulty: bool = False) -> Process:
+        settings = msgspec.structs.replace(
+            self._scenario.settings, sessions=self._setting.world != "scratch" and self._scenario.settings.sessions
+        )
+        process = self._hub.process(
+            self._registry,
+            ProcessSettings(
+                worker=settings,
+                plan=self._plan if faulty else no_faults,
+                repeats=self._way.repeats,
+                doubled=self._setting.world == "doubled",
+                tidy_every=max(timedelta(minutes=1), self._scenario.within / _MOST_ROUNDS),
+            ),
+        )
+        self._processes.append(process)
+        process.start()
+        return process
+
+    def _plan(self, call: str, number: int) -> Fault:
+        late = self._clock() - virtual_time.START > _INTERVALS_UNTIL
+        if not (late and in_background()):
+            self._points.append((number, call))
+        if number != self._setting.call:
+            return Fault.NONE
+        self._reached.set()
+        gate = self._processes[0].gate
+        if self._way.stalls:
+            gate.stall()
+            asyncio.get_running_loop().call_later(_STALL, gate.resume)
+            return Fault.NONE
+        if self._way.dies:
+            gate.cut()
+        return self._way.fault
+
+    async def _succeed(self) -> None:
+        """When the first process dies another takes its place; beside one that sleeps another works."""
+        await self._reached.wait()
+        if self._way.dies:
+            await self._processes[0].kill()
+        if self._way.dies or self._way.stalls:
+            self._start_process()
+
+    async def _from_outside(self) -> list[str]:
+        """Everything that comes from outside; what was refused is wrong."""
+        scenario = self._scenario
+        later = None if scenario.starts_after is None else self._clock() + scenario.starts_after
+        try:
+            await scenario.first(self._client)
+            await self._client.start(
+                scenario.orchestrator,
+                scenario.input,
+                instance_id=scenario.instance_id,
+                options=StartOptions(start_at=later),
+            )
+            for name, data, *pause in scenario.events:
+                await self._clock.sleep((pause[0] if pause else EVENT_PAUSE).total_seconds())
+                await self._client.raise_event(scenario.instance_id, name, data)
+            async with asyncio.timeout(scenario.within.total_seconds()):
+                await scenario.then(self._client)
+        except (DurableError, TimeoutError) as error:
+            return [f"from outside: {type(error).__name__}: {error}"]
+        return []
+
+    def _busy(self) -> list[Process]:
+        return [process for process in self._processes if not process.gate.is_cut and not process.is_idle]
+
+    async def _until_over(self) -> None:
+        """Until every instance has ended and nothing is under way; as long as it may take at most."""
+        ends = self._clock() + self._scenario.within
+        pause = 1.0
+        while self._clock() < ends:
+            if not self._busy() and all(row.status.is_terminal for row in await rows(self._hub.store)):
+                return
+            await self._clock.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    async def _once_mended(self) -> list[str]:
+        """What is wrong with instances and their logs, once the janitor has had its time."""
+        disturbed = self._setting.call >= 0 or self._setting.world == "doubled"
+        ends = self._clock() + _MENDED_WITHIN
+        while True:
+            wrong = await wrong_instances(
+                self._hub.store,
+                self._outside.sent,
+                disturbed=disturbed,
+            )
+            if not wrong or self._clock() >= ends:
+                return wrong
+            await self._clock.sleep(_LOOK_AGAIN.total_seconds())
+
+    async def _checked(self, status: InstanceStatus | None) -> list[str]:
+        """How the instance has ended, how often its activities ran, and what the scenario's own check says."""
+        scenario, runs = self._scenario, self._registry.runs
+        wrong = wrong_runs(runs, scenario.once, self._most_runs())
+        ended = self._ended(status)
+        if ended.status is not scenario.status:
+            wrong.append(f"it ended {_named(ended.status)} ({ended.output!r}), not {_named(scenario.status)}")
+        elif not self._is_expected(ended.output):
+            wanted = self._expected.output if scenario.expect is msgspec.UNSET and self._expected else scenario.expect
+            wrong.append(f"the output is {ended.output!r}, not {wanted!r}")
+        logs = await executions(self._hub.store, scenario.instance_id)
+        totals: Counter[str] = Counter()
+        for call, count in runs.items():
+            totals[call.activity] += count
+        try:
+            scenario.check(Played(status=status, history=tuple(turn for turns in logs for turn in turns), runs=totals))
+        except AssertionError as error:
+            wrong.append(f"check: {error or 'an assertion failed'}")
+        return wrong
+
+    def _ended(self, status: InstanceStatus | None) -> Expected:
+        if status is None:
+            return Expected(None, None)
+        return Expected(status.runtime_status, status.output)
+
+    def _is_expected(self, output: Any) -> bool:
+        wanted = self._scenario.expect
+        if wanted is msgspec.UNSET:
+            return self._expected is None or bool(self._expected.output == output)
+        if wanted == output:
+            return True
+        converter = self._registry.converter
+        return bool(decode(converter, encode(converter, wanted), Any) == output)
+
+    def _most_runs(self) -> int:
+        """One delivery; with a fault it comes back, and its trigger may send a copy (P6); and each of them twice."""
+        once = 1 if self._setting.call < 0 else 3
+        return 2 * once if self._setting.world == "doubled" else once
+
+
+def _named(status: RuntimeStatus | None) -> str:
+    return "purged" if status is None else status.value
+
+
+def play(scenario: Scenario, setting: Setting, expected: Expected | None = None) -> Outcome:
+    """One run, from an empty hub. Raises what the scenario's own functions raise, but AssertionError of its check."""
+
+    async def main(clock: VirtualClock) -> Outcome:
+        return await Run(scenario, setting, clock, expected).play()
+
+    scenario.fresh()
+    return virtual_time.run(main)

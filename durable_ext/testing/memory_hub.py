@@ -1,0 +1,109 @@
+"""A task hub in memory on virtual time, and the processes that work in it: what harnesses are made of (T3).
+
+Over SQLite faults fall between the provider's verbs; over the storage double, between single storage calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import StorageError
+from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.records.messages import Delivery
+from durable_ext.testing.injection import FaultyProvider
+from durable_ext.testing.processes import Process, ProcessSettings, Store, make_process
+from durable_ext.testing.storage_double import FaultyStorageClient, StorageDouble
+from durable_ext.testing.virtual_time import VirtualClock
+from durable_ext.worker.worker import Worker
+
+# Small pages, so that continuations and empty pages come early.
+_PAGE_ROWS = 2
+_PAGE_BLOBS = 1
+_AT_ONCE = timedelta(0)
+
+
+class MemoryHub(ABC):
+    """A hub. `store` is its provider without faults, for whoever stands outside."""
+
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
+        self.store: Store = store
+        self.clock = clock
+
+    @abstractmethod
+    def process(self, registry: Registry, settings: ProcessSettings) -> Process:
+        """One more process; it polls only when it is started."""
+
+    async def receive_all(self) -> list[Delivery]:
+        """Receive all that is visible now, from every queue, by rounds."""
+        found: list[Delivery] = []
+        while batch := await self._receive():
+            found += batch
+        return found
+
+    async def _receive(self) -> list[Delivery]:
+        lease = timedelta(days=1)
+        batch = list(await self.store.receive_work(limit=100, lease=lease, wait=_AT_ONCE))
+        for partition in range(self.store.partitions):
+            batch += await self.store.receive_control(partition, limit=100, lease=lease, wait=_AT_ONCE)
+        return batch
+
+
+class SqliteHub(MemoryHub):
+    """Over SQLite in memory."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(SqliteProvider(":memory:", partitions=1, clock=clock), clock)
+
+    def process(self, registry: Registry, settings: ProcessSettings) -> Process:
+        return make_process(self.store, registry, self.clock, settings)
+
+
+class AzureHub(MemoryHub):
+    """On the Azure provider over a storage account in memory."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
+        super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self._double), clock)
+
+    def process(self, registry: Registry, settings: ProcessSettings) -> Process:
+        client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
+        store = _Waiting(self._double, client, self.clock)
+        provider = FaultyProvider(store)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
+        worker = Worker(provider, store, registry, settings=settings.worker, clock=self.clock)
+        return Process(store, worker, provider, settings, client)
+
+
+class _Waiting(AzureStorageProvider):
+    """Asks for messages when there are some, and asks again when storage fails."""
+
+    def __init__(self, double: StorageDouble, client: FaultyStorageClient, clock: VirtualClock) -> None:
+        super().__init__("", "Hub", 1, clock=clock, client=client)
+        self._double = double
+
+    async def receive_control(
+        self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
+    ) -> Sequence[Delivery]:
+        receive = super().receive_control
+        return await self._receive(
+            self.names.control[partition], lambda: receive(partition, limit=limit, lease=lease, wait=_AT_ONCE)
+        )
+
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+        receive = super().receive_work
+        return await self._receive(self.names.work, lambda: receive(limit=limit, lease=lease, wait=_AT_ONCE))
+
+    async def _receive(self, queue: str, receive: Callable[[], Awaitable[Sequence[Delivery]]]) -> Sequence[Delivery]:
+        while True:
+            await self._double.arrival(queue)
+            try:
+                found = await receive()
+            except StorageError:
+                await asyncio.sleep(1)
+                continue
+            if found:
+                return found

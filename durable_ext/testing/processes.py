@@ -1,0 +1,198 @@
+"""Worker processes of one hub, all in this process on virtual time, that can be killed at any call (T3).
+
+A process is a worker with pumps: what the triggers do under Functions, or `durable host` by itself, without sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from durable_ext.authoring.registry import Registry
+from durable_ext.errors import LeaseLostError, StorageError
+from durable_ext.providers.contract import Clock
+from durable_ext.records.messages import Delivery
+from durable_ext.testing.injection import FaultGate, FaultyProvider, Plan, no_faults
+from durable_ext.worker.client import Client
+from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+    from durable_ext.providers.sqlite import SqliteProvider
+
+# A provider that is feed and catalog too, as ours are.
+Store: TypeAlias = "SqliteProvider | AzureStorageProvider"
+
+LEASE = timedelta(seconds=30)
+# A store in memory wakes who waits.
+_WAIT = timedelta(minutes=10)
+_BATCH = 16
+_in_background: ContextVar[bool] = ContextVar("_in_background", default=False)
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process runs. `plan`: its faults, and `repeats`: a call whose answer is lost is made again (FaultGate).
+    `doubled`: it gets every delivery twice. `tidy_every`: the pause between two rounds of the janitor.
+    `most_attempts`: a delivery that came more often is poison.
+    """
+
+    worker: WorkerSettings = WorkerSettings(activity_slots=8)
+    plan: Plan = no_faults
+    repeats: bool = False
+    doubled: bool = False
+    tidy_every: timedelta = timedelta(minutes=1)
+    most_attempts: int = 50
+
+
+class Process:
+    """One worker process: takes deliveries and deals with them, until it is stopped or killed.
+
+    `gate` is what its calls pass, by default those of its provider's verbs.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        provider: FaultyProvider,
+        settings: ProcessSettings,
+        gate: FaultGate | None = None,
+    ) -> None:
+        self.worker = worker
+        self.provider = provider
+        self.gate = gate or provider
+        self.most_attempts = settings.most_attempts
+        self.in_hand = 0
+        self._store = store
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def client(self) -> Client:
+        return self.worker.client
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way: no session is open and no delivery is held."""
+        return not self.in_hand and not self.worker.open_sessions
+
+    def start(self) -> None:
+        """Poll every queue and tidy, until `stop` or `kill`."""
+        for partition in range(self._store.partitions):
+            self._spawn(self._pump(lambda partition=partition: self._receive_control(partition)))
+        self._spawn(self._pump(self._receive_work))
+        self._spawn(self._tidy())
+
+    async def handle(self, *deliveries: Delivery) -> None:
+        """Deal with deliveries that the test received, together; returns when all are completed or given back."""
+        await asyncio.gather(*[self._handle(delivery) for delivery in deliveries])
+
+    def begin(self, *deliveries: Delivery) -> None:
+        """The same in the background."""
+        for delivery in deliveries:
+            self._spawn(self._handle(delivery))
+
+    async def kill(self) -> None:
+        """As kill -9: nothing is given back, and the store hears nothing more from it."""
+        self.provider.cut()
+        self.gate.cut()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.worker.drain(timedelta(0))
+
+    async def stop(self) -> None:
+        """As Ctrl-C: the pumps end, the worker drains."""
+        await self.worker.drain(timedelta(seconds=5))
+        await self.kill()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _receive_control(self, partition: int) -> Sequence[Delivery]:
+        return await self._store.receive_control(partition, limit=_BATCH, lease=LEASE, wait=_WAIT)
+
+    async def _receive_work(self) -> Sequence[Delivery]:
+        return await self._store.receive_work(limit=_BATCH, lease=LEASE, wait=_WAIT)
+
+    async def _pump(self, receive: Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]) -> None:
+        while True:
+            for delivery in await receive():
+                self._spawn(self._handle(delivery))
+                if self._settings.doubled:
+                    # As after a lease that ran out while its holder worked on.
+                    again = msgspec.structs.replace(delivery, dequeue_count=delivery.dequeue_count + 1)
+                    self._spawn(self._handle(again))
+
+    async def _handle(self, delivery: Delivery) -> None:
+        held = [delivery]
+        self.in_hand += 1
+        work = asyncio.create_task(self._process(delivery))
+        keeper = asyncio.create_task(self._keep(held, work))
+        try:
+            await work
+            await self.provider.complete(held[-1])
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            if not _lost(keeper):
+                raise
+        except Exception:  # noqa: BLE001 - as the pump does: whatever went wrong, the delivery comes back
+            if not self.provider.is_cut and not self.gate.is_cut:
+                await self._store.abandon(held[-1], timedelta(seconds=1))
+        finally:
+            keeper.cancel()
+            self.in_hand -= 1
+
+    async def _process(self, delivery: Delivery) -> None:
+        if delivery.dequeue_count > self.most_attempts:
+            await self.worker.process_poison(delivery)
+        else:
+            await self.worker.process(delivery)
+
+    async def _keep(self, held: list[Delivery], work: asyncio.Task[None]) -> bool:
+        """Renew the lease for as long as it takes; True when it is lost, and the work stopped (S6)."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 2)
+            try:
+                held.append(await self._store.extend(held[-1], LEASE))
+            except LeaseLostError:
+                work.cancel()
+                return True
+            except StorageError:
+                continue
+
+    async def _tidy(self) -> None:
+        _in_background.set(True)
+        while True:
+            await asyncio.sleep(self._settings.tidy_every.total_seconds())
+            try:
+                await self.worker.tidy()
+            except StorageError:
+                continue
+
+
+def _lost(keeper: asyncio.Task[bool]) -> bool:
+    return keeper.done() and not keeper.cancelled() and keeper.result()
+
+
+def in_background() -> bool:
+    """Whether the code that runs now belongs to what a process does at intervals, whether there is work or not."""
+    return _in_background.get()
+
+
+def make_process(store: Store, registry: Registry, clock: Clock, settings: ProcessSettings | None = None) -> Process:
+    """A process over a store; its faults are those of the provider's verbs. It polls only when it is started."""
+    settings = settings or ProcessSettings()
+    provider = FaultyProvider(store, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
+    worker = Worker(provider, store, registry, settings=settings.worker, clock=clock)
+    return Process(store, worker, provider, settings)

@@ -1,0 +1,110 @@
+"""The scenarios of the suite: every kind of decision and of command, each with a known end (T3)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.testing.scenario import Scenario, Sent
+from durable_ext.worker.client import Client, StartOptions
+
+from . import orchestrations
+
+_ID = "it"
+_LONG = timedelta(minutes=20)
+_APART = timedelta(minutes=3)
+_TICKS: tuple[Sent, ...] = tuple(("tick", letter) for letter in "abc")
+_LONG_TICKS: tuple[Sent, ...] = (("tick", "a" * 20_000), ("tick", "b" * 40_000), ("tick", "c" * 20_000))
+
+
+async def _beside(client: Client) -> None:
+    await client.start("approval", instance_id="beside")
+
+
+async def _other_end(client: Client) -> None:
+    await client.start("pong", instance_id="other")
+
+
+async def _suspend_and_resume(client: Client) -> None:
+    await asyncio.sleep(2)
+    await client.suspend(_ID, "lunch")
+    # The message may come late, and the event would be there first.
+    await client.wait_until(_ID, lambda row: row.status is RuntimeStatus.SUSPENDED, _LONG)
+    await client.raise_event(_ID, "more", 10)
+    await asyncio.sleep(200)
+    await client.resume(_ID)
+
+
+async def _terminate(client: Client) -> None:
+    await asyncio.sleep(3)
+    await client.terminate(_ID, "enough")
+
+
+async def _purge(client: Client) -> None:
+    status = await client.wait_for_completion(_ID, _LONG)
+    assert status.output == 3
+    assert await client.purge(_ID)
+
+
+async def _restart(client: Client) -> None:
+    status = await client.wait_for_completion(_ID, _LONG)
+    assert status.output == 3
+    await client.restart(_ID, new_instance_id=False)
+
+
+async def _start_anew(client: Client) -> None:
+    """Another orchestration under the id of the one that is over."""
+    await client.wait_for_completion(_ID, _LONG)
+    await client.start("approval", instance_id=_ID, options=StartOptions(tags={"round": "second"}))
+    await client.raise_event(_ID, "approval", "again")
+
+
+_scenario = partial(Scenario, registry=orchestrations.registry(), instance_id=_ID)
+
+SCENARIOS: dict[str, Scenario] = {
+    "chain": _scenario(orchestrator="chain", input=0, expect=3),
+    "fan-out": _scenario(orchestrator="fan_out", input=6, expect=21),
+    "fan-out past the slots": _scenario(orchestrator="fan_out", input=24, expect=300),
+    "by queue": _scenario(orchestrator="in_queue", input=1, expect=2),
+    "retries": _scenario(orchestrator="retries", input=1, expect="no 1"),
+    "children": _scenario(orchestrator="parent", input=2, expect=[3, 4]),
+    "child with retries": _scenario(
+        orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
+    ),
+    "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),
+    "timeout": _scenario(orchestrator="approval", expect="late"),
+    "eternal": _scenario(orchestrator="eternal", input=[], events=_TICKS, expect=["a", "b", "c"]),
+    "events in order": _scenario(
+        orchestrator="in_order",
+        input=3,
+        events=tuple(("tick", letter, _APART) for letter in "abc"),
+        expect=["a", "b", "c"],
+    ),
+    "event to another": _scenario(orchestrator="talker", input="beside", first=_beside, expect="sent"),
+    "events both ways": _scenario(orchestrator="ping", input="other", first=_other_end, expect=["pong 0", "pong 1"]),
+    "forgetful": _scenario(orchestrator="forgetful", expect="done"),
+    "scheduled start": _scenario(orchestrator="chain", input=0, starts_after=timedelta(seconds=20), expect=3),
+    "event before the start": _scenario(
+        orchestrator="approval",
+        starts_after=timedelta(seconds=20),
+        events=(("approval", "early"),),
+        expect="early",
+    ),
+    "suspended and resumed": _scenario(orchestrator="pausing", input=0, then=_suspend_and_resume, expect=12),
+    "terminated with children": _scenario(
+        orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect="enough"
+    ),
+    "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
+    "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
+    "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
+}
+
+# Payloads, messages and turns that are blobs: only the Azure provider has them.
+LONG: dict[str, Scenario] = {
+    "long values": _scenario(
+        orchestrator="eternal", input=[], events=_LONG_TICKS, expect=[value for _, value, *_ in _LONG_TICKS]
+    ),
+    "long turns": _scenario(orchestrator="approval", events=(("approval", "y" * 20_000),), expect="y" * 20_000),
+}
