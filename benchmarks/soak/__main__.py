@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kill_every=options.kill_every,
         azurite_restarts=options.azurite_restarts,
         lease=options.lease,
+        max_attempts=options.max_attempts,
         tidy=options.tidy,
     )
     outcome = asyncio.run(soak(settings, folder))
@@ -46,6 +47,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kill-every", type=float, default=known.kill_every, help="seconds (default: %(default)g)")
     parser.add_argument("--azurite-restarts", type=int, default=known.azurite_restarts, help="default: %(default)s")
     parser.add_argument("--lease", type=float, default=known.lease, help="of the hosts (default: %(default)g s)")
+    parser.add_argument("--max-attempts", type=int, default=known.max_attempts, help="of a message (%(default)s)")
     parser.add_argument("--tidy", default=known.tidy, help="schedule of an extra janitor, such as '*/5 * * * * *'")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures and findings there as JSON")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder for logs and data")

@@ -11,7 +11,6 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from benchmarks.soak.effects import Effect
 from benchmarks.soak.load import Started
-from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage import AzureStorageProvider
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ExecutionStarted
@@ -26,6 +25,8 @@ Log = tuple[Turn, ...]
 
 _AT_ONCE = 16
 _LOOK_SECONDS = 1.0
+# The janitor comes each minute, a message that came too early is put off by a minute at most.
+_STILL_SECONDS = 130.0
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,29 @@ class Store:
         await self.provider.close()
 
     async def rests(self, patience: float) -> bool:
-        """Wait until no instance runs and no message is left; False when that takes longer than `patience` seconds."""
+        """Wait until no instance runs and no message is left; False when that takes longer than `patience` seconds.
+
+        False too when nothing has changed for so long that nothing will.
+        """
         loop = asyncio.get_running_loop()
-        end = loop.time() + patience
-        while loop.time() < end:
-            try:
-                counts = await self.provider.count(InstanceFilter())
-                running = sum(count for status, count in counts.items() if not status.is_terminal)
-                left = sum((await self.messages()).values())
-            except StorageError as error:
-                logger.warning("storage cannot be asked: %s", error)
-            else:
-                if running + left == 0:
-                    return True
+        changed_at = loop.time()
+        end = changed_at + patience
+        seen: tuple[int, int] | None = None
+        while loop.time() < end and loop.time() - changed_at < _STILL_SECONDS:
+            running, left = await self._moving()
+            if running + left == 0:
+                return True
+            if seen != (running, left):
+                seen, changed_at = (running, left), loop.time()
                 logger.info("%d instances run, %d messages are in queues", running, left)
             await asyncio.sleep(_LOOK_SECONDS)
         return False
+
+    async def _moving(self) -> tuple[int, int]:
+        """Instances that have not ended, and messages in queues."""
+        counts = await self.provider.count(InstanceFilter())
+        running = sum(count for status, count in counts.items() if not status.is_terminal)
+        return running, sum((await self.messages()).values())
 
     async def messages(self) -> dict[str, int]:
         """How many messages each queue holds, hidden ones too."""

@@ -123,6 +123,7 @@ def settings_of(settings: Settings) -> Figures:
         "hosts": settings.hosts,
         "kill_every": settings.kill_every,
         "lease": settings.lease,
+        "max_attempts": settings.max_attempts,
     }
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Host:
     number: int
     folder: Path
     environ: Mapping[str, str]
-    lease: float
+    arguments: Sequence[str]
     port: int = 0
     kills: list[Kill] = field(default_factory=list[Kill])
     exit_code: int | None = None
@@ -75,7 +75,7 @@ class Host:
     def start(self) -> None:
         """Start it, without waiting."""
         command = [sys.executable, "-m", "durable_ext", "host", "--app", str(APP)]
-        command += ["--port", str(self.port), "--lease", f"{self.lease:g}"]
+        command += ["--port", str(self.port), *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env=dict(self.environ), stdout=log, stderr=subprocess.STDOUT

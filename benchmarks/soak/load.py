@@ -164,12 +164,14 @@ class Load:
             try:
                 status = await self._client.get(started.order.id)
             except DurableError:
-                status = None
-            if status is not None and (status.custom_status or 0) >= count:
+                await asyncio.sleep(_PAUSE)
+                continue
+            if status is None:
+                if await self._is_absent(started, attempts):
+                    return False
+            elif (status.custom_status or 0) >= count:
                 return True
-            if status is not None and status.row.status.is_terminal:
-                return False
-            if status is None and await self._is_absent(started, attempts):
+            elif status.row.status.is_terminal:
                 return False
             await asyncio.sleep(_LOOK)
 

@@ -52,6 +52,7 @@ class Settings:
     azurite_restarts: int = 2
     down: float = 4.0
     lease: float = 5.0
+    max_attempts: int = 5
     tidy: str = ""
     patience: float = 240.0
 

@@ -45,7 +45,8 @@ async def soak(settings: Settings, folder: Path) -> Outcome:
     try:
         hub = f"Soak{time.strftime('%H%M%S')}"
         environ = environment(server.connection_string, hub, {FOLDER: str(effects), TIDY: settings.tidy})
-        hosts = [Host(number, folder, environ, settings.lease) for number in range(settings.hosts)]
+        arguments = ("--lease", f"{settings.lease:g}", "--max-attempts", str(settings.max_attempts))
+        hosts = [Host(number, folder, environ, arguments) for number in range(settings.hosts)]
         async with _running(hosts), _store(server.connection_string, hub) as store:
             return await _run(settings, effects, hosts, Parts(server, store))
     finally:
