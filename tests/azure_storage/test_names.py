@@ -6,9 +6,13 @@ import pytest
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.providers.azure_storage.names import (
+    AFTER_TURNS,
+    CLAIM_PREFIX,
     HUB_KEY,
+    PROCESSES_KEY,
     QUARANTINE_FOLDER,
     TOMBSTONES_KEY,
+    WITHDRAWN_KEY,
     HubNames,
     escape,
     folder,
@@ -30,7 +34,7 @@ def test_escaping_can_be_undone(instance_id: str) -> None:
 
 
 def test_no_id_escapes_to_a_key_of_ours() -> None:
-    for key in (HUB_KEY, TOMBSTONES_KEY, QUARANTINE_FOLDER, "^4"):
+    for key in (HUB_KEY, TOMBSTONES_KEY, PROCESSES_KEY, WITHDRAWN_KEY, QUARANTINE_FOLDER, "^4"):
         assert escape(key) != key
         assert escape(key[1:]) != key
         with pytest.raises(KeyError):
@@ -62,6 +66,7 @@ def test_turn_keys_sort_by_generation_and_number() -> None:
     keys = [turn_key(execution(generation=generation), number) for generation in (0, 9, 16) for number in (0, 9, 255)]
     assert keys == sorted(keys)
     assert keys[0] == "00000000-e1-00000000"
+    assert turn_key(execution(generation=0xFFFFFFFF), 0) < AFTER_TURNS < CLAIM_PREFIX
 
 
 @pytest.mark.parametrize("hub", ["", "ab", "1hub", "my-hub", "h" * 46, "hüb"])

@@ -26,7 +26,8 @@ from durable_ext.errors import (
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.providers.sqlite import SqliteProvider, purging
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.testing.conformance import samples
+from durable_ext.records.journal import Journal
+from durable_ext.testing.conformance import Store, samples
 from durable_ext.testing.virtual_time import VirtualClock, run
 
 LEASE = timedelta(seconds=30)
@@ -73,6 +74,63 @@ def test_a_hub_of_another_format_is_refused(tmp_path: Path) -> None:
                 pass
 
     run(main)
+
+
+# As the first build made it.
+_FIRST_MESSAGES = """
+    CREATE TABLE messages (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, visible_at TEXT NOT NULL,
+        receipt INTEGER NOT NULL DEFAULT 0, dequeue_count INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);
+    CREATE INDEX messages_by_visibility ON messages (queue, visible_at)"""
+
+
+def test_a_file_of_the_first_build_can_be_used(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with _opened(tmp_path / FILE, clock) as provider:
+            await samples.ended(_store(provider, clock), samples.execution("a"))
+            await provider.send([samples.work_item("a", 1, clock())])
+        put = clock()
+        other = sqlite3.connect(tmp_path / FILE)
+        kept = other.execute("SELECT queue, visible_at, body FROM messages").fetchall()
+        other.executescript("DROP TABLE journals; DROP TABLE withdrawals; DROP TABLE claims; DROP TABLE messages")
+        other.executescript(_FIRST_MESSAGES)
+        other.executemany("INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)", kept)
+        other.commit()
+        other.close()
+        await asyncio.sleep(10)
+        for _ in range(2):
+            async with _opened(tmp_path / FILE, clock) as provider:
+                assert len((await provider.load("a")).turns) == 3
+                assert await provider.oldest_work() == put
+                assert await provider.claim("a", "e1-0-0", "host-1")
+                assert await provider.write_journal(Journal(process_id="host-1", time=clock(), messages=()))
+                await provider.withdraw(["e1-0-1"], clock())
+        async with _opened(tmp_path / FILE, clock) as provider:
+            (delivery,) = await provider.receive_work(limit=4, lease=LEASE, wait=timedelta(0))
+            await provider.complete(delivery)
+            await provider.send([samples.work_item("a", 2, clock())])
+            assert await provider.oldest_work() == clock()
+
+    run(main)
+
+
+def test_a_journal_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with _opened(tmp_path / FILE, clock) as provider:
+            for number in range(2):
+                held = (samples.message("a", number, clock()),)
+                await provider.write_journal(Journal(process_id=f"host-{number}", time=clock(), messages=held))
+            other = sqlite3.connect(tmp_path / FILE)
+            other.execute("""UPDATE journals SET messages = '{"durable": {"v": 9}}' WHERE process_id = 'host-0'""")
+            other.commit()
+            other.close()
+            assert [len(kept.journal.messages) for kept in await provider.journals()] == [0, 1]
+
+    run(main)
+
+
+def _store(provider: SqliteProvider, clock: VirtualClock) -> Store:
+    return Store(provider, provider, provider, pass_time=asyncio.sleep, clock=clock)
 
 
 @pytest.mark.parametrize("partitions", [0, 17, -1])

@@ -20,7 +20,7 @@ from durable_ext.records.messages import FinishTask
 from durable_ext.records.payloads import inline
 from durable_ext.testing import virtual_time
 from durable_ext.testing.conformance import Store, samples
-from durable_ext.testing.faults import Fault, InjectedFaultError
+from durable_ext.testing.injection import Fault, InjectedFaultError
 from durable_ext.testing.storage_double import FaultyStorageClient, StorageDouble
 from durable_ext.testing.virtual_time import VirtualClock
 

@@ -19,7 +19,7 @@ from durable_ext.testing.conformance.samples import (
     turn,
 )
 from durable_ext.testing.conformance.store import Conformance, Store, losing_answers, on_store
-from durable_ext.testing.faults import InjectedFaultError
+from durable_ext.testing.injection import InjectedFaultError
 
 _ID = "order-1"
 _NEIGHBOURS = (_ID + "0", _ID + "-", _ID[:-1], _ID.upper())

@@ -13,7 +13,7 @@ from durable_ext.records.messages import FinishTask, Message
 from durable_ext.records.payloads import inline
 from durable_ext.testing.conformance.samples import execution, many, message, started, text, work_item
 from durable_ext.testing.conformance.store import Conformance, Store, losing_answers, on_store
-from durable_ext.testing.faults import InjectedFaultError
+from durable_ext.testing.injection import InjectedFaultError
 
 _PROCESS = "host-1/42"
 _SECOND = timedelta(seconds=1)

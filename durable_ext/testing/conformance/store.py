@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Feed, Provider
-from durable_ext.testing.faults import Fault, FaultyProvider
+from durable_ext.testing.injection import Fault, FaultyProvider
 
 
 class Store(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import pytest
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.testing.conformance.samples import PATIENCE, ended, execution, many, started, work_item
 from durable_ext.testing.conformance.store import Conformance, Store, losing_answers, on_store
-from durable_ext.testing.faults import InjectedFaultError
+from durable_ext.testing.injection import InjectedFaultError
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
