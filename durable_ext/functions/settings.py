@@ -40,6 +40,7 @@ SETTINGS = (
     Setting("DURABLE_PARTITIONS", f"`{DEFAULT_PARTITIONS}`", "Control queues of the hub, 1 to 16; fixed for its life"),
     Setting("DURABLE_ACTIVITY_SLOTS", "10 for each processor", "Activities that run at once in a process"),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
+    Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
@@ -68,6 +69,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     folder = app_folder or Path.cwd()
     budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
     slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
+    beat = _number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
         partitions=_number(text, "DURABLE_PARTITIONS", DEFAULT_PARTITIONS, range(1, MAX_PARTITIONS + 1)),
@@ -77,7 +79,11 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         base_url=_base_url(text),
         route_prefix=_route_prefix(environ, folder),
         max_attempts=_max_attempts(environ, folder),
-        worker=WorkerSettings(activity_slots=slots, session_budget=timedelta(seconds=budget)),
+        worker=WorkerSettings(
+            activity_slots=slots,
+            session_budget=timedelta(seconds=budget),
+            heartbeat=timedelta(seconds=beat),
+        ),
     )
 
 

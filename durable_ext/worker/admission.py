@@ -6,14 +6,16 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from durable_ext.errors import InstanceExistsError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import Input
 from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message, StartExecution, Terminate
-from durable_ext.replay.ledger import Verdict
+from durable_ext.replay.ledger import Ledger, Verdict
 from durable_ext.replay.outbox import Owed
-from durable_ext.worker.deferral import Deferral
-from durable_ext.worker.earlier import owed_earlier
+from durable_ext.worker.deferral import GUARDED_FOR, Deferral
+from durable_ext.worker.earlier import books_of
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
@@ -26,11 +28,19 @@ _EARLY_TIMER = timedelta(seconds=1)
 _MOST_WAITS_FOR_CHILD = 10
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """A message consumed before, what the turns under it still owe, and the work items they withdrew."""
+
+    item: Item
+    owed: tuple[Owed, ...]
+    withdrawn: tuple[str, ...]
+
+
 class Admitted:
     """A batch sorted out.
 
-    `accepted` items give the `inputs`, in this order. `repairs` are items consumed before, with what their turns still
-    owe. `early` items came ahead of their cause, `dropped` ones are dealt with.
+    `accepted` items give the `inputs`, in this order. `repairs` are of items consumed before; `guarded` ones owe
+    something too, but a copy is in other hands. `early` items came ahead of their cause, `dropped` ones are dealt with.
     `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
     """
 
@@ -38,7 +48,8 @@ class Admitted:
         self.state = state
         self.accepted: list[Item] = []
         self.inputs: list[Input] = []
-        self.repairs: list[tuple[Item, tuple[Owed, ...]]] = []
+        self.repairs: list[Repair] = []
+        self.guarded: list[Item] = []
         self.early: list[Item] = []
         self.dropped: list[Item] = []
         self.over: list[Item] = []
@@ -48,8 +59,8 @@ class Admitted:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether something would be put off or dropped on the word of this state."""
-        return bool(self.early or self.over)
+        """Whether something would be put off, dropped or sent again on the word of this state."""
+        return bool(self.early or self.over or self.repairs)
 
     def accept(self, item: Item, event: Input) -> None:
         """Let the item take part, unless another of the batch answers the same decision."""
@@ -146,20 +157,21 @@ class Admission:
 
     async def _repairs(self, admitted: Admitted, state: SessionState, item: Item) -> bool:
         """Whether a repeated message was consumed before; if so it is entered with what is still owed under it (P6)."""
-        owed: tuple[Owed, ...] | None = None
         ledger, message_id = state.ledger, item.message.id
-        if ledger.has_consumed(message_id) or ledger.has_trigger(message_id):
-            owed = ledger.owed_under(message_id)
-        else:
-            owed = await owed_earlier(self._services, state, message_id)
-        if owed is None:
+        known_here = ledger.has_consumed(message_id) or ledger.has_trigger(message_id)
+        books = ledger if known_here else await books_of(self._services, state, message_id)
+        if books is None:
             return False
+        owed = books.owed_under(message_id) + _report_again(item.message, ledger, message_id)
+        repair = Repair(item, owed, books.withdrawn_under(message_id))
         last = ledger.last_turn
         continues = state.to_continue is not None and last is not None and last.trigger_id == message_id
-        if owed or continues:
-            admitted.repairs.append((item, owed))
-        else:
+        if not (repair.owed or repair.withdrawn or continues):
             admitted.dropped.append(item)
+        elif await self._services.heartbeat.recovered_elsewhere(item.message):
+            admitted.guarded.append(item)
+        else:
+            admitted.repairs.append(repair)
         return True
 
     def _enter(self, admitted: Admitted, state: SessionState, item: Item) -> None:
@@ -187,13 +199,15 @@ class Admission:
     async def _put_off(self, admitted: Admitted) -> None:
         for item in admitted.early:
             await self._deferral.put_off(item, admitted.starts_at)
+        for item in admitted.guarded:
+            await self._deferral.put_off(item, self._services.clock() + GUARDED_FOR)
         for item in admitted.over:
             logger.info(
                 "instance %s: %s is dropped: its execution is over or unknown",
                 self._instance_id,
                 type(item.message.body).__name__,
             )
-        admitted.dropped += admitted.early + admitted.over
+        admitted.dropped += admitted.early + admitted.guarded + admitted.over
 
 
 def _begins_another(message: Message, kept: SessionState | None) -> bool:
@@ -201,6 +215,14 @@ def _begins_another(message: Message, kept: SessionState | None) -> bool:
     if not isinstance(body, StartExecution):
         return False
     return kept is None or kept.execution.execution_id != body.execution.execution_id
+
+
+def _report_again(message: Message, ledger: Ledger, message_id: str) -> tuple[Owed, ...]:
+    """A parent that sends the start of its child again has not heard how the child ended."""
+    last = ledger.last_turn
+    if last is None or last.trigger_id == message_id or not isinstance(message.body, StartExecution):
+        return ()
+    return tuple(owed for owed in ledger.owed_by(last) if isinstance(owed.message.body, FinishChild))
 
 
 def _starts_later(message: Message, now: datetime) -> bool:

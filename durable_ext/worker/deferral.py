@@ -13,6 +13,8 @@ from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 
 _LONGEST_PAUSE = timedelta(seconds=60)
+# How long a repeat waits for the process that deals with a copy of it.
+GUARDED_FOR = timedelta(seconds=30)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
 

@@ -7,7 +7,6 @@ the execution that knew the message.
 from __future__ import annotations
 
 from durable_ext.replay.ledger import Ledger
-from durable_ext.replay.outbox import Owed
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
 
@@ -15,8 +14,11 @@ from durable_ext.worker.state import SessionState
 _FARTHEST = 50
 
 
-async def owed_earlier(services: Services, state: SessionState, message_id: str) -> tuple[Owed, ...] | None:
-    """What is owed under a message an earlier execution consumed; None when none did. Raises StorageError."""
+async def books_of(services: Services, state: SessionState, message_id: str) -> Ledger | None:
+    """The books of the earlier execution that consumed a message; None when none did. Raises StorageError.
+
+    A message consumed by an execution too long past, or pruned, owes nothing: the books are then empty.
+    """
     instance_id = state.execution.instance_id
     previous = None if state.ledger.started is None else state.ledger.started.previous
     if previous is None or message_id not in await services.provider.consumed(instance_id):
@@ -29,6 +31,6 @@ async def owed_earlier(services: Services, state: SessionState, message_id: str)
         for turn in turns:
             ledger.record(turn)
         if ledger.has_consumed(message_id):
-            return ledger.owed_under(message_id)
+            return ledger
         previous = None if ledger.started is None else ledger.started.previous
-    return ()
+    return Ledger(state.execution)

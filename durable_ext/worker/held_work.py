@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from durable_ext.records.messages import FinishTask, FireTimer, Message, RunActivity
@@ -56,6 +56,15 @@ class HeldWork:
             task.cancel()
         self._local.clear()
         return messages
+
+    def stop(self, work_items: Sequence[str]) -> list[str]:
+        """Stop these activities where they run here; return the ids of those that do not."""
+        rest = dict.fromkeys(work_items)
+        for task, message in list(self._local.items()):
+            if message.id in rest:
+                task.cancel()
+                del self._local[task], rest[message.id]
+        return list(rest)
 
     def forget_timers(self) -> None:
         """The execution is over: nobody waits for its timers. Activities go on, as they were asked for (P4)."""

@@ -9,6 +9,8 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
+from durable_ext.worker.outstanding import Outstanding
+from durable_ext.worker.reminders import Reminders
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent
 
@@ -22,7 +24,6 @@ _STALE_AGE = timedelta(minutes=5)
 _MOST_PER_ROUND = 200
 _SWEEP_INTERVAL = timedelta(hours=1)
 _PRUNE_INTERVAL = timedelta(days=1)
-_LONGEST_GAP = timedelta(hours=1)
 
 
 class Janitor:
@@ -31,15 +32,20 @@ class Janitor:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._catalog = services.catalog
-        self._resent: dict[str, tuple[datetime, timedelta]] = {}
+        self._starts = Reminders(_PENDING_AGE)
+        self._outstanding = Outstanding(services)
         self._pending_place: str | None = None
         self._running_place: str | None = None
         self._pruned: dict[str, datetime] = {}
         self._swept_at: datetime | None = None
 
     async def tidy(self) -> None:
-        """Starts (P9), rows (P8), tombstones and logs without a start (P3, P10). Raises StorageError."""
+        """Dead processes (F2), starts (P9), rows (P8), debts (P6), tombstones and logs without a start (P3, P10).
+
+        Raises StorageError.
+        """
         now = self._services.clock()
+        await self._services.heartbeat.watch()
         await self._send_starts(now)
         await self._refresh_rows(now)
         if self._swept_at is None or now - self._swept_at > _SWEEP_INTERVAL:
@@ -52,25 +58,27 @@ class Janitor:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.PENDING}), created_to=now - _PENDING_AGE)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._pending_place)
         self._pending_place = page.continuation
-        self._resent = {key: sent for key, sent in self._resent.items() if now - sent[0] < 2 * _LONGEST_GAP}
         for row in page.rows:
             await self._send_start(row, now)
 
     async def _send_start(self, row: InstanceRow, now: datetime) -> None:
         if row.scheduled_start is not None and row.scheduled_start > now - _PENDING_AGE:
             return
-        last, gap = self._resent.get(row.execution.execution_id, (None, _PENDING_AGE))
-        if last is not None and now - last < gap:
+        if not self._starts.is_due(row.execution.execution_id, now):
             return
         stored = await self._services.provider.read_row(row.instance_id)
         if stored is None or stored.row.status is not RuntimeStatus.PENDING:
             return
-        if isinstance(found := await self._services.loader.load(row.instance_id), Absent):
-            await self._services.provider.send([start_message(stored.row, stored.etag, resent=True)])
+        start = start_message(stored.row, stored.etag, resent=True)
+        if not await self._services.heartbeat.holds([start.id]):
+            found = await self._services.loader.load(row.instance_id)
+            if not isinstance(found, Absent) and found.row_lags:
+                await self._services.projector.write(found.row, found.etag)
+            # Also when history has begun: the session that should have written the row is gone, and the start, which
+            # comes as a repeat, sends what is owed (P6).
+            await self._services.provider.send([start])
             logger.info("instance %s: its start was sent again", row.instance_id)
-        elif found.row_lags:
-            await self._services.projector.write(found.row, found.etag)
-        self._resent[row.execution.execution_id] = now, min(gap * 2, _LONGEST_GAP)
+        self._starts.sent(row.execution.execution_id, now)
 
     async def _refresh_rows(self, now: datetime) -> None:
         statuses = frozenset({RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})
@@ -83,10 +91,12 @@ class Janitor:
             if row.updated_at > now - _STALE_AGE:
                 continue
             found = await self._services.loader.load(row.instance_id)
-            if isinstance(found, Absent) or not found.row_lags:
+            if isinstance(found, Absent):
                 continue
-            await self._services.projector.write(found.row, found.etag)
-            logger.info("instance %s: its row lagged behind history", row.instance_id)
+            if found.row_lags:
+                await self._services.projector.write(found.row, found.etag)
+                logger.info("instance %s: its row lagged behind history", row.instance_id)
+            await self._outstanding.send(found)
 
     async def _prune(self, row: InstanceRow, now: datetime) -> None:
         """Executions that continued as new go when no delivery can refer to them any more (P7)."""

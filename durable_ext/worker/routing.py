@@ -56,10 +56,13 @@ class Router:
                 queued.append(message)
         return queued
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Queue messages, their payloads under the receivers' names."""
+    async def send(self, messages: Sequence[Message], withdrawn: Sequence[str] = ()) -> None:
+        """Withdraw work items; queue messages, their payloads under the receivers' names."""
+        if withdrawn:
+            await self._services.withdrawals.withdraw(withdrawn)
         moved = [message if message.is_work_item else await self._moved(message) for message in messages]
-        await self._services.provider.send(moved)
+        if moved:
+            await self._services.provider.send(moved)
 
     async def _moved(self, message: Message) -> Message:
         return await move_message(self._services.payloads, message)

@@ -8,10 +8,12 @@ import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.state import Loader
+from durable_ext.worker.withdrawals import Withdrawals
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,4 +27,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     payloads: PayloadStore
     activities: ActivityRunner
     projector: Projector
+    heartbeat: Heartbeat
+    withdrawals: Withdrawals
     next_commit_id: Callable[[], str]

@@ -133,7 +133,7 @@ class Session:
         self.state = admitted.state
         for item in admitted.dropped:
             self._settle(item)
-        leader = next(iter((*admitted.accepted, *(item for item, _ in admitted.repairs))), None)
+        leader = next(iter((*admitted.accepted, *(repair.item for repair in admitted.repairs))), None)
         if leader is None or self.state is None:
             return
         if self._trigger is None:
@@ -149,13 +149,14 @@ class Session:
 
     def _repair(self, admitted: Admitted) -> None:
         """Send again what the turns under a redelivered message still owe (P6). Only the trigger guards work here."""
-        for item, owed in admitted.repairs:
+        for repair in admitted.repairs:
+            item = repair.item
             if item.message.id in self._repaired:
                 continue
             self._repaired.add(item.message.id)
             is_trigger = item is self._trigger
-            queued = self._router.place(owed, resent=True, here=is_trigger and not self._winding_down)
-            self._queue(queued, [] if is_trigger else [item])
+            queued = self._router.place(repair.owed, resent=True, here=is_trigger and not self._winding_down)
+            self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)
 
     async def _continue_as_new(self) -> None:
         state = self.state
@@ -195,21 +196,22 @@ class Session:
         self._reports += [entry for entry in owed if isinstance(entry.message.body, FinishChild)]
         rest = [entry for entry in owed if not isinstance(entry.message.body, FinishChild)]
         here = not self._winding_down and self._within_budget()
-        self._queue(self._router.place(rest, resent=False, here=here), joined)
+        withdrawn = self._held.stop(state.ledger.withdrawn_by(turn))
+        self._queue(self._router.place(rest, resent=False, here=here), joined, withdrawn=withdrawn)
         if state.ledger.ended is not None:
             self._held.forget_timers()
         if self._services.clock() - self._projected_at >= self._services.settings.status_interval:
             await self._project()
 
-    def _queue(self, messages: Sequence[Message], joined: Sequence[Item]) -> None:
-        """Send messages; the deliveries that joined are settled once that is done (P5)."""
+    def _queue(self, messages: Sequence[Message], joined: Sequence[Item], *, withdrawn: Sequence[str] = ()) -> None:
+        """Send messages, withdraw work items; the deliveries that joined are settled once that is done (P5)."""
 
         def settle() -> None:
             for item in joined:
                 self._settle(item)
 
-        if messages:
-            self._held.send(self._router.send(messages), settle)
+        if messages or withdrawn:
+            self._held.send(self._router.send(messages, withdrawn), settle)
         else:
             settle()
 

@@ -18,17 +18,20 @@ from durable_ext.records.messages import Delivery, FinishTask, Message, Quaranti
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
-from durable_ext.worker.deferral import Deferral
+from durable_ext.worker.deferral import GUARDED_FOR, Deferral
+from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
+from durable_ext.worker.repeated_work import is_settled
 from durable_ext.worker.services import Services
 from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
+from durable_ext.worker.withdrawals import Withdrawals
 
 logger = logging.getLogger("durable_ext.worker")
 
@@ -71,6 +74,8 @@ class Worker:
             payloads=payloads,
             activities=ActivityRunner(registry, converter, payloads, settings, Claims(provider.claim, next_id)),
             projector=Projector(provider, signals),
+            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat),
+            withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
             next_commit_id=next_id,
         )
         self._deferral = Deferral(self._services)
@@ -115,6 +120,8 @@ class Worker:
         await self._sessions.drain(grace)
         await self._apart.settle(grace)
         self._services.activities.close()
+        await self._services.withdrawals.close()
+        await self._services.heartbeat.close()
 
     async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
         """One message of several: if it is slow or fails it goes on by itself, and its neighbours are done (S7)."""
@@ -142,12 +149,31 @@ class Worker:
         await self._services.provider.send([self._answer(message, answer, repeated=True)])
 
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
-        repeated = delivery.dequeue_count > 1
-        if isinstance(message.body, RunActivity):
-            answer = await self._services.activities.run(message, message.body, delivery.dequeue_count)
-            await self._hand_in(self._answer(message, answer, repeated=repeated))
+        item = Item(message, repeated=delivery.dequeue_count > 1, queue=delivery.queue)
+        with self._services.heartbeat.holding([message]):
+            if isinstance(message.body, RunActivity):
+                await self._run_activity(item, message.body, delivery.dequeue_count)
+            else:
+                await self._through_session(item)
+
+    async def _run_activity(self, item: Item, body: RunActivity, attempt: int) -> None:
+        message = item.message
+        if item.repeated and not await self._is_wanted_again(item, body):
             return
-        await self._through_session(Item(message, repeated=repeated, queue=delivery.queue))
+        services = self._services
+        outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, attempt))
+        if outcome is not None:
+            await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
+
+    async def _is_wanted_again(self, item: Item, body: RunActivity) -> bool:
+        """Whether a repeated work item is to be run here and now (P7)."""
+        if await is_settled(self._services, item.message, self._answer(item.message, FinishTask(task_id=body.task_id))):
+            logger.info("work item %s is dropped: its outcome is known, or nobody waits for it", item.message.id)
+            return False
+        if await self._services.heartbeat.recovered_elsewhere(item.message):
+            await self._deferral.put_off(item, self._services.clock() + GUARDED_FOR)
+            return False
+        return True
 
     async def _through_session(self, item: Item) -> None:
         self._sessions.offer(item)
@@ -168,7 +194,7 @@ class Worker:
             logger.warning("outcome %s goes by queue: %s: %s", message.id, type(error).__name__, error)
             await self._services.provider.send([msgspec.structs.replace(message, resent=True)])
 
-    def _answer(self, message: Message, body: FinishTask, *, repeated: bool) -> Message:
+    def _answer(self, message: Message, body: FinishTask, *, repeated: bool = False) -> Message:
         return Message(
             id=result_message_id(message.id),
             instance_id=message.instance_id,

@@ -2,7 +2,7 @@
 
 It receives up to a batch of messages with a lease of ten minutes, decodes base64, lays the top-level fields of a JSON
 body over the metadata, calls the function, and deletes the message or shows it again; the fifth failure puts it into
-the poison queue. Routes are tried in the order of the functions' names.
+the poison queue. Timers fire every minute. Routes are tried in the order of the functions' names.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ _PLACEHOLDER = re.compile(r"\{(\*?)(\w+)(?::\w+)?(\??)\}")
 class ImitationHost:
     """Runs an app's functions. `failures` are the errors its queue functions raised, by function name."""
 
-    def __init__(self, functions: LocalFunctions, storage: QueueServiceClient) -> None:
+    def __init__(self, functions: LocalFunctions, storage: QueueServiceClient, minute: float) -> None:
         self.functions = functions
         self.failures: list[tuple[str, BaseException]] = []
         self._storage = storage
+        self._minute = minute
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         for function in self.functions.queues:
             self._spawn(self._listen(function))
+        self._spawn(self._fire_timers())
 
     async def stop(self) -> None:
         self._stopping.set()
@@ -62,6 +64,13 @@ class ImitationHost:
                 status, answered, text = await function.invoke(method, url, headers, params, data)
                 return status, {name.lower(): value for name, value in answered}, _json(text)
         return 404, {}, None
+
+    async def _fire_timers(self) -> None:
+        """Every timer once a minute, as the engine's is set."""
+        while True:
+            await self._pause(self._minute)
+            for timer in self.functions.timers:
+                await timer.invoke()
 
     async def _listen(self, function: QueueFunction) -> None:
         queue = self._storage.get_queue_client(function.queue_name)
@@ -106,9 +115,9 @@ class ImitationHost:
             await poison.create_queue()
             await poison.send_message(message.content)
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float = _POLL_SECONDS) -> None:
         try:
-            async with asyncio.timeout(_POLL_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._stopping.wait()
         except TimeoutError:
             return
@@ -120,10 +129,12 @@ class ImitationHost:
 
 
 @asynccontextmanager
-async def imitation_host(functions: LocalFunctions, connection: str) -> AsyncGenerator[ImitationHost]:
-    """A host that runs until the block ends."""
+async def imitation_host(
+    functions: LocalFunctions, connection: str, *, minute: float = 60
+) -> AsyncGenerator[ImitationHost]:
+    """A host that runs until the block ends. `minute` is how many seconds a minute of its timers takes."""
     async with QueueServiceClient.from_connection_string(connection) as storage:
-        host = ImitationHost(functions, storage)
+        host = ImitationHost(functions, storage, minute)
         host.start()
         try:
             yield host

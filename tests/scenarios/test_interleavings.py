@@ -92,7 +92,9 @@ def test_child_is_guarded_again_after_the_session_of_its_parent_failed() -> None
         await first.kill()
         app.gates.clear()
         await hub.leases_run_out()
-        await hub.settle(hub.process(app.registry))
+        survivor = hub.process(app.registry)
+        survivor.start()
+        await hub.clock.sleep(60)
         assert await hub.output("x") == ["mother", 1]
         assert await hub.left() == []
         await hub.check("x")

@@ -1,0 +1,74 @@
+"""What an instance has waited for too long: sent again, when no message and no process has it any more (P6).
+
+A redelivered trigger sends what its turns owe. This is for the day when a message is gone altogether: a queue that
+somebody cleared, a trigger that was discarded. So it is slow to act, and certain before it does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
+from durable_ext.records.turns import Turn
+from durable_ext.replay.outbox import Owed
+from durable_ext.worker.reminders import Reminders
+from durable_ext.worker.services import Services
+from durable_ext.worker.state import SessionState
+
+logger = logging.getLogger("durable_ext.janitor")
+
+# Longer than any message of a dead process stays hidden.
+_LOST_AFTER = timedelta(minutes=15)
+# So many of one instance in one round.
+_MOST_AT_ONCE = 100
+
+
+class Outstanding:
+    """The debts of instances at rest."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._reminders = Reminders(_LOST_AFTER)
+
+    async def send(self, found: SessionState) -> None:
+        """Send again what an instance waits for and nobody has. Raises StorageError."""
+        now = self._services.clock()
+        execution_id = found.execution.execution_id
+        overdue = [
+            (turn, owed)
+            for turn, owed in found.ledger.outstanding()[:_MOST_AT_ONCE]
+            if now - (owed.message.due or turn.time) > _LOST_AFTER
+        ]
+        if not overdue or not self._reminders.is_due(execution_id, now):
+            return
+        lost = await self._lost(overdue, now)
+        if not lost:
+            return
+        await self._services.provider.send([msgspec.structs.replace(message, resent=True) for message in lost])
+        self._reminders.sent(execution_id, now)
+        logger.warning("instance %s: %d messages were lost and are sent again", found.execution.instance_id, len(lost))
+
+    async def _lost(self, overdue: Sequence[tuple[Turn, Owed]], now: datetime) -> list[Message]:
+        """Those that no process deals with, whose trigger no process holds, and that wait in no queue."""
+        ids = {owed.message.id for _, owed in overdue} | {turn.trigger_id for turn, _ in overdue}
+        held = await self._services.heartbeat.holds(ids)
+        free = [(turn, owed.message) for turn, owed in overdue if not held & {owed.message.id, turn.trigger_id}]
+        return [message for turn, message in free if await self._is_lost(turn, message, now)]
+
+    async def _is_lost(self, turn: Turn, message: Message, now: datetime) -> bool:
+        match message.body:
+            case RunActivity():
+                # Queues are served in order: when younger ones wait at the head, this one waits no more.
+                oldest = await self._services.provider.oldest_work()
+                return oldest is None or oldest - turn.time > _LOST_AFTER
+            case StartExecution():
+                stored = await self._services.provider.read_row(message.instance_id)
+                return stored is None or (stored.row.status.is_terminal and now - stored.row.updated_at > _LOST_AFTER)
+            case FireTimer():
+                return True
+            case _:
+                return False

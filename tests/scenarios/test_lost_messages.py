@@ -1,0 +1,148 @@
+"""Messages that are gone altogether: what the janitor sends again, and what it leaves alone (P6)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import Body, FinishChild, FinishTask, FireTimer, RunActivity, StartExecution
+from durable_ext.worker.settings import WorkerSettings
+
+from .engine import Process
+from .hub import Hub, run
+
+_WAITED_FOR = timedelta(minutes=40).total_seconds()
+
+
+class App:
+    """An activity by queue, a long timer, a child; `runs` counts the activity's."""
+
+    def __init__(self, hub: Hub, *, seconds: float = 0) -> None:
+        self.registry = Registry()
+        self.runs = 0
+        self._hub = hub
+        self._seconds = seconds
+        self.registry.add_activity(self.work, name="work")
+        for each in (calls, sleeps, asks_child, child):
+            self.registry.add_orchestrator(each, name=each.__name__)
+
+    async def work(self) -> str:
+        self.runs += 1
+        await self._hub.clock.sleep(self._seconds)
+        return "worked"
+
+
+async def calls(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_activity("work", placement="queue")
+
+
+async def sleeps(ctx: OrchestrationContext) -> str:
+    await asyncio.sleep(60)
+    return "slept"
+
+
+async def asks_child(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_sub_orchestrator("child", instance_id="the-child")
+
+
+async def child(ctx: OrchestrationContext) -> str:
+    await asyncio.sleep(5)
+    return "grown"
+
+
+async def lose(hub: Hub, process: Process, kind: type[Body]) -> None:
+    """Let things go on until there is a message of the kind, and delete that one."""
+    for _ in range(200):
+        for delivery in await hub.take():
+            message = delivery.messages[0]
+            if isinstance(message.body, kind) and (kind is not StartExecution or message.instance_id != "it"):
+                await hub.store.complete(delivery)
+                return
+            await process.handle(delivery)
+        await hub.clock.sleep(1)
+    raise AssertionError(f"there never was a {kind.__name__}")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "output"),
+    [
+        ("calls", RunActivity, "worked"),
+        ("calls", FinishTask, "worked"),
+        ("sleeps", FireTimer, "slept"),
+        ("asks_child", StartExecution, "grown"),
+        ("asks_child", FinishChild, "grown"),
+    ],
+)
+def test_a_message_that_is_gone_is_sent_again(name: str, kind: type[Body], output: str) -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        everything_by_queue = WorkerSettings(session_budget=timedelta(0), cached_instances=0)
+        first = hub.process(app.registry, settings=everything_by_queue)
+        await first.client.start(name, instance_id="it")
+        await lose(hub, first, kind)
+        process = hub.process(app.registry)
+        process.start()
+        await hub.clock.sleep(600)
+        assert await hub.status("it") is RuntimeStatus.RUNNING, "it is not done in haste"
+        await hub.clock.sleep(_WAITED_FOR)
+        assert await hub.output("it") == output
+        await hub.check("it")
+        assert await hub.left() == []
+
+    run(test)
+
+
+def test_a_work_item_that_waits_in_its_queue_is_not_sent_again() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        process = hub.process(app.registry)
+        await process.client.start("calls", instance_id="it")
+        await hub.settle_control(process)
+        for _ in range(60):
+            await process.worker.tidy()
+            await hub.clock.sleep(60)
+        assert len(await hub.take()) == 1
+
+    run(test)
+
+
+def test_a_work_item_that_runs_somewhere_is_not_sent_again() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub, seconds=7200)
+        process = hub.process(app.registry)
+        await process.client.start("calls", instance_id="it")
+        await hub.settle_control(process)
+        process.begin(*await hub.store.receive_work(limit=1, lease=timedelta(hours=3), wait=timedelta(0)))
+        janitor = hub.process(app.registry)
+        for _ in range(60):
+            await janitor.worker.tidy()
+            await hub.clock.sleep(60)
+        assert await hub.take() == []
+        await hub.clock.sleep(7200)
+        assert app.runs == 1
+
+    run(test)
+
+
+def test_a_message_that_stays_lost_is_sent_ever_less_often() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        process = hub.process(app.registry)
+        await process.client.start("calls", instance_id="it")
+        await hub.settle_control(process)
+        sent = 0
+        for _ in range(24 * 60):
+            for delivery in await hub.take():
+                sent += 1
+                await hub.store.complete(delivery)
+            await process.worker.tidy()
+            await hub.clock.sleep(60)
+        assert 20 <= sent <= 30
+
+    run(test)
