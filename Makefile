@@ -7,6 +7,8 @@ WORKER_VENV := .venv-worker
 AZURITE := tools/azurite
 PIP := -m pip -qq --disable-pip-version-check --no-input
 
+MINUTES ?= 10
+
 READY := $(VENV)/.ready
 READY_RUN := $(VENV)/.ready-run
 READY_DEV := $(VENV)/.ready-dev
@@ -17,7 +19,7 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench crash-points clean $(WORKER_VENV)
+.PHONY: help run test check bench crash-points soak clean $(WORKER_VENV)
 
 help:
 	@echo "make run     start the app of function_app.py here, on one SQLite file (options: make run ARGS=...)"
@@ -25,6 +27,7 @@ help:
 	@echo "make check   lint, formatting, strict types, architecture"
 	@echo "make bench   the benchmarks (options: make bench ARGS=...)"
 	@echo "make crash-points   every scenario, stopped at every storage call; a table (options: make crash-points ARGS=...)"
+	@echo "make soak    minutes of load under kill -9 and storage restarts (options: make soak MINUTES=10 ARGS=...)"
 	@echo "make clean   remove what set-up and tools have made; your data files stay"
 
 run: $(READY_RUN)
@@ -45,6 +48,9 @@ bench: $(READY_DEV) $(READY_AZURITE)
 
 crash-points: $(READY_DEV)
 	@$(BIN)/python -m tests.crash_points $(ARGS)
+
+soak: $(READY_DEV) $(READY_AZURITE)
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(WORKER_VENV) $(AZURITE)/node_modules .pytest_cache .ruff_cache build dist
