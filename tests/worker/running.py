@@ -1,0 +1,93 @@
+"""An ActivityRunner by itself, over a store in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from durable_ext.authoring.registry import Registry
+from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.records.failures import Failure
+from durable_ext.records.messages import FinishTask, Message, RunActivity
+from durable_ext.records.payloads import inline
+from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.claims import Claim, Claims
+from durable_ext.worker.client import utc_now
+from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.settings import WorkerSettings
+
+PATIENCE = 30.0
+
+
+class Running:
+    """Runs activities by name; `claimed` are the work items of all claims, with the claimant."""
+
+    def __init__(self, registry: Registry, store: SqliteProvider, claim: Claim | None, slots: int) -> None:
+        self.claimed: list[tuple[str, str]] = []
+        self._claim = claim or store.claim
+        names = itertools.count()
+        self.runner = ActivityRunner(
+            registry,
+            registry.converter,
+            PayloadStore(store),
+            WorkerSettings(activity_slots=slots),
+            Claims(self._noted, lambda: f"p-{next(names)}"),
+        )
+
+    async def _noted(self, instance_id: str, work_item: str, claimant: str) -> bool:
+        self.claimed.append((work_item, claimant))
+        return await self._claim(instance_id, work_item, claimant)
+
+    async def run(self, name: str, value: Any = None, *, item: str = "e-0-1", attempt: int = 1) -> FinishTask:
+        body = RunActivity(task_id=0, name=name, input=inline(msgspec.json.encode(value)))
+        message = Message(id=item, instance_id="order-1", execution_id="e", body=body, sent_at=utc_now())
+        return await self.runner.run(message, body, attempt)
+
+
+@asynccontextmanager
+async def running(registry: Registry, *, claim: Claim | None = None, slots: int = 4) -> AsyncGenerator[Running, None]:
+    store = SqliteProvider(":memory:")
+    await store.create_hub()
+    found = Running(registry, store, claim, slots)
+    try:
+        yield found
+    finally:
+        found.runner.close()
+        await store.close()
+
+
+def registry_of(
+    function: Callable[..., Any],
+    *,
+    at_most_once: bool = False,
+    after_fault: Callable[..., Any] | None = None,
+    seconds: float | None = None,
+) -> Registry:
+    """An app with the activity under the name `do`."""
+    registry = Registry()
+    limit = None if seconds is None else timedelta(seconds=seconds)
+    registry.add_activity(function, "do", at_most_once=at_most_once, after_fault=after_fault, time_limit=limit)
+    return registry
+
+
+def value_of(outcome: FinishTask) -> Any:
+    assert outcome.failure is None, outcome.failure
+    assert outcome.result is not None
+    return msgspec.json.decode(outcome.result.data)
+
+
+def failure_of(outcome: FinishTask) -> Failure:
+    assert outcome.failure is not None, outcome
+    return outcome.failure
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what is waited for says nothing
+            await asyncio.sleep(0)
