@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durable_ext import Client, OrchestrationContext, Registry, RuntimeStatus, Worker
+from durable_ext.records.journal import Journal
+from durable_ext.records.messages import Message, RaiseEvent
+from durable_ext.records.payloads import inline
 
 from .hub import Store, running
 
 BIG = "x" * 50_000
+PROCESS = "host-1"
 COMPLETED, LARGE, FAILED, WAITING = "order-1", "large-1", "broken-1", "waiting-1"
 _PATIENCE = timedelta(seconds=30)
 
@@ -68,6 +72,7 @@ async def fill(store: Store) -> None:
     await store.create_hub()
     async with running(store, registry()) as worker:
         await _run(worker, worker.client)
+    await _note(store)
 
 
 async def _run(worker: Worker, client: Client) -> None:
@@ -79,3 +84,16 @@ async def _run(worker: Worker, client: Client) -> None:
         await client.wait_for_completion(instance_id, _PATIENCE)
     await client.wait_until(WAITING, lambda row: row.status is RuntimeStatus.RUNNING, _PATIENCE)
     await worker.tidy()
+
+
+async def _note(store: Store) -> None:
+    """Rows of the other kinds, one of each and of a journal both."""
+    now = datetime.now(UTC)
+    assert await store.claim(COMPLETED, "e1-0-0", PROCESS)
+    await store.withdraw(["e1-0-1"], now)
+    held = [
+        Message(id=name, instance_id=WAITING, body=RaiseEvent(name="other", input=inline(data)), sent_at=now)
+        for name, data in (("m1", b"1"), ("m2", b'"' + BIG.encode() + b'"'))
+    ]
+    await store.write_journal(Journal(process_id=PROCESS, time=now, messages=tuple(held[:1])))
+    await store.write_journal(Journal(process_id=PROCESS + "-busy", time=now, messages=tuple(held)))

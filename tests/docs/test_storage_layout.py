@@ -100,12 +100,22 @@ def test_a_payload_in_a_blob(answers: dict[str, Any]) -> None:
 @pytest.mark.azurite
 def test_the_columns_are_those_of_the_page(azure: FilledHub) -> None:
     with TableServiceClient.from_connection_string(azure.connection) as tables:
+        found: set[str] = set()
         for table in ("Instances", "History"):
-            documented = columns(table)
             for entity in read_table(tables, azure.hub + table, "PartitionKey ne '^hub'"):
+                kind = kind_of(entity, table)
+                documented = columns(kind)
                 assert {name: documented.get(name) for name in entity} == {
                     name: type_name(value) for name, value in entity.items()
                 }
+                found |= {f"{kind} {name}" for name in entity}
+        assert {f"{kind} {name}" for kind in ("Claim", "Process", "Withdrawal") for name in columns(kind)} <= found
+
+
+def kind_of(entity: dict[str, Any], table: str) -> str:
+    """What the page calls the columns of a row with these keys."""
+    partitions = {"^processes": "Process", "^withdrawn": "Withdrawal"}
+    return "Claim" if entity["RowKey"].startswith("^claim-") else partitions.get(entity["PartitionKey"], table)
 
 
 def read_table(
@@ -177,17 +187,20 @@ def query_like_az(call: Sequence[str], azure: FilledHub) -> list[dict[str, Any]]
 @pytest.mark.skipif(sys.platform == "win32", reason="the page's shell is bash")
 def test_the_filters_of_az(azure: FilledHub, tmp_path: Path) -> None:
     found: list[list[dict[str, Any]]] = []
-    for number, block in enumerate(blocks("bash")[:3]):
+    for number, block in enumerate(blocks("bash")[:4]):
         folder = tmp_path / str(number)
         folder.mkdir()
         calls = az_calls(block, azure, folder, instance_id=filled.COMPLETED)
         found += [query_like_az(call, azure) for call in calls]
-    running, failed, history = found
+    running, failed, history, processes = found
     assert [row["PartitionKey"] for row in running] == [filled.WAITING]
     assert [row["PartitionKey"] for row in failed] == [filled.FAILED]
     assert filled.REASON in failed[0]["Output"]
     assert [row["TurnNumber"] for row in history] == [0, 1]
     assert history[0]["EventTypes"] == "ExecutionStarted,TaskScheduled"
+    held = {row["ProcessId"]: row["Messages"] for row in processes}
+    assert json.loads(held[filled.PROCESS])["durable"]["items"][0]["id"] == "m1"
+    assert held[filled.PROCESS + "-busy"] == ""
 
 
 @pytest.mark.azurite
@@ -197,7 +210,7 @@ def test_the_payload_of_az(azure: FilledHub, answers: dict[str, Any], tmp_path: 
     name = next(blob.name for blob in container.list_blobs(name_starts_with=f"{filled.LARGE}/"))
     # What the stand-in does not do: the file as it is in storage, packed.
     (tmp_path / "payload").write_bytes(gzip.compress(container.download_blob(name).readall()))
-    (call,) = az_calls(blocks("bash")[3], azure, tmp_path, blob=name)
+    (call,) = az_calls(blocks("bash")[4], azure, tmp_path, blob=name)
     given = options(call)
     assert (given["--container-name"], given["--name"]) == ([container.container_name], [name])
     assert json.loads((tmp_path / "payload.json").read_bytes()) == filled.BIG
@@ -255,12 +268,17 @@ def test_sql_a_payload(file: Path) -> None:
     assert sql(file, "A payload") == [(filled.BIG,)]
 
 
+def test_sql_what_processes_hold(file: Path) -> None:
+    held = {process: count for process, _, count in sql(file, "What processes hold")}
+    assert (held[filled.PROCESS], held[filled.PROCESS + "-busy"]) == (1, 2)
+
+
 def test_sql_what_waits(file: Path) -> None:
     assert sql(file, "What waits") == []
 
 
 def test_every_query_of_the_page_is_run() -> None:
-    assert (len(blocks("python")), len(blocks("bash")), len(blocks("sql"))) == (6, 4, 6)
+    assert (len(blocks("python")), len(blocks("bash")), len(blocks("sql"))) == (6, 5, 7)
 
 
 def test_the_tables_are_those_of_the_page(file: Path) -> None:
