@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"logs and data are in {folder}", file=sys.stderr)
     if options.out is not None:
         write_json(options.out, outcome.figures, outcome.findings)
-    return int(bool(outcome.findings) or not outcome.figures["rests"])
+    return int(not outcome.is_clean)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -89,7 +89,7 @@ class Host:
 
     async def kill(self) -> None:
         """Kill it without warning and start it again at once."""
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
         process.kill()
@@ -99,7 +99,7 @@ class Host:
 
     async def stop(self, seconds: float = 30) -> None:
         """Let it drain; killed when it does not end in time."""
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
         process.send_signal(signal.SIGINT)

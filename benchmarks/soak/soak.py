@@ -35,6 +35,12 @@ class Outcome:
     figures: Figures
     findings: Sequence[Finding]
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was lost or doubled, everything came to rest, and no process ended but by being killed."""
+        figures = self.figures
+        return not self.findings and figures["rests"] and not figures["hosts_ended_by_themselves"]
+
 
 async def soak(settings: Settings, folder: Path) -> Outcome:
     """Run it in a folder of its own, which has the logs, the data and the effects afterwards."""
