@@ -62,6 +62,7 @@ class ActivityRunner:
         self._durations: dict[str, float] = {}
         self._admitted = 0
         self._admitted_seconds = 0.0
+        self._outlived: list[Slot] = []
 
     def admits(self, name: str, placement: str) -> bool:
         """Whether an activity should run here rather than be queued (S3)."""
@@ -72,7 +73,10 @@ class ActivityRunner:
             return False
         if self._admitted < self._settings.activity_slots:
             return True
-        # No slot is free; work known to be short may still wait here for less time than a queue would cost it.
+        # No slot is free. What outlived its run holds one for nobody knows how long.
+        if self._still_taken():
+            return False
+        # Work known to be short may still wait here for less time than a queue would cost it.
         waiting = self._admitted_seconds / self._settings.activity_slots
         return expected is not None and waiting < self._settings.local_backlog.total_seconds()
 
@@ -84,13 +88,21 @@ class ActivityRunner:
         expected = self._durations.get(body.name, 0.0)
         self._admitted += 1
         self._admitted_seconds += expected
-        async with Slot(self._slots, partial(self._leave, expected)) as slot:
-            return await self._outcome(_Run(message, body, attempt, slot))
+        slot = Slot(self._slots, partial(self._leave, expected))
+        try:
+            async with slot:
+                return await self._outcome(_Run(message, body, attempt, slot))
+        finally:
+            if slot.is_taken:
+                self._outlived = [slot, *self._still_taken()]
 
     def close(self) -> None:
         """Run nothing more: what waits is cancelled and comes back, running threads end with their activity."""
         self._closed = True
         self._calls.close()
+
+    def _still_taken(self) -> list[Slot]:
+        return [slot for slot in self._outlived if slot.is_taken]
 
     def _leave(self, expected: float) -> None:
         self._admitted -= 1

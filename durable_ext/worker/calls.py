@@ -33,10 +33,16 @@ class Slot:
         self._left = left
         self._holders = 1
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether something is still in the slot, or waits for it."""
+        return self._holders > 0
+
     async def __aenter__(self) -> Slot:
         try:
             await self._slots.acquire()
         except BaseException:
+            self._holders = 0
             self._left()
             raise
         return self

@@ -91,3 +91,10 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what is waited for says nothing
             await asyncio.sleep(0)
+
+
+async def pass_time(seconds: float) -> None:
+    """Let time pass, virtual where a test has it."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
