@@ -101,7 +101,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
 
     `execution_id` None means whichever execution is current. `due` keeps the message hidden until then. `resent`
     marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
-    `recovered` marks the copy sent for a process that died with the message in its hands (F2).
+    `recoveries` counts the processes that died with the message in their hands; each was followed by a copy (F2).
     """
 
     id: str
@@ -112,7 +112,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     due: datetime | None = None
     resent: bool = False
     deferrals: int = 0
-    recovered: bool = False
+    recoveries: int = 0
 
     @property
     def is_work_item(self) -> bool:

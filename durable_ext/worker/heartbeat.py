@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -30,6 +30,10 @@ _MOMENT = timedelta(seconds=1)
 _MISSED_BEATS = 3
 # A journal as old as this when it is first seen is a dead process's too, unless clocks are three beats apart.
 _STALE_BEATS = 4
+# A message in whose company so many processes died may be what kills them (P11).
+_MOST_RECOVERIES = 5
+
+GiveUp = Callable[[Message, int], Awaitable[None]]
 
 
 class Held:
@@ -45,8 +49,9 @@ class Held:
 class Heartbeat:
     """The journal of this process, and its eye on those of others."""
 
-    def __init__(self, provider: Provider, process_id: str, clock: Clock, beat: timedelta) -> None:
+    def __init__(self, provider: Provider, process_id: str, clock: Clock, beat: timedelta, give_up: GiveUp) -> None:
         self._provider = provider
+        self._give_up = give_up
         self._process_id = process_id
         self._clock = clock
         self._beat = beat
@@ -84,10 +89,10 @@ class Heartbeat:
 
         The hidden original has come back late, and must not repair what that copy guards (P6). Raises StorageError.
         """
-        if message.recovered:
+        if message.recoveries:
             return False
         await self._look(_MOMENT)
-        return any(other.recovered and other.id == message.id for other in self._messages_elsewhere(self._clock()))
+        return any(other.recoveries and other.id == message.id for other in self._messages_elsewhere(self._clock()))
 
     async def watch(self) -> None:
         """Take up what dead processes held. Raises StorageError."""
@@ -173,9 +178,13 @@ class Heartbeat:
         journal = kept.journal
         if not await self._provider.write_journal(msgspec.structs.replace(journal, time=now), replacing=kept.etag):
             return  # it lives after all, or another process recovers it
-        again = [msgspec.structs.replace(each, resent=True, recovered=True, due=None) for each in journal.messages]
+        copies = [_copy(message) for message in journal.messages]
+        again = [copy for copy in copies if copy.recoveries <= _MOST_RECOVERIES]
         if again:
             await self._provider.send(again)
+        for copy in copies:
+            if copy.recoveries > _MOST_RECOVERIES:
+                await self._give_up(copy, copy.recoveries)
         await self._provider.delete_journal(journal.process_id)
         self._others.pop(journal.process_id, None)
         logger.warning(
@@ -184,3 +193,7 @@ class Heartbeat:
             journal.time,
             len(again),
         )
+
+
+def _copy(message: Message) -> Message:
+    return msgspec.structs.replace(message, resent=True, recoveries=message.recoveries + 1, due=None)

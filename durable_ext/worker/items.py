@@ -12,14 +12,16 @@ class Item:
     """A message and the promise to deal with it.
 
     `repeated`: it may have been here before, look it up (P7). `queue`: where it came from, empty for this process.
+    `attempt`: how often it has been taken from there, this time included.
     """
 
-    __slots__ = ("done", "message", "queue", "repeated")
+    __slots__ = ("attempt", "done", "message", "queue", "repeated")
 
-    def __init__(self, message: Message, *, repeated: bool = False, queue: str = "") -> None:
+    def __init__(self, message: Message, *, repeated: bool = False, queue: str = "", attempt: int = 1) -> None:
         self.message = message
         self.queue = queue
-        self.repeated = repeated or message.resent
+        self.attempt = attempt
+        self.repeated = repeated or message.resent or attempt > 1
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def share_fate(self, twin: Item) -> None:

@@ -36,6 +36,8 @@ logger = logging.getLogger("durable_ext.session")
 
 # Each lost turn means that somebody else made progress; so many in a row mean that something is wrong.
 _MOST_LOST_TURNS = 20
+# What failed so often goes by queue, each activity by itself: one that kills its process then fails alone (P11).
+_ATTEMPTS_HERE = 2
 
 
 class Session:
@@ -155,7 +157,8 @@ class Session:
                 continue
             self._repaired.add(item.message.id)
             is_trigger = item is self._trigger
-            queued = self._router.place(repair.owed, resent=True, here=is_trigger and not self._winding_down)
+            here = is_trigger and not self._winding_down and item.attempt <= _ATTEMPTS_HERE
+            queued = self._router.place(repair.owed, resent=True, here=here)
             self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)
 
     async def _continue_as_new(self) -> None:

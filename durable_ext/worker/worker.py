@@ -74,7 +74,7 @@ class Worker:
             payloads=payloads,
             activities=ActivityRunner(registry, converter, payloads, settings, Claims(provider.claim, next_id)),
             projector=Projector(provider, signals),
-            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat),
+            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up_recovered),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
             next_commit_id=next_id,
         )
@@ -148,20 +148,24 @@ class Worker:
         answer = FinishTask(task_id=message.body.task_id, failure=failure)
         await self._services.provider.send([self._answer(message, answer, repeated=True)])
 
+    async def _give_up_recovered(self, message: Message, attempts: int) -> None:
+        """A message in whose company too many processes died (P11)."""
+        await self._give_up(message, attempts, "")
+
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
-        item = Item(message, repeated=delivery.dequeue_count > 1, queue=delivery.queue)
+        item = Item(message, queue=delivery.queue, attempt=delivery.dequeue_count + message.recoveries)
         with self._services.heartbeat.holding([message]):
             if isinstance(message.body, RunActivity):
-                await self._run_activity(item, message.body, delivery.dequeue_count)
+                await self._run_activity(item, message.body)
             else:
                 await self._through_session(item)
 
-    async def _run_activity(self, item: Item, body: RunActivity, attempt: int) -> None:
+    async def _run_activity(self, item: Item, body: RunActivity) -> None:
         message = item.message
         if item.repeated and not await self._is_wanted_again(item, body):
             return
         services = self._services
-        outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, attempt))
+        outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))
         if outcome is not None:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
 

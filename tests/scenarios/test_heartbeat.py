@@ -6,6 +6,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.options import Placement
 from durable_ext.authoring.registry import Registry
@@ -146,12 +148,12 @@ def test_the_hidden_original_does_not_repair_what_its_copy_guards() -> None:
         await second.worker.tidy()
         await hub.clock.sleep(60)
         copies = await hide(hub)
-        assert [copy.messages[0].recovered for copy in copies] == [True]
+        assert [copy.messages[0].recoveries for copy in copies] == [1]
         second.begin(*copies)
         await hub.clock.sleep(HIDDEN.total_seconds())
         third = hub.process(app.registry)
         for _ in range(5):
-            await third.handle(*[each for each in await hide(hub) if not each.messages[0].recovered])
+            await third.handle(*[each for each in await hide(hub) if not each.messages[0].recoveries])
             await hub.clock.sleep(31)
         assert app.runs == {name: 2}
         await hub.clock.sleep(1800)
@@ -179,7 +181,7 @@ def test_the_hidden_work_item_does_not_run_beside_its_copy() -> None:
         await hub.clock.sleep(HIDDEN.total_seconds())
         third = hub.process(app.registry)
         for _ in range(5):
-            await third.handle(*[each for each in await hide(hub) if not each.messages[0].recovered])
+            await third.handle(*[each for each in await hide(hub) if not each.messages[0].recoveries])
             await hub.clock.sleep(31)
         assert app.runs == {name: 2}
         await hub.clock.sleep(1800)
@@ -220,7 +222,7 @@ def test_of_two_who_notice_one_sends() -> None:
         watchers = [hub.process(app.registry) for _ in range(2)]
         await asyncio.gather(*[watcher.worker.tidy() for watcher in watchers])
         await hub.clock.sleep(120)
-        starts = [each for each in await hide(hub) if each.messages[0].recovered]
+        starts = [each for each in await hide(hub) if each.messages[0].recoveries]
         assert len(starts) == 3
 
     run(test)
@@ -349,5 +351,33 @@ def test_a_start_whose_first_turn_was_the_last_thing_a_process_did() -> None:
         hub.process(app.registry).start()
         await hub.clock.sleep(_ABOUT_A_MINUTE + 5)
         assert await hub.output(name) == name
+
+    run(test)
+
+
+@pytest.mark.parametrize(("placement", "runs"), [("local", 8), ("queue", 6)])
+def test_an_activity_that_kills_its_process_becomes_a_failed_task(placement: Placement, runs: int) -> None:
+    """As one that eats all memory does. Where it ran beside its orchestration twice, it goes by queue, alone."""
+
+    async def test(hub: Hub) -> None:
+        app = App(hub, placement=placement)
+        first = hub.process(app.registry)
+        await start(first, 1)
+        if placement == "queue":
+            await first.handle(*await hide(hub))
+        janitor = hub.process(app.registry)
+        deaths = 0
+        while not (await hub.status("order-0")).is_terminal:
+            deaths += 1
+            assert deaths < 20
+            process = hub.process(app.registry)
+            process.begin(*await hide(hub))
+            await hub.clock.sleep(3)
+            await process.kill()
+            await hub.clock.sleep(60)
+            await janitor.worker.tidy()
+        assert await hub.status("order-0") is RuntimeStatus.FAILED
+        assert app.runs == {"order-0": runs}
+        assert await hub.store.list_quarantined() == []
 
     run(test)
