@@ -29,10 +29,7 @@ class Plan:
 
 
 def measure(plan: Plan) -> Iterator[Row]:
-    """The rows as they come. Each repetition has an emulator of its own, for all variants that need one.
-
-    Each minute it sweeps up deleted messages, in time quadratic in their number, and answers nobody meanwhile.
-    """
+    """The rows as they come. Each repetition has an emulator of its own, for all variants that need one."""
     for rep in range(plan.reps):
         with ExitStack() as stack:
             connection = ""

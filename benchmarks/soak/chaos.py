@@ -1,4 +1,4 @@
-"""What is done to the soak: hosts are killed, storage goes down and comes back, and all are watched meanwhile."""
+"""What is done to the soak: hosts are killed or stand still, storage goes and comes back, all are watched meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.soak.hosts import Host, Sample, sample
-from benchmarks.soak.plan import Plan
+from benchmarks.soak.plan import Settings, make_plan
 from durable_ext.host.azurite import Azurite
 
 logger = logging.getLogger("soak")
@@ -22,6 +22,7 @@ class Record:
     """What happened. `outages`: when storage went, how long it was away. `ended`: hosts that ended by themselves."""
 
     kills: int = 0
+    stalls: int = 0
     outages: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     samples: list[Sample] = field(default_factory=list[Sample])
     ended: list[str] = field(default_factory=list[str])
@@ -30,12 +31,12 @@ class Record:
 class Chaos:
     """Carries out a plan. Times count from the moment `run` is called."""
 
-    def __init__(self, plan: Plan, hosts: Sequence[Host], server: Azurite, down: float) -> None:
+    def __init__(self, settings: Settings, hosts: Sequence[Host], server: Azurite) -> None:
         self.record = Record()
-        self._plan = plan
+        self._plan = make_plan(settings)
+        self._settings = settings
         self._hosts = hosts
         self._server = server
-        self._down = down
         self._began = 0.0
 
     async def run(self) -> None:
@@ -43,6 +44,7 @@ class Chaos:
         self._began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_all())
+            group.create_task(self._stall_all())
             group.create_task(self._break_storage())
 
     async def watch(self) -> None:
@@ -72,6 +74,14 @@ class Chaos:
             await self._hosts[number].kill()
             self.record.kills += 1
 
+    async def _stall_all(self) -> None:
+        # So long that others take over what it holds, and it does not know.
+        seconds = 1.5 * self._settings.lease
+        for at, number in self._plan.stalls:
+            await self._until(at)
+            await self._hosts[number].stall(seconds)
+            self.record.stalls += 1
+
     async def _break_storage(self) -> None:
         loop = asyncio.get_running_loop()
         for at in self._plan.outages:
@@ -79,7 +89,7 @@ class Chaos:
             began = loop.time()
             # In order: it saves what it has acknowledged. Killed, it would lose up to five seconds of that.
             await asyncio.to_thread(self._server.stop)
-            await asyncio.sleep(self._down)
+            await asyncio.sleep(self._settings.down)
             await asyncio.to_thread(self._server.start)
             self.record.outages.append((began - self._began, loop.time() - began))
             logger.info("storage was away for %.1f seconds", loop.time() - began)

@@ -43,6 +43,7 @@ def figures(evidence: Evidence, findings: Sequence[Finding], hosts: Sequence[Hos
         "activities": len(begun),
         "runs_repeated": begun.total() - len(begun),
         "kills": record.kills,
+        "stalls": record.stalls,
         "outages": [round(seconds, 1) for _, seconds in record.outages],
         "recoveries": len(recovery),
         "recovery_p50": quantile(recovery, 0.5),
@@ -122,6 +123,7 @@ def settings_of(settings: Settings) -> Figures:
         "rate": settings.rate,
         "hosts": settings.hosts,
         "kill_every": settings.kill_every,
+        "stall_every": settings.stall_every,
         "lease": settings.lease,
         "max_attempts": settings.max_attempts,
     }

@@ -97,6 +97,17 @@ class Host:
         await asyncio.to_thread(process.wait)
         self.start()
 
+    async def stall(self, seconds: float) -> None:
+        """Let it stand still, and then go on as if nothing had been."""
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
     async def stop(self, seconds: float = 30) -> None:
         """Let it drain; killed when it does not end in time."""
         process, self._process = self._process, None

@@ -41,14 +41,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how hard. `rate`: starts a second. `kill_every`: seconds between kills, on average. `tidy`: schedule
-    of an extra janitor. `patience`: seconds to wait for rest at the end."""
+    """How long and how hard. `rate`: starts a second. `kill_every`, `stall_every`: seconds between two, on average.
+    `down`: seconds that storage is away. `tidy`: schedule of an extra janitor. `patience`: seconds to wait for rest."""
 
     minutes: float = 10.0
     seed: int = 1
     rate: float = 8.0
     hosts: int = 3
     kill_every: float = 6.0
+    stall_every: float = 30.0
     azurite_restarts: int = 2
     down: float = 4.0
     lease: float = 5.0
@@ -63,9 +64,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """`kills`: when, and which host; `outages`: when storage goes down."""
+    """`kills` and `stalls`: when, and which host; `outages`: when storage goes down."""
 
     kills: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    stalls: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     outages: list[float] = field(default_factory=list[float])
 
 
@@ -76,14 +78,20 @@ SPARED = 0
 def make_plan(settings: Settings) -> Plan:
     """When what is broken."""
     chance = random.Random(f"{settings.seed} kills")  # noqa: S311 - no secret
-    kills: list[tuple[float, int]] = []
-    at = settings.kill_every * chance.uniform(0.5, 1.0)
-    while at < settings.seconds:
-        first = SPARED if at < settings.seconds / 3 else SPARED + 1
-        kills.append((at, chance.randrange(first, settings.hosts)))
-        at += settings.kill_every * chance.uniform(0.5, 1.5)
+    kills = [
+        (at, chance.randrange(SPARED if at < settings.seconds / 3 else SPARED + 1, settings.hosts))
+        for at in _times(chance, settings.kill_every, settings.seconds)
+    ]
+    stalls = [(at, chance.randrange(settings.hosts)) for at in _times(chance, settings.stall_every, settings.seconds)]
     count = settings.azurite_restarts
-    return Plan(kills, [settings.seconds * (number + 1) / (count + 1) for number in range(count)])
+    return Plan(kills, stalls, [settings.seconds * (number + 1) / (count + 1) for number in range(count)])
+
+
+def _times(chance: random.Random, every: float, end: float) -> Iterator[float]:
+    at = every * chance.uniform(0.5, 1.0)
+    while at < end:
+        yield at
+        at += every * chance.uniform(0.5, 1.5)
 
 
 def orders(seed: int) -> Iterator[Order]:

@@ -40,7 +40,7 @@ def _lines(figures: Figures) -> Iterator[tuple[str, str]]:
         f"{figures['refused']}, {figures['unanswered']}" + f" ({reasons})" * bool(reasons),
     )
     yield "activities, runs repeated", f"{figures['activities']}, {figures['runs_repeated']}"
-    yield "kill -9", str(figures["kills"])
+    yield "kill -9, stalls", f"{figures['kills']}, {figures['stalls']}"
     yield "Azurite restarts, seconds away", ", ".join(f"{seconds:g}" for seconds in figures["outages"]) or "none"
     yield "recovery after a kill", _recovery(figures)
     for name, held in figures["resources"].items():

@@ -18,7 +18,7 @@ from benchmarks.soak.evidence import Evidence, Store
 from benchmarks.soak.figures import Figures, figures, settings_of
 from benchmarks.soak.hosts import Host, environment
 from benchmarks.soak.load import Load
-from benchmarks.soak.plan import Settings, make_plan, orders
+from benchmarks.soak.plan import Settings, orders
 from durable_ext.host.azurite import Azurite
 from durable_ext.worker.client import Client
 
@@ -71,7 +71,7 @@ async def _run(settings: Settings, effects: Path, hosts: Sequence[Host], parts: 
     store = parts.store
     chance = random.Random(f"{settings.seed} choices")  # noqa: S311 - no secret
     load = Load(hosts, Client(store.provider, store.provider), chance)
-    chaos = Chaos(make_plan(settings), hosts, parts.server, settings.down)
+    chaos = Chaos(settings, hosts, parts.server)
     watching = asyncio.create_task(chaos.watch())
     telling = asyncio.create_task(_tell(load, chaos.record))
     try:
