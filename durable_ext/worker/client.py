@@ -222,9 +222,12 @@ class Client:
     ) -> None:
         """Raise an external event. Two events with one `message_id` (an idempotency key) are one event (P7).
 
-        Raises InstanceNotFoundError, and InstanceStateError when the instance has ended.
+        Raises InstanceNotFoundError, InstanceStateError when the instance has ended, and InvalidInputError for an empty
+        name or id and for one longer than 256 characters.
         """
         check_name("event name", name)
+        if message_id is not None:
+            check_name("message id", message_id)
         await self._running(instance_id)
         payload = await self._payloads.put(instance_id, encode(self.converter, data))
         await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id)

@@ -157,8 +157,7 @@ class Session:
                 continue
             self._repaired.add(item.message.id)
             is_trigger = item is self._trigger
-            here = is_trigger and not self._winding_down and item.attempt <= _ATTEMPTS_HERE
-            queued = self._router.place(repair.owed, resent=True, here=here)
+            queued = self._router.place(repair.owed, resent=True, here=is_trigger and self._may_place_here())
             self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)
 
     async def _continue_as_new(self) -> None:
@@ -198,7 +197,7 @@ class Session:
         # The parent hears last: once it has recorded the outcome, nothing would make this instance repair (S4).
         self._reports += [entry for entry in owed if isinstance(entry.message.body, FinishChild)]
         rest = [entry for entry in owed if not isinstance(entry.message.body, FinishChild)]
-        here = not self._winding_down and self._within_budget()
+        here = self._may_place_here() and self._within_budget()
         withdrawn = self._held.stop(state.ledger.withdrawn_by(turn))
         self._queue(self._router.place(rest, resent=False, here=here), joined, withdrawn=withdrawn)
         if state.ledger.ended is not None:
@@ -243,6 +242,10 @@ class Session:
             state.row_lags = False
             self._projected_at = self._services.clock()
             state.etag = await self._services.projector.write(state.row, state.etag)
+
+    def _may_place_here(self) -> bool:
+        """Whether work may run here, under the trigger."""
+        return not self._winding_down and (self._trigger is None or self._trigger.attempt <= _ATTEMPTS_HERE)
 
     def _within_budget(self) -> bool:
         return self._services.clock() - self._opened_at < self._services.settings.session_budget

@@ -10,7 +10,7 @@ import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import ConfigurationError, DuplicateNameError, PayloadError
+from durable_ext.errors import ConfigurationError, DuplicateNameError, InvalidInputError, PayloadError
 from durable_ext.records.instance import RuntimeStatus
 
 from .hub import Hub, run
@@ -115,3 +115,17 @@ def test_two_functions_of_one_name() -> None:
     names = _registry()
     with pytest.raises(DuplicateNameError, match="give one of them another name"):
         names.add_activity(calls_nobody, name="unserialisable")
+
+
+@pytest.mark.parametrize("message_id", ["", " ", "x" * 257, "a\nb"])
+def test_an_idempotency_key_that_is_no_key(message_id: str) -> None:
+    """One that no row could hold would block its instance for ever."""
+
+    async def test(hub: Hub) -> None:
+        client = hub.process(_registry()).client
+        await client.start("calls_nobody", instance_id="it")
+        with pytest.raises(InvalidInputError, match="message id"):
+            await client.raise_event("it", "go", message_id=message_id)
+        assert len(await hub.take()) == 1
+
+    run(test)
