@@ -83,6 +83,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             activity_slots=slots,
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
+            most_attempts=_max_attempts(environ, folder),
         ),
     )
 
@@ -167,4 +168,4 @@ def _route_prefix(environ: Mapping[str, str], app_folder: Path) -> str:
 def _max_attempts(environ: Mapping[str, str], app_folder: Path) -> int:
     # What is wrong here is the host's to refuse; we only tell people the number.
     chosen = _host_option(environ, app_folder, "queues__maxDequeueCount") or ""
-    return int(chosen) if chosen.isascii() and chosen.isdigit() else 5
+    return max(1, int(chosen)) if chosen.isascii() and chosen.isdigit() else 5

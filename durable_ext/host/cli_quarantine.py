@@ -40,16 +40,18 @@ async def _list(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _show(options: argparse.Namespace, client: Client) -> int:
-    messages = await client.catalog.list_quarantined(limit=_MOST)
-    message = next((one for one in messages if one.id == options.id), None)
+    message = await client.catalog.read_quarantined(options.id)
     if message is None:
         raise _unknown(options.id)
     fields = quarantined_json(message)
     if options.json:
         print_json(fields)
-    else:
-        for title, value in fields.items():
-            print(f"{title:16} {value}")
+        return ExitCode.OK
+    stack = fields.pop("stack")
+    for title, value in fields.items():
+        print(f"{title:16} {value}")
+    if stack:
+        print(f"\n{stack.rstrip()}")
     return ExitCode.OK
 
 

@@ -83,7 +83,7 @@ class Host:
         return False
 
     async def _work(self, store: Store, stop: asyncio.Event, server: uvicorn.Server) -> None:
-        settings = self._engine.settings.worker
+        settings = msgspec.structs.replace(self._engine.settings.worker, most_attempts=self._settings.pump.max_attempts)
         worker = Worker(store, store, self._engine.registry, settings=settings)
         self._engine.attach(worker)
         pump_settings = msgspec.structs.replace(self._settings.pump, work_room=2 * settings.activity_slots)

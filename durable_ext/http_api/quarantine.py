@@ -15,6 +15,15 @@ async def list_messages(call: Call) -> Response:
     return json_response(await (await call.client()).catalog.list_quarantined(limit=limit))
 
 
+async def show_message(call: Call) -> Response:
+    """One quarantined message, with its stack."""
+    message_id = call.params["id"]
+    message = await (await call.client()).catalog.read_quarantined(message_id)
+    if message is None:
+        raise _unknown(message_id)
+    return json_response(message)
+
+
 async def replay_message(call: Call) -> Response:
     """Send a quarantined message again."""
     await _release(call, replay=True)
@@ -30,4 +39,8 @@ async def drop_message(call: Call) -> Response:
 async def _release(call: Call, *, replay: bool) -> None:
     message_id = call.params["id"]
     if not await (await call.client()).catalog.release_quarantined(message_id, replay=replay):
-        raise Refusal(404, "unknown_message", f"no message with the id {message_id!r} is in quarantine")
+        raise _unknown(message_id)
+
+
+def _unknown(message_id: str) -> Refusal:
+    return Refusal(404, "unknown_message", f"no message with the id {message_id!r} is in quarantine")

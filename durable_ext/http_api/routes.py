@@ -188,6 +188,13 @@ ROUTES: tuple[Endpoint, ...] = (
         (_TOP,),
     ),
     Endpoint(
+        "GET",
+        "quarantine/{id}",
+        quarantine.show_message,
+        "Show a message that could not be processed.",
+        {200: Answer("The message.", "Quarantined"), 404: _NO_MESSAGE},
+    ),
+    Endpoint(
         "POST",
         "quarantine/{id}/replay",
         quarantine.replay_message,

@@ -275,5 +275,9 @@ class Catalog(ABC):
         """Quarantined messages, oldest first (P11)."""
 
     @abstractmethod
+    async def read_quarantined(self, message_id: str) -> Quarantined | None:
+        """One quarantined message, or None (P11)."""
+
+    @abstractmethod
     async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
         """Delete a quarantined message, after sending it again when `replay`; False when there is none (P11)."""

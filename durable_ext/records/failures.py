@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Any
 
@@ -11,6 +12,10 @@ from durable_ext.errors import TaskFailedError
 
 _MAX_TEXT = 8 * 1024
 _MAX_CAUSES = 10
+# What gives access to storage or to a service, as connection strings, addresses and headers spell it.
+_SECRET = re.compile(
+    r"(?i)\b(account_?key|shared_?access_?key|sig|password|pwd|client_?secret|bearer)(\s*[=: ]\s*)[^\s;&,'\"]+"
+)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -47,6 +52,20 @@ def qualified_name(kind: type) -> str:
 def failure_from(error: BaseException) -> Failure:
     """The exception and its causes as data. A TaskFailedError keeps the failure it carries as its cause."""
     return _convert(error, _MAX_CAUSES)
+
+
+def reason_of(error: BaseException) -> str:
+    """One line for an operator: the qualified type and the message, bounded and without secrets."""
+    return _plain(f"{qualified_name(type(error))}: {_message_of(error)}")
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback of an error and of its causes for an operator, bounded and without secrets (P11)."""
+    return _plain("".join(traceback.format_exception(error)))
+
+
+def _plain(text: str) -> str:
+    return _bounded(_SECRET.sub(r"\1\2...", text))
 
 
 def _convert(error: BaseException, depth: int) -> Failure:

@@ -102,6 +102,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     `execution_id` None means whichever execution is current. `due` keeps the message hidden until then. `resent`
     marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
     `recoveries` counts the processes that died with the message in their hands; each was followed by a copy (F2).
+    `failures` counts the attempts that failed before it was put by itself again, in a queue message whose own count
+    begins anew (P11).
     """
 
     id: str
@@ -113,6 +115,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     resent: bool = False
     deferrals: int = 0
     recoveries: int = 0
+    failures: int = 0
 
     @property
     def is_work_item(self) -> bool:
@@ -121,10 +124,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
 
 
 class Defect(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a queue message could not be decoded, and what it held (P11)."""
+    """Why a queue message could not be decoded, with the traceback, and what it held (P11)."""
 
     reason: str
     body: str
+    stack: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +147,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message that cannot be processed, kept for an operator (P11). `body` is the queue body as it was."""
+    """A message that cannot be processed, kept for an operator (P11). `body` is the queue body as it was.
+
+    `reason` names the last error; `stack` is its traceback, bounded, empty when nobody was there to see it.
+    `dequeue_count` says how often the message was tried.
+    """
 
     id: str
     queue: str
@@ -152,3 +160,4 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     instance_id: str
     dequeue_count: int
     time: datetime
+    stack: str = ""

@@ -74,7 +74,7 @@ class AzureHub(MemoryHub):
         client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
         store = _Waiting(self._double, client, self.clock)
         provider = FaultyProvider(store)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
-        worker = Worker(provider, store, registry, settings=settings.worker, clock=self.clock)
+        worker = Worker(provider, store, registry, settings=settings.for_worker, clock=self.clock)
         return Process(store, worker, provider, settings, client)
 
 

@@ -49,6 +49,11 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     tidy_every: timedelta = timedelta(minutes=1)
     most_attempts: int = 50
 
+    @property
+    def for_worker(self) -> WorkerSettings:
+        """The worker's settings, with the bound of the process."""
+        return msgspec.structs.replace(self.worker, most_attempts=self.most_attempts)
+
 
 class Process:
     """One worker process: takes deliveries and deals with them, until it is stopped or killed.
@@ -194,5 +199,5 @@ def make_process(store: Store, registry: Registry, clock: Clock, settings: Proce
     """A process over a store; its faults are those of the provider's verbs. It polls only when it is started."""
     settings = settings or ProcessSettings()
     provider = FaultyProvider(store, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
-    worker = Worker(provider, store, registry, settings=settings.worker, clock=clock)
+    worker = Worker(provider, store, registry, settings=settings.for_worker, clock=clock)
     return Process(store, worker, provider, settings)

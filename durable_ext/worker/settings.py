@@ -19,6 +19,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     longer gets a delivery of its own, leased for `own_lease` at a time (S7). `status_interval`: how far the Instances
     row may lag behind a session under way (P8). `heartbeat`: how often a process that holds messages says so; three
     beats left out, and others take up what it held (F2). `sessions`: False keeps nothing in memory: every turn replays.
+    `most_attempts`: a delivery that fails as often is given up, with its reason (P11); the host's own bound, at most.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -32,11 +33,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     status_interval: timedelta = timedelta(milliseconds=500)
     heartbeat: timedelta = timedelta(seconds=15)
     sessions: bool = True
+    most_attempts: int = 5
 
     def __post_init__(self) -> None:
         if self.activity_slots < 1:
             raise ConfigurationError("activity_slots is at least 1")
         if self.cached_instances < 0:
             raise ConfigurationError("cached_instances is at least 0")
+        if self.most_attempts < 1:
+            raise ConfigurationError("most_attempts is at least 1")
         if self.heartbeat < timedelta(seconds=1):
             raise ConfigurationError("heartbeat is at least a second")

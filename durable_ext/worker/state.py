@@ -9,7 +9,7 @@ import msgspec
 
 from durable_ext.authoring.payload import Converter
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import InstanceExistsError, RowChangedError
+from durable_ext.errors import InstanceExistsError, RowChangedError, StorageError
 from durable_ext.providers.contract import Provider, VersionedRow
 from durable_ext.records.events import ContinuedAsNew, Input
 from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
@@ -110,15 +110,16 @@ class Loader:
         return SessionState(start.execution, _row_of(start, start.execution), start.row_etag)
 
     async def load(self, instance_id: str) -> SessionState | Absent:
-        """The state as storage has it, or what is there instead."""
+        """The state as storage has it, or what is there instead. Raises StorageError, also for a damaged history."""
         loaded = await self._provider.load(instance_id)
         if not loaded.turns:
             return Absent(loaded.stored, loaded.buried)
         row = None if loaded.stored is None else loaded.stored.row
+        _check_whole(instance_id, loaded.turns)
         lag = [turn for turn in loaded.turns if row is None or _position(turn) > row.position]
         projected = project(row, lag) or row
         if projected is None:
-            raise LookupError(f"the history of instance {instance_id!r} does not begin with its start")
+            raise StorageError(f"the history of instance {instance_id!r} does not begin with its start")
         state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
         state.row_lags = bool(lag)
         for turn in loaded.turns:
@@ -176,6 +177,15 @@ def _row_of(start: StartExecution, execution: Execution) -> InstanceRow:
         parent=start.parent,
         tags=start.tags,
     )
+
+
+def _check_whole(instance_id: str, turns: Sequence[Turn]) -> None:
+    """A log with a gap would be replayed as something that never was (P3)."""
+    for number, turn in enumerate(turns):
+        if turn.number != number:
+            raise StorageError(
+                f"turn {number} of instance {instance_id!r} is missing; put it back, then replay what is in quarantine"
+            )
 
 
 def _position(turn: Turn) -> tuple[int, int]:

@@ -12,13 +12,13 @@ import msgspec
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.providers.contract import Catalog, Clock, Provider
-from durable_ext.records.failures import Failure
 from durable_ext.records.ids import result_message_id
-from durable_ext.records.messages import Delivery, FinishTask, Message, Quarantined, RunActivity
+from durable_ext.records.messages import Delivery, FinishTask, Message, RunActivity
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
+from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
@@ -35,9 +35,6 @@ from durable_ext.worker.withdrawals import Withdrawals
 
 logger = logging.getLogger("durable_ext.worker")
 
-# A work item has nothing to wait for: when it was put off so often, it failed so often.
-_MOST_FAILURES = 4
-
 
 class Worker:
     """Runs the orchestrators and activities of a registry over a provider. Use it on one event loop only."""
@@ -53,8 +50,7 @@ class Worker:
     ) -> None:
         settings = settings or WorkerSettings()
         converter = registry.converter
-        signals = Signals()
-        payloads = PayloadStore(provider)
+        signals, payloads = Signals(), PayloadStore(provider)
         process_id, numbers = uuid.uuid4().hex, itertools.count()
 
         def next_id() -> str:
@@ -79,6 +75,7 @@ class Worker:
             next_commit_id=next_id,
         )
         self._deferral = Deferral(self._services)
+        self._giving_up = GivingUp(self._services, self._deferral)
         self._sessions = Sessions(self._services)
         self._janitor = Janitor(self._services)
         self._apart = OwnDeliveries(self._services)
@@ -91,25 +88,25 @@ class Worker:
     async def process(self, delivery: Delivery) -> None:
         """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).
 
-        Several messages of one delivery are dealt with each on its own (S7). An undecodable one is quarantined (P11).
+        Several messages of one delivery are dealt with each on its own (S7). An undecodable one is quarantined, and one
+        whose last attempt fails is given up here, where the error is known (P11).
         """
         if delivery.defect is not None:
-            await self._keep_defect(delivery)
+            await self._giving_up.keep_defect(delivery)
             return
         if len(delivery.messages) == 1:
-            await self._process_one(delivery.messages[0], delivery)
+            await self._process_alone(delivery.messages[0], delivery)
             return
         await asyncio.gather(*[self._process_of_many(message, delivery) for message in delivery.messages])
 
     async def process_poison(self, delivery: Delivery) -> None:
-        """Deal with a delivery that failed too often (P11).
+        """Deal with a delivery that came too often, and nobody knows why (P11).
 
         A work item becomes a failed task of its orchestration, anything else is quarantined. Raises StorageError.
         """
-        if delivery.defect is not None:
-            await self._keep_defect(delivery)
+        await self._giving_up.keep_defect(delivery)
         for message in delivery.messages:
-            await self._give_up(message, delivery.dequeue_count, delivery.queue)
+            await self._giving_up.give_up(message, attempts_of(message, delivery), delivery.queue)
 
     async def tidy(self) -> None:
         """One round of the janitor (P3, P8, P9, P10). Raises StorageError."""
@@ -123,6 +120,13 @@ class Worker:
         await self._services.withdrawals.close()
         await self._services.heartbeat.close()
 
+    async def _process_alone(self, message: Message, delivery: Delivery) -> None:
+        try:
+            await self._process_one(message, delivery)
+        except Exception as error:
+            if not await self._giving_up.failed(message, delivery, error):
+                raise
+
     async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
         """One message of several: if it is slow or fails it goes on by itself, and its neighbours are done (S7)."""
         work = asyncio.create_task(self._process_one(message, delivery))
@@ -130,27 +134,11 @@ class Worker:
             if not await self._apart.goes_apart(work, message):
                 await work
         except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
-            logger.warning(
-                "message %s of delivery %s is put off: %s: %s", message.id, delivery.id, type(error).__name__, error
-            )
-            if message.is_work_item and message.deferrals >= _MOST_FAILURES:
-                await self._give_up(message, message.deferrals + 1, delivery.queue)
-            else:
-                await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
-
-    async def _give_up(self, message: Message, attempts: int, queue: str) -> None:
-        """A message that failed too often (P11)."""
-        if not isinstance(message.body, RunActivity):
-            await self._deferral.quarantine(message, f"could not be processed in {attempts} attempts", attempts, queue)
-            return
-        text = f"activity {message.body.name!r} could not be run in {attempts} attempts"
-        failure = Failure(type="Poison", message=text, retryable=False)
-        answer = FinishTask(task_id=message.body.task_id, failure=failure)
-        await self._services.provider.send([self._answer(message, answer, repeated=True)])
+            await self._giving_up.failed_among_others(message, delivery, error)
 
     async def _give_up_recovered(self, message: Message, attempts: int) -> None:
         """A message in whose company too many processes died (P11)."""
-        await self._give_up(message, attempts, "")
+        await self._giving_up.give_up(message, attempts, "")
 
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
         item = Item(message, queue=delivery.queue, attempt=delivery.dequeue_count + message.recoveries)
@@ -206,20 +194,4 @@ class Worker:
             body=body,
             sent_at=self._services.clock(),
             resent=repeated,
-        )
-
-    async def _keep_defect(self, delivery: Delivery) -> None:
-        defect = delivery.defect
-        if defect is None:
-            return
-        await self._services.provider.quarantine(
-            Quarantined(
-                id=delivery.id,
-                queue=delivery.queue,
-                body=defect.body,
-                reason=defect.reason,
-                instance_id="",
-                dequeue_count=delivery.dequeue_count,
-                time=self._services.clock(),
-            )
         )

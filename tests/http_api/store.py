@@ -81,6 +81,9 @@ class MemoryStore:
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
         return list(self.quarantined.values())[:limit]
 
+    async def read_quarantined(self, message_id: str) -> Quarantined | None:
+        return self.quarantined.get(message_id)
+
     async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
         return self.quarantined.pop(message_id, None) is not None
 
@@ -150,4 +153,5 @@ class Hub:
             instance_id="i",
             dequeue_count=6,
             time=NOW,
+            stack="Traceback: here",
         )

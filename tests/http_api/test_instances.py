@@ -221,8 +221,10 @@ def test_quarantine() -> None:
             "instanceId": "i",
             "dequeueCount": 6,
             "time": "2025-03-01T12:00:00.123456Z",
+            "stack": "Traceback: here",
         }
     ]
+    assert ask(hub, "GET quarantine/m2").json()["stack"] == "Traceback: here"
     released: list[tuple[str, bool]] = []
 
     async def release(message_id: str, *, replay: bool) -> bool:

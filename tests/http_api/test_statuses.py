@@ -72,6 +72,8 @@ CASES: list[tuple[str, int, str, bytes, str]] = [
     ("DELETE /entities/{name}/{key}", 501, "DELETE entities/counter/a", b"", "not_implemented"),
     ("GET /quarantine", 200, "GET quarantine", b"", ""),
     ("GET /quarantine", 400, "GET quarantine?top=many", b"", "invalid_value"),
+    ("GET /quarantine/{id}", 200, "GET quarantine/m1", b"", ""),
+    ("GET /quarantine/{id}", 404, "GET quarantine/m2", b"", "unknown_message"),
     ("POST /quarantine/{id}/replay", 202, "POST quarantine/m1/replay", b"", ""),
     ("POST /quarantine/{id}/replay", 404, "POST quarantine/m2/replay", b"", "unknown_message"),
     ("DELETE /quarantine/{id}", 204, "DELETE quarantine/m1", b"", ""),

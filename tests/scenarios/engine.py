@@ -16,7 +16,9 @@ __all__ = ["LEASE", "Process", "Store", "make_process", "no_faults", "pause"]
 
 async def pause(seconds: float) -> None:
     """Let virtual time pass."""
-    await asyncio.sleep(seconds)
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
 
 
 def make_process(
@@ -28,7 +30,12 @@ def make_process(
     settings: WorkerSettings | None = None,
     sessions: bool = True,
     doubled: bool = False,
+    most_attempts: int = 50,
 ) -> Process:
-    """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: all messages come twice."""
+    """A process over a store. `sessions` False: every turn replays from scratch; `doubled`: all messages come twice.
+
+    `most_attempts`: a message that failed so often is given up.
+    """
     worker = settings or WorkerSettings(sessions=sessions, activity_slots=8)
-    return processes.make_process(store, registry, clock, ProcessSettings(worker=worker, plan=plan, doubled=doubled))
+    chosen = ProcessSettings(worker=worker, plan=plan, doubled=doubled, most_attempts=most_attempts)
+    return processes.make_process(store, registry, clock, chosen)

@@ -38,9 +38,18 @@ class Hub:
         plan: Plan = no_faults,
         settings: WorkerSettings | None = None,
         doubled: bool = False,
+        most_attempts: int = 50,
     ) -> Process:
         """One more process; it polls only when it is started."""
-        made = make_process(self.store, registry, self.clock, plan=plan, settings=settings, doubled=doubled)
+        made = make_process(
+            self.store,
+            registry,
+            self.clock,
+            plan=plan,
+            settings=settings,
+            doubled=doubled,
+            most_attempts=most_attempts,
+        )
         self._processes.append(made)
         return made
 

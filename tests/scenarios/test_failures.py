@@ -163,7 +163,7 @@ def test_work_item_that_fails_among_others_is_a_failed_task() -> None:
         async def one(_value: Any) -> int:
             return 1
 
-        process = hub.process(app(("one", one)))
+        process = hub.process(app(("one", one)), most_attempts=5)
         for instance_id in ("x", "y"):
             await process.client.start("ask_queue", "one", instance_id=instance_id)
         await hub.settle_control(process)
@@ -187,7 +187,10 @@ def test_work_item_that_fails_among_others_is_a_failed_task() -> None:
                 else:
                     await process.handle(delivery)
         assert tries == 5
-        assert (await hub.output(bad.instance_id)).startswith("Poison")
+        output = await hub.output(bad.instance_id)
+        assert output.startswith("Poison")
+        assert "5 attempts" in output
+        assert "'nowhere'" in output
         assert await hub.output(good.instance_id) == 1
 
     run(test)

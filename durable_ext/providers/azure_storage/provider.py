@@ -187,6 +187,9 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
         return await self._quarantine.list(limit)
 
+    async def read_quarantined(self, message_id: str) -> Quarantined | None:
+        return await self._quarantine.find(message_id)
+
     async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
         return await self._quarantine.release(message_id, replay=replay)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.client import Continuation, Entity, Query, StorageClient
 from durable_ext.providers.azure_storage.names import POISON_SUFFIX, QUARANTINE_FOLDER, content_name, digest
 from durable_ext.providers.azure_storage.queues import Queues
 from durable_ext.providers.azure_storage.rows import time_of, too_long
-from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
+from durable_ext.records.codec import decode_messages
+from durable_ext.records.limits import MAX_COLUMN_CHARACTERS, MAX_QUEUE_MESSAGE_BYTES
 from durable_ext.records.messages import Quarantined
 
 _ROW_KEY = ""
@@ -36,6 +38,7 @@ class Quarantine:
             "DequeueCount": message.dequeue_count,
             "Time": message.time,
             "Body": message.body,
+            "Stack": message.stack[: MAX_COLUMN_CHARACTERS // 2],
         }
         if too_long(message.body):
             data = message.body.encode()
@@ -57,6 +60,11 @@ class Quarantine:
         entities.sort(key=lambda entity: (time_of(entity["Time"]), str(entity["MessageId"])))
         return [await self._message_of(entity) for entity in entities[:limit]]
 
+    async def find(self, message_id: str) -> Quarantined | None:
+        """One message, or None."""
+        found = await self._client.read_entity(self._table, digest(message_id), _ROW_KEY)
+        return None if found is None else await self._message_of(found.entity)
+
     async def release(self, message_id: str, *, replay: bool) -> bool:
         """Put the body back on its queue when `replay`, then forget the message; False when there is none.
 
@@ -67,11 +75,21 @@ class Quarantine:
             return False
         if replay:
             message = await self._message_of(found.entity)
-            await self._queues.put_again(message.queue.removesuffix(POISON_SUFFIX), message.body)
+            await self._put_back(message)
         await self._client.delete_entity(self._table, digest(message_id), _ROW_KEY)
         if name := found.entity.get("BodyBlob"):
             await self._blobs.delete(str(name))
         return True
+
+    async def _put_back(self, message: Quarantined) -> None:
+        if message.queue and len(message.body.encode()) <= MAX_QUEUE_MESSAGE_BYTES:
+            await self._queues.put_again(message.queue.removesuffix(POISON_SUFFIX), message.body)
+            return
+        # Too long for a queue, or given up by a process that had not received it: as when it was sent.
+        content = decode_messages(message.body)
+        if isinstance(content, str):
+            raise StorageError(f"the kept message {message.id} names a blob, and no queue to go to")
+        await self._queues.send(content)
 
     async def _message_of(self, entity: Entity) -> Quarantined:
         name = entity.get("BodyBlob")
@@ -83,4 +101,6 @@ class Quarantine:
             instance_id=str(entity["InstanceId"]),
             dequeue_count=int(str(entity["DequeueCount"])),
             time=time_of(entity["Time"]),
+            # A row that an earlier build wrote has none.
+            stack=str(entity.get("Stack", "")),
         )

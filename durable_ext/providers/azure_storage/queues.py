@@ -19,6 +19,7 @@ from durable_ext.providers.azure_storage.names import HubNames
 from durable_ext.providers.azure_storage.wakes import Wakes
 from durable_ext.providers.contract import Clock
 from durable_ext.records.codec import DecodeError, decode_messages, encode_message_reference, encode_messages
+from durable_ext.records.failures import reason_of, stack_of
 from durable_ext.records.limits import MAX_QUEUE_DELAY, MAX_QUEUE_MESSAGE_BYTES
 from durable_ext.records.messages import Defect, Delivery, Message
 
@@ -149,11 +150,13 @@ class Queues:
                 raise DecodeError("the blob of the message names another blob")
             messages = content
         except DecodeError as error:
-            defect = Defect(reason=f"the message cannot be decoded: {error}", body=_readable(body))
+            defect = Defect(
+                reason=f"the message cannot be decoded: {error}", body=_readable(body), stack=stack_of(error)
+            )
         except StorageUnavailableError:
             raise
         except StorageError as error:
-            defect = Defect(reason=str(error), body=_readable(body))
+            defect = Defect(reason=reason_of(error), body=_readable(body), stack=stack_of(error))
         return Delivery(
             queue=queue,
             id=message_id,

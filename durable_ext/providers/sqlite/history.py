@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from durable_ext.errors import TurnLostError
+from durable_ext.errors import StorageError, TurnLostError
 from durable_ext.providers.contract import Loaded
 from durable_ext.providers.sqlite import instances
 from durable_ext.providers.sqlite.times import time_of, time_text
-from durable_ext.records.codec import decode_events, encode_events
+from durable_ext.records.codec import DecodeError, decode_events, encode_events
 from durable_ext.records.instance import Execution
 from durable_ext.records.turns import Turn
 
@@ -122,11 +122,15 @@ def consumed(db: Connection, instance_id: str) -> frozenset[str]:
 
 def _turn_of(instance_id: str, row: tuple[Any, ...]) -> Turn:
     generation, execution_id, number, time, trigger_id, commit_id, message_ids, events = row
+    try:
+        events, message_ids = decode_events(events), _ids_decoder.decode(message_ids)
+    except (DecodeError, UnicodeError) as error:
+        raise StorageError(f"turn {number} of instance {instance_id!r} cannot be read: {error}") from error
     return Turn(
         execution=Execution(instance_id=instance_id, execution_id=execution_id, generation=generation),
         number=number,
-        events=decode_events(events),
-        message_ids=_ids_decoder.decode(message_ids),
+        events=events,
+        message_ids=message_ids,
         trigger_id=trigger_id,
         time=time_of(time),
         commit_id=commit_id,

@@ -200,9 +200,14 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
         return await self._database.read(lambda db: quarantine.oldest(db, limit))
 
+    async def read_quarantined(self, message_id: str) -> Quarantined | None:
+        return await self._database.read(lambda db: quarantine.find(db, message_id))
+
     async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
         visible_at = time_text(self._clock()) if replay else None
-        queue = await self._database.write(lambda db: quarantine.release(db, message_id, visible_at))
+        queue = await self._database.write(
+            lambda db: quarantine.release(db, message_id, visible_at, self._queues.home_of)
+        )
         if queue is not None:
             self._queues.event(queue).set()
         return queue is not None

@@ -18,6 +18,7 @@ from durable_ext.providers.contract import Clock
 from durable_ext.providers.sqlite.database import Database
 from durable_ext.providers.sqlite.times import time_of, time_text
 from durable_ext.records.codec import DecodeError, decode_messages, encode_messages
+from durable_ext.records.failures import stack_of
 from durable_ext.records.ids import partition_of
 from durable_ext.records.messages import Defect, Delivery, Message
 
@@ -59,6 +60,13 @@ class Queues:
         await self._put(
             [(self._queue_of(message), time_text(max(message.due or now, now)), _body(message)) for message in messages]
         )
+
+    def home_of(self, body: str) -> str:
+        """The queue that the message of a body goes to. Raises DecodeError."""
+        content = decode_messages(body)
+        if isinstance(content, str):
+            raise DecodeError("the message names a blob, and this store has none")
+        return self._queue_of(content[0])
 
     async def put_body(self, queue: str, body: str) -> None:
         """Put a body as it is, visible at once."""
@@ -177,7 +185,7 @@ def delivery_of(queue: str, message_id: str, receipt: str | None, body: str, deq
             raise DecodeError("the message names a blob, and this store has none")
         messages = content
     except (DecodeError, UnicodeError) as error:
-        defect = Defect(reason=f"the message cannot be decoded: {error}", body=body)
+        defect = Defect(reason=f"the message cannot be decoded: {error}", body=body, stack=stack_of(error))
     return Delivery(
         queue=queue, id=message_id, receipt=receipt, dequeue_count=dequeue_count, messages=messages, defect=defect
     )

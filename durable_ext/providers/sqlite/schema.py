@@ -28,7 +28,7 @@ _TABLES = (
         PRIMARY KEY (instance_id, generation, execution_id)) WITHOUT ROWID""",
     """quarantine (
         id TEXT PRIMARY KEY, queue TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL, instance_id TEXT NOT NULL,
-        dequeue_count INTEGER NOT NULL, time TEXT NOT NULL) WITHOUT ROWID""",
+        dequeue_count INTEGER NOT NULL, time TEXT NOT NULL, stack TEXT) WITHOUT ROWID""",
     """journals (
         number INTEGER PRIMARY KEY AUTOINCREMENT, process_id TEXT NOT NULL UNIQUE, time TEXT NOT NULL,
         messages TEXT NOT NULL)""",
@@ -43,7 +43,7 @@ _INDEXES = (
     "instances_by_status ON instances (status, updated_at)",
 )
 # Columns that a file of an earlier build has not: table, name, type. They may be empty, so that both builds can use it.
-_ADDED = (("messages", "put_at", "TEXT"),)
+_ADDED = (("messages", "put_at", "TEXT"), ("quarantine", "stack", "TEXT"))
 _NAMES = tuple(table.split(maxsplit=1)[0] for table in _TABLES)
 
 
