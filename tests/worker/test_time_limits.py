@@ -16,7 +16,7 @@ from durable_ext.testing import virtual_time
 
 from .running import PATIENCE, failure_of, pass_time, registry_of, running, until, value_of
 
-FOREVER = 10**9
+FOREVER = 10**6
 
 
 def in_virtual_time(test: Coroutine[Any, Any, None]) -> None:
