@@ -23,7 +23,7 @@ from durable_ext.errors import (
     StorageError,
     TurnLostError,
 )
-from durable_ext.providers.contract import InstanceFilter
+from durable_ext.providers.contract import Clock, InstanceFilter
 from durable_ext.providers.sqlite import SqliteProvider, purging
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.journal import Journal
@@ -37,7 +37,7 @@ FILE = "hub.sqlite"
 
 @asynccontextmanager
 async def _opened(
-    path: str | Path, clock: VirtualClock, *, hub: str = "Hub", partitions: int = 4
+    path: str | Path, clock: Clock, *, hub: str = "Hub", partitions: int = 4
 ) -> AsyncGenerator[SqliteProvider]:
     provider = SqliteProvider(path, hub=hub, partitions=partitions, clock=clock)
     try:
@@ -97,9 +97,8 @@ def test_a_file_of_the_first_build_can_be_used(tmp_path: Path) -> None:
         other.executemany("INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)", kept)
         other.commit()
         other.close()
-        await asyncio.sleep(10)
         for _ in range(2):
-            async with _opened(tmp_path / FILE, clock) as provider:
+            async with _opened(tmp_path / FILE, lambda: clock() + LEASE) as provider:
                 assert len((await provider.load("a")).turns) == 3
                 assert await provider.oldest_work() == put
                 assert await provider.claim("a", "e1-0-0", "host-1")
