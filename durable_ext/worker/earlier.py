@@ -6,6 +6,7 @@ the execution that knew the message.
 
 from __future__ import annotations
 
+from durable_ext.errors import TurnLostError
 from durable_ext.replay.ledger import Ledger
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
@@ -15,9 +16,10 @@ _FARTHEST = 50
 
 
 async def books_of(services: Services, state: SessionState, message_id: str) -> Ledger | None:
-    """The books of the earlier execution that consumed a message; None when none did. Raises StorageError.
+    """The books of the earlier execution that consumed a message; None when none did.
 
     A message consumed by an execution too long past, or pruned, owes nothing: the books are then empty.
+    Raises StorageError, and TurnLostError when a turn that `state` does not know consumed it: load anew and ask again.
     """
     instance_id = state.execution.instance_id
     previous = None if state.ledger.started is None else state.ledger.started.previous
@@ -33,4 +35,19 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
         if ledger.has_consumed(message_id):
             return ledger
         previous = None if ledger.started is None else ledger.started.previous
+    await _check_is_current(services, state, message_id)
     return Ledger(state.execution)
+
+
+async def _check_is_current(services: Services, state: SessionState, message_id: str) -> None:
+    """A state kept in memory while another process went on does not know what those turns owe (P6)."""
+    last = state.ledger.last_turn
+    turns = (await services.provider.load(state.execution.instance_id)).turns
+    if last is None or not turns:
+        return
+    newest = turns[-1]
+    if (newest.execution.generation, newest.number) > (last.execution.generation, last.number):
+        raise TurnLostError(
+            f"message {message_id} was consumed by a turn of instance {state.execution.instance_id!r} "
+            "that another process committed"
+        )
