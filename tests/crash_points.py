@@ -76,13 +76,17 @@ def _show(done: int, all_: int, points: int) -> None:
 
 
 def table(found: dict[Part, CrashReport]) -> str:
-    """What was tried, by store and scenario, and the sums."""
+    """What was tried, by store and scenario, and the sums.
+
+    Calls: of the runs without faults. Recovery: how much later, in virtual time, the orchestration ended at worst.
+    Runs: how often one call of an activity ran at worst.
+    """
     lines: list[str] = []
     for store, what in _WHAT.items():
         names = list(dict.fromkeys(part.scenario for part in found if part.store == store))
         if not names:
             continue
-        lines += [what, f"  {'scenario':<28}{'calls':>8}{'points':>8}{'survived':>10}"]
+        lines += [what, f"  {'scenario':<28}{'calls':>8}{'points':>8}{'survived':>10}{'recovery':>10}{'runs':>6}"]
         for name in sorted(names):
             reports = [report for part, report in found.items() if (part.store, part.scenario) == (store, name)]
             lines.append(f"  {name:<28}{_sums(reports)}")
@@ -94,7 +98,10 @@ def table(found: dict[Part, CrashReport]) -> str:
 def _sums(reports: Iterable[CrashReport]) -> str:
     reports = list(reports)
     calls = sum(sum(report.storage_calls.values()) for report in reports)
-    return f"{calls:>8}{sum(report.points for report in reports):>8}{sum(report.survived for report in reports):>10}"
+    points, survived = sum(report.points for report in reports), sum(report.survived for report in reports)
+    slowest = max(report.slowest for report in reports).total_seconds()
+    runs = max((count for report in reports for count in report.activity_runs.values()), default=0)
+    return f"{calls:>8}{points:>8}{survived:>10}{slowest:>8.0f} s{runs:>6}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

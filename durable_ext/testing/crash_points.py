@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.testing.aftermath import worst_runs
-from durable_ext.testing.crash_run import Expected, Setting, play
+from durable_ext.testing.crash_run import Expected, Outcome, Setting, play
 from durable_ext.testing.scenario import THREE_WAYS, WAYS, WORLDS, Scenario, StoreName, WayName, World
 
 _engine_log = logging.getLogger("durable_ext")
@@ -20,6 +21,7 @@ _engine_log = logging.getLogger("durable_ext")
 # Points tried so far, and all of them as far as is known.
 Progress = Callable[[int, int], object]
 _MOST_SHOWN = 10
+_MOST_LINES = 3
 _WorldPoints = tuple[World, Sequence[tuple[int, str]]]
 
 
@@ -41,15 +43,17 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
 class CrashFailure(msgspec.Struct, frozen=True, kw_only=True):
     """A point that was not survived. `point` names it for `only`; `call` is what storage was asked there, "" without
-    a fault; `wrong` says what was found afterwards."""
+    a fault; `wrong` says what was found afterwards, `log` what the engine complained of last."""
 
     point: str
     call: str
     wrong: tuple[str, ...]
+    log: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = f"at {self.call}, point" if self.call else "without any fault,"
-        return f"{where} {self.point!r}:\n" + "\n".join(f"    {text}" for text in self.wrong)
+        lines = [f"{where} {self.point!r}:", *self.wrong, *(f"log: {line}" for line in self.log)]
+        return "\n    ".join(lines)
 
 
 class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +62,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     `output`: of the runs, as plain JSON value. `points`: tried, each a call in one way and world. `survived`: of those.
     `unreached`: points that were played to a good end without meeting their call, because code outside decides how many
     calls there are (threads, for one); they count neither as tried nor as survived. `storage_calls`: by name, of the
-    first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst.
+    first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst. `slowest`: how
+    much later, in virtual time, the orchestration ended at worst than without faults.
     """
 
     orchestrator: str
@@ -69,6 +74,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[CrashFailure, ...]
     storage_calls: Mapping[str, int]
     activity_runs: Mapping[str, int]
+    slowest: timedelta
 
     @property
     def all_survived(self) -> bool:
@@ -83,6 +89,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"storage calls without faults: {_counted(self.storage_calls)}")
         if self.activity_runs:
             lines.append(f"runs of one activity call at worst: {_counted(self.activity_runs)}")
+        if self.points:
+            lines.append(f"slowest recovery: {self.slowest.total_seconds():.0f} s of virtual time")
         for failure in self.failures[:_MOST_SHOWN]:
             lines.append(f"not survived {failure}")
         if len(self.failures) > _MOST_SHOWN:
@@ -102,21 +110,24 @@ class CrashPointError(AssertionError):
 
 def try_points(scenario: Scenario, plans: Plans, progress: Progress | None = None) -> CrashReport:
     """Play the scenario without faults in every world, then with a fault at each of its calls; report, never raise."""
-    with _quiet(plans.only is None):
-        return _Enumeration(scenario, plans, progress or _unseen).report()
+    words = _LastWords()
+    with _heard(words, alone=plans.only is not None):
+        return _Enumeration(scenario, plans, progress or _unseen, words).report()
 
 
 class _Enumeration:
     """The books of one enumeration."""
 
-    def __init__(self, scenario: Scenario, plans: Plans, progress: Progress) -> None:
+    def __init__(self, scenario: Scenario, plans: Plans, progress: Progress, words: _LastWords) -> None:
         self._scenario = scenario
+        self._words = words
         self._plans = plans
         self._progress = progress
         self._expected: Expected | None = None
         self._failures: list[CrashFailure] = []
         self._calls: Mapping[str, int] = {}
         self._runs: dict[str, int] = {}
+        self._slowest = timedelta(0)
         self._tried = self._survived = self._unreached = 0
 
     def report(self) -> CrashReport:
@@ -137,6 +148,7 @@ class _Enumeration:
             failures=tuple(self._failures),
             storage_calls=self._calls,
             activity_runs=self._runs,
+            slowest=self._slowest,
         )
 
     def _play_alone(self, setting: Setting) -> None:
@@ -154,21 +166,29 @@ class _Enumeration:
     def _undisturbed(self, world: World, store: StoreName | None = None) -> Sequence[tuple[int, str]]:
         """Play without faults; the points, none when that alone goes wrong."""
         setting = Setting(store=store or self._plans.store, world=world)
-        outcome = play(self._scenario, setting, self._expected)
+        outcome = self._play(setting)
         self._expected = self._expected or outcome.expected
         self._calls = self._calls or Counter(call for _, call in outcome.points)
-        self._runs = worst_runs(outcome.runs, self._runs)
         if outcome.wrong:
-            self._failures.append(CrashFailure(point=setting.point, call="", wrong=outcome.wrong))
+            self._fail(setting, "", outcome)
             return ()
         return outcome.points
 
-    def _disturbed(self, setting: Setting, call: str) -> None:
+    def _play(self, setting: Setting) -> Outcome:
+        self._words.take()
         outcome = play(self._scenario, setting, self._expected)
         self._runs = worst_runs(outcome.runs, self._runs)
+        self._slowest = max(self._slowest, outcome.later_than(self._expected))
+        return outcome
+
+    def _fail(self, setting: Setting, call: str, outcome: Outcome) -> None:
+        self._failures.append(CrashFailure(point=setting.point, call=call, wrong=outcome.wrong, log=self._words.take()))
+
+    def _disturbed(self, setting: Setting, call: str) -> None:
+        outcome = self._play(setting)
         if outcome.wrong:
             self._tried += 1
-            self._failures.append(CrashFailure(point=setting.point, call=call, wrong=outcome.wrong))
+            self._fail(setting, call, outcome)
         elif outcome.reached:
             self._tried += 1
             self._survived += 1
@@ -176,15 +196,39 @@ class _Enumeration:
             self._unreached += 1
 
 
+class _LastWords(logging.Handler):
+    """What the engine has complained of lately."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if line not in self._lines:
+            self._lines.append(line)
+
+    def take(self) -> tuple[str, ...]:
+        """The last lines since the last call."""
+        lines = tuple(self._lines)
+        self._lines.clear()
+        return lines
+
+
 @contextmanager
-def _quiet(wanted: bool) -> Generator[None]:
-    """Of hundreds of runs the log is noise; of a single one it says what happened."""
-    before = _engine_log.level
-    _engine_log.setLevel(logging.CRITICAL if wanted else before)
+def _heard(words: _LastWords, *, alone: bool) -> Generator[None]:
+    """Of hundreds of runs the log is noise; of a single one it goes where logs go."""
+    before = _engine_log.propagate, _engine_log.level
+    _engine_log.addHandler(words)
+    if not alone:
+        _engine_log.propagate = False
+        _engine_log.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        _engine_log.setLevel(before)
+        _engine_log.removeHandler(words)
+        _engine_log.propagate = before[0]
+        _engine_log.setLevel(before[1])
 
 
 def setting_of(point: str) -> Setting:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from durable_ext.worker.client import Client, StartOptions
 
 _STALL = 1.5 * LEASE.total_seconds()
 # What dead and sleeping processes held has come back by then, and the janitor has had a look.
-_AFTERWARDS = 4 * LEASE
+_AFTERWARDS = 6 * LEASE
 # The janitor looks at rows that have lagged for five minutes.
 _MENDED_WITHIN = timedelta(minutes=10)
 _LOOK_AGAIN = timedelta(minutes=1)
@@ -58,10 +59,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """How the instance has to end: the status (None: purged) and the output as plain JSON value."""
+    """How the instance has to end: the status (None: purged), the output as plain JSON value, and after how long."""
 
     status: RuntimeStatus | None
     output: Any
+    after: timedelta = timedelta(0)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reached: bool
     wrong: tuple[str, ...]
     runs: Mapping[Call, int]
+
+    def later_than(self, expected: Expected | None) -> timedelta:
+        """How much later the instance ended than expected."""
+        return timedelta(0) if expected is None else max(self.expected.after - expected.after, timedelta(0))
 
 
 class Run:
@@ -101,10 +107,9 @@ class Run:
         successor = asyncio.create_task(self._succeed())
         wrong = await self._from_outside()
         await self._until_over()
-        await self._clock.sleep(_AFTERWARDS.total_seconds())
         wrong += await self._once_mended()
-        wrong += [f"{process.worker.open_sessions} sessions are still open" for process in self._busy()]
-        wrong += [f"{process.in_hand} deliveries are still held" for process in self._busy() if process.in_hand]
+        for process in self._busy():
+            wrong.append(f"still busy: {process.worker.open_sessions} sessions, {process.in_hand} deliveries in hand")
         successor.cancel()
         for process in self._processes:
             await process.kill()
@@ -188,14 +193,21 @@ class Run:
         return [process for process in self._processes if not process.gate.is_cut and not process.is_idle]
 
     async def _until_over(self) -> None:
-        """Until every instance has ended and nothing is under way; as long as it may take at most."""
+        """Until every instance has ended and nothing is under way, nor has come back; as long as it may take."""
         ends = self._clock() + self._scenario.within
-        pause = 1.0
+        while True:
+            await self._until_at_rest(ends)
+            await self._clock.sleep(_AFTERWARDS.total_seconds())
+            if not self._busy() or self._clock() >= ends:
+                return
+
+    async def _until_at_rest(self, ends: datetime) -> None:
+        pause, longest = 1.0, max(_LONGEST_PAUSE, self._scenario.within.total_seconds() / _MOST_ROUNDS)
         while self._clock() < ends:
             if not self._busy() and all(row.status.is_terminal for row in await rows(self._hub.store)):
                 return
             await self._clock.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = min(pause * 1.5, longest)
 
     async def _once_mended(self) -> list[str]:
         """What is wrong with instances and their logs, once the janitor has had its time."""
@@ -221,6 +233,7 @@ class Run:
         elif not self._is_expected(ended.output):
             wanted = self._expected.output if scenario.expect is msgspec.UNSET and self._expected else scenario.expect
             wrong.append(f"the output is {ended.output!r}, not {wanted!r}")
+        wrong += self._too_late(ended)
         logs = await executions(self._hub.store, scenario.instance_id)
         totals: Counter[str] = Counter()
         for call, count in runs.items():
@@ -228,13 +241,21 @@ class Run:
         try:
             scenario.check(Played(status=status, history=tuple(turn for turns in logs for turn in turns), runs=totals))
         except AssertionError as error:
-            wrong.append(f"check: {error or 'an assertion failed'}")
+            wrong.append(f"check: {str(error) or traceback.extract_tb(error.__traceback__)[-1].line}")
         return wrong
+
+    def _too_late(self, ended: Expected) -> list[str]:
+        """What was under way may be done once more, and the fault has to be noticed; not more."""
+        expected = self._expected
+        if expected is None or ended.after <= 2 * expected.after + self._scenario.recovers_within:
+            return []
+        return [f"it ended after {ended.after}, without the fault after {expected.after}"]
 
     def _ended(self, status: InstanceStatus | None) -> Expected:
         if status is None:
             return Expected(None, None)
-        return Expected(status.runtime_status, status.output)
+        ended = status.row.completed_at or virtual_time.START
+        return Expected(status.runtime_status, status.output, ended - virtual_time.START)
 
     def _is_expected(self, output: Any) -> bool:
         wanted = self._scenario.expect

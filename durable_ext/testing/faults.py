@@ -69,7 +69,8 @@ def crash_everywhere(
     after the events. `mocks`: other activities, by function or name. `at_most_once`: activities that may not run twice
     for one call, beside those that are registered so. `fresh` is called before each run. `check` gets what was Played
     and raises AssertionError. `starts_after`, `instance_id`, `settings`; `within`: the virtual time it may take, an
-    hour by default.
+    hour by default; `recovers_within`: how much longer it may take after a fault, five minutes by default, beside the
+    time for doing all of it again.
 
     What is tried: `worlds` ("cached", "scratch", "doubled") times `ways` ("before", "after", "lost"; also "throttled",
     "repeated", "stalled") times each call of `store`, "azure" (storage calls over the storage double, the default) or

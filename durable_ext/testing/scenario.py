@@ -74,6 +74,7 @@ class ScenarioOptions(TypedDict, total=False):
     instance_id: str
     starts_after: timedelta
     within: timedelta
+    recovers_within: timedelta
     settings: WorkerSettings
 
 
@@ -97,6 +98,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `check` looks at every run that is over and raises AssertionError when it does not like it; `fresh` is called before
     each run. `mocks`: other activities, by function or name (CountedRegistry). `at_most_once`: activities that may not
     run twice for one call. `starts_after`: the start is scheduled. `within`: the virtual time it may take.
+    `recovers_within`: how much more of it a fault may cost, beside what is done again.
     """
 
     registry: Registry
@@ -114,6 +116,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str = "it"
     starts_after: timedelta | None = None
     within: timedelta = timedelta(hours=1)
+    recovers_within: timedelta = timedelta(minutes=5)
     settings: WorkerSettings = WorkerSettings(activity_slots=8)
 
     @property

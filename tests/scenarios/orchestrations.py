@@ -11,6 +11,8 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
 
+from .engine import pause
+
 
 async def add_one(value: int) -> int:
     return value + 1
@@ -131,13 +133,58 @@ async def in_order(ctx: OrchestrationContext, count: int) -> list[str]:
     return [str(await ctx.wait_for_external_event("tick")) for _ in range(count)]
 
 
+async def charge(value: int) -> int:
+    return value + 1
+
+
+async def look_it_up(value: int) -> int:
+    """What `charge` would have answered, had it been heard."""
+    return value + 1
+
+
+async def dare(value: int) -> int:
+    return value + 1
+
+
+async def dawdle(value: int) -> int:
+    await pause(120)
+    return value
+
+
+async def paying(ctx: OrchestrationContext, value: int) -> int:
+    """Activities that run at most once, here and through the queue."""
+    value = await ctx.call_activity(charge, value)
+    return await ctx.call_activity(charge, value, placement="queue")
+
+
+async def daring(ctx: OrchestrationContext, value: int) -> str:
+    """The same, and nobody can tell what came of the first run."""
+    try:
+        return str(await ctx.call_activity(dare, value))
+    except TaskFailedError as error:
+        return error.failure.type
+
+
+async def impatient(ctx: OrchestrationContext, value: int) -> str:
+    """Gives up on an activity here and on one in the queue."""
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.gather(ctx.call_activity(dawdle, value), ctx.call_activity(dawdle, value, placement="queue"))
+    except TimeoutError:
+        return str(await ctx.call_activity(add_one, value))
+    return "in time"
+
+
 def registry() -> Registry:
     names = Registry()
-    for activity in (add_one, refuse):
+    for activity in (add_one, refuse, dawdle):
         names.add_activity(activity)
+    names.add_activity(charge, at_most_once=True, after_fault=look_it_up)
+    names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
         *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
+        *(paying, daring, impatient),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

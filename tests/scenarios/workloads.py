@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from functools import partial
+from unittest.mock import ANY
 
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.testing.scenario import Scenario, Sent
+from durable_ext.testing.scenario import Played, Scenario, Sent
 from durable_ext.worker.client import Client, StartOptions
 
 from . import orchestrations
+from .engine import pause
 
 _ID = "it"
 _LONG = timedelta(minutes=20)
@@ -28,17 +29,17 @@ async def _other_end(client: Client) -> None:
 
 
 async def _suspend_and_resume(client: Client) -> None:
-    await asyncio.sleep(2)
+    await pause(2)
     await client.suspend(_ID, "lunch")
     # The message may come late, and the event would be there first.
     await client.wait_until(_ID, lambda row: row.status is RuntimeStatus.SUSPENDED, _LONG)
     await client.raise_event(_ID, "more", 10)
-    await asyncio.sleep(200)
+    await pause(200)
     await client.resume(_ID)
 
 
 async def _terminate(client: Client) -> None:
-    await asyncio.sleep(3)
+    await pause(3)
     await client.terminate(_ID, "enough")
 
 
@@ -61,6 +62,11 @@ async def _start_anew(client: Client) -> None:
     await client.raise_event(_ID, "approval", "again")
 
 
+def _told_honestly(played: Played) -> None:
+    assert played.status is not None
+    assert str(played.status.output).rpartition(".")[2] in {"1", "ActivityOutcomeUnknownError"}
+
+
 _scenario = partial(Scenario, registry=orchestrations.registry(), instance_id=_ID)
 
 SCENARIOS: dict[str, Scenario] = {
@@ -73,6 +79,9 @@ SCENARIOS: dict[str, Scenario] = {
     "child with retries": _scenario(
         orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
     ),
+    "at most once": _scenario(orchestrator="paying", input=0, expect=2),
+    "at most once, outcome unknown": _scenario(orchestrator="daring", input=0, expect=ANY, check=_told_honestly),
+    "given up": _scenario(orchestrator="impatient", input=0, expect="1"),
     "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),
     "timeout": _scenario(orchestrator="approval", expect="late"),
     "eternal": _scenario(orchestrator="eternal", input=[], events=_TICKS, expect=["a", "b", "c"]),

@@ -13,17 +13,26 @@ from typing import Any
 import pytest
 
 from durable_ext.testing.crash_points import Plans, try_points
-from durable_ext.testing.scenario import WAYS, WORLDS, World
+from durable_ext.testing.injection import Fault
+from durable_ext.testing.scenario import WAYS, WORLDS, WayName, World
 from tests.scenarios.workloads import LONG, SCENARIOS
 
 TRIED = SCENARIOS | LONG
 
 
+def _ways(world: World) -> list[WayName]:
+    """Storage is the same before a call as after the one before it, so one world will do for what fails before.
+
+    `make crash-points` tries all.
+    """
+    return [name for name, way in WAYS.items() if world == "cached" or way.fault is Fault.AFTER or way.stalls]
+
+
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("name", TRIED)
 def test_every_crash_point(name: str, world: World, record_property: Any) -> None:
-    report = try_points(TRIED[name], Plans(store="azure", worlds=(world,), ways=tuple(WAYS)))
+    report = try_points(TRIED[name], Plans(store="azure", worlds=(world,), ways=_ways(world)))
     record_property("crash_points", report.points)
     assert report.all_survived, str(report)
     assert report.unreached == 0
-    assert report.survived == report.points >= 60, "a scenario has more storage calls than that"
+    assert report.survived == report.points >= 40, "a scenario has more storage calls than that"
