@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, assert_type
 
 import azure.functions as func
@@ -74,6 +75,25 @@ def typed(context: OrchestrationContext) -> Generator[Any, Any, int]:
     return (yield context.call_activity(weigh, context.get_input()))
 
 
+def look_up(order: Order) -> str:
+    return order.number
+
+
+@app.activity(at_most_once=True, after_fault=look_up)
+async def charge(order: Order) -> str:
+    return order.number
+
+
+@bp.activity_trigger(input_name="order", activity="Ship", time_limit=timedelta(minutes=1))
+def ship(order: Order) -> int:
+    return len(order.number)
+
+
+async def terms(ctx: OrchestrationContext, order: Order) -> None:
+    assert_type(await ctx.call_activity(charge, order), str)
+    assert_type(await ctx.call_activity(ship, order), int)
+
+
 def test_functions_stay_what_they_are() -> None:
     assert say_hello("Rome") == "Hello Rome!"
     assert weigh(Order("12")) == 2
@@ -83,11 +103,30 @@ def test_functions_stay_what_they_are() -> None:
 
 
 def test_names() -> None:
-    assert set(app.registry.activities) == {"price", "say_hello"}
+    assert set(app.registry.activities) == {"price", "say_hello", "charge"}
     assert set(app.registry.orchestrators) == {"quote", "chain", "Typed"}
-    assert set(bp.registry.activities) == {"Weigh", "Shout"}
+    assert set(bp.registry.activities) == {"Weigh", "Shout", "Ship"}
     assert set(bp.registry.orchestrators) == {"Both"}
     assert bp.registry.name_of(weigh) == "Weigh"
+
+
+def test_terms_of_an_activity() -> None:
+    charging, shipping = app.registry.activities["charge"], bp.registry.activities["Ship"]
+    assert charging.at_most_once
+    assert charging.after_fault is not None
+    assert charging.after_fault.function is look_up
+    assert (shipping.at_most_once, shipping.time_limit) == (False, timedelta(minutes=1))
+    with pytest.raises(ConfigurationError, match="at_most_once=True"):
+        DurableApp().activity(after_fault=look_up)(price)
+
+
+def test_terms_are_no_business_of_the_host() -> None:
+    """The functions and bindings that it is told of are the same with them and without."""
+    plain, with_terms = DurableApp(), DurableApp()
+    plain.activity(charge)
+    with_terms.activity(at_most_once=True, time_limit=timedelta(minutes=1))(charge)
+    told = [[function.get_function_json() for function in each.get_functions()] for each in (plain, with_terms)]
+    assert told[0] == told[1] != []
 
 
 def test_the_declared_input_type_is_kept() -> None:

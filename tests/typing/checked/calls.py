@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_type
 
-from durable_ext import ActivityContext, OrchestrationContext, RetryPolicy
+from durable_ext import ActivityContext, DurableApp, OrchestrationContext, Registry, RetryPolicy
 
 
 @dataclass
@@ -135,6 +135,20 @@ def generator(ctx: OrchestrationContext, order: Order) -> Generator[Any, Any, in
     winner = yield ctx.task_any([ctx.create_timer(timedelta(seconds=1)), ctx.wait_for_external_event("go")])
     assert_type(winner, Any)
     return 1
+
+
+def terms(registry: Registry, app: DurableApp) -> None:
+    minute = timedelta(minutes=1)
+    registry.add_activity(reserve, at_most_once=True, after_fault=reserve_with_context_in_a_thread, time_limit=minute)
+    registry.add_activity(ping, "pong", after_fault=None, time_limit=None)
+    assert_type(app.activity(at_most_once=True, after_fault=ping)(ping).__name__, str)
+    app.activity(time_limit=minute)(reserve)
+    app.activity("other", time_limit=minute)(reserve)
+    app.activity_trigger("order", "third", time_limit=minute)(reserve)
+    registry.add_activity(reserve, time_limit=60)  # pyright: ignore[reportArgumentType]
+    registry.add_activity(reserve, at_most=1)  # pyright: ignore[reportCallIssue]
+    app.activity(at_most_once=True, after_fault="ping")  # pyright: ignore[reportArgumentType]
+    app.activity_trigger("order", time_limit=60)  # pyright: ignore[reportArgumentType]
 
 
 async def mistakes(ctx: OrchestrationContext, order: Order) -> str:
