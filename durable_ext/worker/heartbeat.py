@@ -33,7 +33,7 @@ _STALE_BEATS = 4
 # A message in whose company so many processes died may be what kills them (P11).
 _MOST_RECOVERIES = 5
 
-GiveUp = Callable[[Message, int], Awaitable[None]]
+GiveUp = Callable[[Message, int, str], Awaitable[None]]
 
 
 class Held:
@@ -184,7 +184,7 @@ class Heartbeat:
             await self._provider.send(again)
         for copy in copies:
             if copy.recoveries > _MOST_RECOVERIES:
-                await self._give_up(copy, copy.recoveries)
+                await self._give_up(copy, copy.recoveries, "")
         await self._provider.delete_journal(journal.process_id)
         self._others.pop(journal.process_id, None)
         logger.warning(

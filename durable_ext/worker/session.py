@@ -37,7 +37,7 @@ logger = logging.getLogger("durable_ext.session")
 # Each lost turn means that somebody else made progress; so many in a row mean that something is wrong.
 _MOST_LOST_TURNS = 20
 # What failed so often goes by queue, each activity by itself: one that kills its process then fails alone (P11).
-_ATTEMPTS_HERE = 2
+ATTEMPTS_HERE = 2
 
 
 class Session:
@@ -245,7 +245,7 @@ class Session:
 
     def _may_place_here(self) -> bool:
         """Whether work may run here, under the trigger."""
-        return not self._winding_down and (self._trigger is None or self._trigger.attempt <= _ATTEMPTS_HERE)
+        return not self._winding_down and (self._trigger is None or self._trigger.attempt <= ATTEMPTS_HERE)
 
     def _within_budget(self) -> bool:
         return self._services.clock() - self._opened_at < self._services.settings.session_budget

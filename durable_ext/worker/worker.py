@@ -27,6 +27,7 @@ from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.repeated_work import is_settled
 from durable_ext.worker.services import Services
+from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
@@ -70,7 +71,7 @@ class Worker:
             payloads=payloads,
             activities=ActivityRunner(registry, converter, payloads, settings, Claims(provider.claim, next_id)),
             projector=Projector(provider, signals),
-            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up_recovered),
+            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
             next_commit_id=next_id,
         )
@@ -102,11 +103,12 @@ class Worker:
     async def process_poison(self, delivery: Delivery) -> None:
         """Deal with a delivery that came too often, and nobody knows why (P11).
 
-        A work item becomes a failed task of its orchestration, anything else is quarantined. Raises StorageError.
+        A work item becomes a failed task of its orchestration, a message that no turn consumed is quarantined. Of one
+        that is in history, what it asked for goes to the queues. Raises StorageError.
         """
         await self._giving_up.keep_defect(delivery)
         for message in delivery.messages:
-            await self._giving_up.give_up(message, attempts_of(message, delivery), delivery.queue)
+            await self._give_up(message, attempts_of(message, delivery), delivery.queue)
 
     async def tidy(self) -> None:
         """One round of the janitor (P3, P8, P9, P10). Raises StorageError."""
@@ -136,9 +138,19 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
             await self._giving_up.failed_among_others(message, delivery, error)
 
-    async def _give_up_recovered(self, message: Message, attempts: int) -> None:
-        """A message in whose company too many processes died (P11)."""
-        await self._giving_up.give_up(message, attempts, "")
+    async def _give_up(self, message: Message, attempts: int, queue: str) -> None:
+        """A message with which processes ended too often.
+
+        When its turn is in history, it did no harm itself: something that turn asked for may have. Each of those gets a
+        message of its own, and attempts with it (P6, P11).
+        """
+        if message.is_work_item or message.id not in await self.provider.consumed(message.instance_id):
+            await self._giving_up.give_up(message, attempts, queue)
+            return
+        try:
+            await self._through_session(Item(message, queue=queue, attempt=attempts + ATTEMPTS_HERE))
+        except Exception as error:  # noqa: BLE001 - whatever it was, an operator hears of it (P11)
+            await self._giving_up.give_up(message, attempts, queue, error)
 
     async def _process_one(self, message: Message, delivery: Delivery) -> None:
         item = Item(message, queue=delivery.queue, attempt=delivery.dequeue_count + message.recoveries)

@@ -264,8 +264,8 @@ def test_what_has_its_outcome_is_not_owed() -> None:
     run(test)
 
 
-def test_quarantined_trigger_repairs_when_it_is_replayed() -> None:
-    """Hole 8: what an operator replays is a repeat, and its deferrals start anew."""
+def test_trigger_with_which_processes_ended_lets_go_what_it_asked_for() -> None:
+    """Its own turn is in history, so nothing is wrong with it: its activity gets a message and attempts of its own."""
 
     async def test(hub: Hub) -> None:
         app = App()
@@ -282,10 +282,11 @@ def test_quarantined_trigger_repairs_when_it_is_replayed() -> None:
         second = hub.process(app.registry)
         second.most_attempts = 1
         await second.handle(*await hub.take())
-        (kept,) = await hub.store.list_quarantined()
-        assert await hub.status("x") is not RuntimeStatus.COMPLETED
-        assert await hub.store.release_quarantined(kept.id, replay=True)
-        await hub.settle(second)
+        assert await hub.store.list_quarantined() == []
+        (work,) = await hub.take()
+        assert work.messages[0].is_work_item
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
         assert await hub.output("x") == "asked"
         assert await hub.left() == []
 
@@ -356,5 +357,36 @@ def test_debts_name_the_trigger_they_are_owed_under() -> None:
         turns = (await hub.store.load("x")).turns
         assert {turn.trigger_id for turn in turns} == {start.messages[0].id}
         assert any(isinstance(event, TaskScheduled) for turn in turns for event in turn.events)
+
+    run(test)
+
+
+def test_activity_that_ends_its_process_each_time_fails_its_task() -> None:
+    """P11: under the trigger it has no attempts of its own; by queue it has, and then it fails."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        first = hub.process(app.registry)
+        await first.client.start("ask_on_go", instance_id="x")
+        await hub.settle(first)
+        await first.client.raise_event("x", "go")
+        for _ in range(12):
+            app.gate = Gate()
+            process = hub.process(app.registry)
+            process.most_attempts = 3
+            deliveries = await hub.take()
+            if not deliveries:
+                break
+            process.begin(*deliveries)
+            await hub.clock.sleep(0.1)
+            await process.kill()
+            await hub.leases_run_out()
+        app.gate = None
+        await hub.settle(hub.process(app.registry))
+        assert len(app.ran) == 5
+        assert await hub.store.list_quarantined() == []
+        assert await hub.status("x") is RuntimeStatus.FAILED
+        assert await hub.left() == []
+        await hub.check("x")
 
     run(test)
