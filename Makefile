@@ -19,7 +19,7 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench crash-points soak clean $(WORKER_VENV)
+.PHONY: help run test check bench simulate crash-points soak clean $(WORKER_VENV)
 
 help:
 	@echo "make run     start the app of function_app.py here, on one SQLite file (options: make run ARGS=...)"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench   the benchmarks (options: make bench ARGS=...)"
 	@echo "make crash-points   every scenario, stopped at every storage call; a table (options: make crash-points ARGS=...)"
 	@echo "make soak    minutes of load under kill -9 and storage restarts (options: make soak MINUTES=10 ARGS=...)"
+	@echo "make simulate   whole hubs with everything going wrong, one run a seed (options: make simulate SEEDS=10000)"
 	@echo "make clean   remove what set-up and tools have made; your data files stay"
 
 run: $(READY_RUN)
@@ -51,6 +52,10 @@ crash-points: $(READY_DEV)
 
 soak: $(READY_DEV) $(READY_AZURITE)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
+SEEDS := 500
+simulate: $(READY_DEV)
+	@$(BIN)/python -m durable_ext.testing.simulation --seeds $(SEEDS) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(WORKER_VENV) $(AZURITE)/node_modules .pytest_cache .ruff_cache build dist

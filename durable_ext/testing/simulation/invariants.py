@@ -1,0 +1,278 @@
+"""What must hold when all is quiet. Each check returns what is wrong, in words; together they are `wrong`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import msgspec
+
+from durable_ext.providers.azure_storage.names import escape
+from durable_ext.records import events
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.turns import Turn
+from durable_ext.replay.fold import project
+from durable_ext.testing.simulation.case import Case, Planned
+from durable_ext.testing.simulation.expectation import Expected, events_of, expected, matches
+from durable_ext.testing.simulation.ledger import Runs
+from durable_ext.testing.simulation.outside import Outside
+from durable_ext.testing.simulation.storage import Reach, Store, rows_of
+
+# A work item may be delivered again this long after its instance was purged, not later.
+_LATE_RUN = 3600.0
+_MOST_GENERATIONS = 100
+# Rows of the History table that belong to no instance.
+_OF_THE_HUB = "^"
+
+
+class Remains(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left at the end of a run. `swept`: long enough afterwards for the janitor to have taken tombstones."""
+
+    case: Case
+    reach: Reach
+    store: Store
+    outside: Outside
+    runs: Runs
+    open_sessions: int
+    swept: bool
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A row, and the turns of all kept executions, the oldest first. `planned` None: a child."""
+
+    row: InstanceRow
+    executions: tuple[tuple[Turn, ...], ...]
+    planned: Planned | None
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.row.instance_id
+
+
+async def wrong(remains: Remains) -> list[str]:
+    """All that is wrong."""
+    found = [f"no answer, however often it was asked: {order}" for order in remains.outside.given_up]
+    instances = await _instances(remains)
+    found += _missing(remains, instances)
+    for instance in instances:
+        for check in CHECKS:
+            found += [f"{instance.id}: {text}" for text in check(instance)]
+        found += [f"{instance.id}: {text}" for text in await _output(remains, instance)]
+        found += [f"{instance.id}: {text}" for text in unrun(instance, remains.runs)]
+    for check in HUB_CHECKS:
+        found += await check(remains)
+    found += _leftovers(remains, {instance.id for instance in instances})
+    return found
+
+
+async def _instances(remains: Remains) -> list[Instance]:
+    planned = {one.id: one for one in remains.case.load}
+    rows = await rows_of(remains.reach.catalog)
+    return [
+        Instance(row=row, executions=await _executions(remains, row), planned=planned.get(row.instance_id))
+        for row in rows
+    ]
+
+
+async def _executions(remains: Remains, row: InstanceRow) -> tuple[tuple[Turn, ...], ...]:
+    kept: list[tuple[Turn, ...]] = []
+    turns = tuple(await remains.reach.catalog.history(row.instance_id))
+    while turns and len(kept) < _MOST_GENERATIONS:
+        kept.append(turns)
+        previous = next(
+            (event.previous for event in turns[0].events if isinstance(event, events.ExecutionStarted)), None
+        )
+        turns = () if previous is None else tuple(await remains.reach.catalog.history(row.instance_id, previous))
+    return tuple(reversed(kept))
+
+
+# Of one instance.
+
+
+def unended(instance: Instance) -> Iterator[str]:
+    """Every instance ends, in a way that it may."""
+    status = instance.row.status
+    if not status.is_terminal:
+        yield f"it is {status.value}"
+
+
+def misread(instance: Instance) -> Iterator[str]:
+    """The row equals the fold of history."""
+    if not instance.executions:
+        yield "it has no history"
+        return
+    folded = project(None, instance.executions[-1])
+    row = instance.row
+    if folded is None:
+        yield "its history does not begin with its start"
+    elif (row.status, row.position, row.output, row.execution) != (
+        folded.status,
+        folded.position,
+        folded.output,
+        folded.execution,
+    ):
+        yield f"the row says {row.status.value} at {row.position}, history {folded.status.value} at {folded.position}"
+
+
+def uneven(instance: Instance) -> Iterator[str]:
+    """Each log begins with turn 0 and has no gap; nothing follows its end."""
+    for turns in instance.executions:
+        if [turn.number for turn in turns] != list(range(len(turns))):
+            yield f"a log has the turns {[turn.number for turn in turns]}"
+        if any(turn.is_terminal for turn in turns[:-1]):
+            yield "an execution went on after its end"
+
+
+def answered_twice(instance: Instance) -> Iterator[str]:
+    """Every outcome stands once in history, behind its decision."""
+    for turns in instance.executions:
+        asked: set[int] = set()
+        answers: Counter[int] = Counter()
+        for event in _events(turns):
+            task_id = getattr(event, "task_id", None)
+            if isinstance(event, events.TaskScheduled | events.TimerCreated | events.ChildScheduled):
+                asked.add(event.id)
+            elif task_id is not None and not isinstance(event, events.TaskCancelled):
+                answers[task_id] += 1
+                if task_id not in asked:
+                    yield f"an outcome of task {task_id}, which was never asked for"
+        yield from (f"{count} outcomes of task {task_id}" for task_id, count in answers.items() if count > 1)
+
+
+def consumed_twice(instance: Instance) -> Iterator[str]:
+    """No message is consumed twice, in whatever execution."""
+    consumed = Counter(message for turns in instance.executions for turn in turns for message in turn.message_ids)
+    yield from (f"message {message} was consumed {count} times" for message, count in consumed.items() if count > 1)
+
+
+def backwards(instance: Instance) -> Iterator[str]:
+    """Time never runs backwards within an execution."""
+    for turns in instance.executions:
+        times = [turn.time for turn in turns]
+        if times != sorted(times):
+            yield "its time runs backwards"
+
+
+CHECKS: tuple[Callable[[Instance], Iterator[str]], ...] = (
+    unended,
+    misread,
+    uneven,
+    answered_twice,
+    consumed_twice,
+    backwards,
+)
+
+
+def unrun(instance: Instance, runs: Runs) -> Iterator[str]:
+    """An activity ran for each result that history has."""
+    for turns in instance.executions:
+        execution = turns[0].execution.execution_id
+        for event in _events(turns):
+            if isinstance(event, events.TaskCompleted) and not runs.ended[(instance.id, execution, event.task_id)]:
+                yield f"task {event.task_id} has a result, and never ran"
+
+
+def misordered(planned: Planned, turns: Sequence[Turn]) -> Iterator[str]:
+    """Events stand in history once, and those sent one after the other in that order."""
+    found: dict[str, list[str]] = {}
+    for event in _events(turns):
+        if isinstance(event, events.EventRaised):
+            found.setdefault(event.name, []).append(_text(event.input))
+    for name, values in events_of(planned).items():
+        texts = [_text(inline(msgspec.json.encode(value))) for value in values]
+        got = [text for text in found.get(name, ()) if text in texts]
+        if len(got) != len(set(got)):
+            yield f"event {name!r} was taken more than once: {got}"
+
+
+def _text(payload: Payload) -> str:
+    """The payload, or the name of the blob that has it: blobs are named by their content."""
+    return payload.data.decode() if payload.blob is None else payload.blob.rpartition("/")[2]
+
+
+def _events(turns: Sequence[Turn]) -> Iterator[events.Event]:
+    return (event for turn in turns for event in turn.events)
+
+
+async def _output(remains: Remains, instance: Instance) -> list[str]:
+    row = instance.row
+    if instance.planned is None:
+        return [] if row.status is not RuntimeStatus.PENDING else ["a child never began"]
+    wanted = expected(instance.planned)
+    if row.status not in wanted.statuses:
+        return [f"it is {row.status.value}, not {_names(wanted)}: {row.failure}"]
+    found = list(misordered(instance.planned, instance.executions[-1] if instance.executions else ()))
+    if row.status is RuntimeStatus.COMPLETED and row.output is not None:
+        blob = row.output.blob is not None
+        data = await remains.reach.provider.get_payload(row.output) if blob else row.output.data
+        output = msgspec.json.decode(data)
+        if not matches(wanted.output, output):
+            found.append(f"the output is {_short(output)}, not {_short(wanted.output)}")
+    elif row.status is RuntimeStatus.FAILED and (row.failure is None or row.failure.message != wanted.message):
+        found.append(f"it failed of {row.failure}")
+    return found
+
+
+def _names(wanted: Expected) -> str:
+    return " or ".join(sorted(status.value for status in wanted.statuses))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 400 else f"{text[:400]}..."
+
+
+# Of the hub.
+
+
+def _missing(remains: Remains, instances: Sequence[Instance]) -> list[str]:
+    present = {instance.id for instance in instances}
+    purged = remains.outside.purged
+    found = [f"{one.id}: it is gone" for one in remains.case.load if one.id not in present and one.id not in purged]
+    again = remains.outside.again
+    return found + [f"{one}: it came back after its purge" for one in purged if one in present and one not in again]
+
+
+async def stranded(remains: Remains) -> list[str]:
+    """No message is left in a queue."""
+    queued = await remains.store.queued()
+    return [f"{queued} messages are left in the queues"] if queued else []
+
+
+async def quarantined(remains: Remains) -> list[str]:
+    """Nothing was given up."""
+    kept = await remains.reach.catalog.list_quarantined()
+    return [f"quarantined: {message.instance_id} {message.id}: {message.reason}" for message in kept]
+
+
+async def unclosed(remains: Remains) -> list[str]:
+    """No session is open."""
+    return [f"{remains.open_sessions} sessions are still open"] if remains.open_sessions else []
+
+
+async def ran_late(remains: Remains) -> list[str]:
+    """No activity of a purged instance runs long after its purge."""
+    purged, again = remains.outside.purged, remains.outside.again
+    return [
+        f"{instance_id}: an activity ran {last.timestamp() - purged[instance_id]:.0f} s after the purge"
+        for instance_id, last in remains.runs.last.items()
+        if instance_id not in again and last.timestamp() - purged.get(instance_id, last.timestamp()) > _LATE_RUN
+    ]
+
+
+HUB_CHECKS: tuple[Callable[[Remains], Awaitable[list[str]]], ...] = (stranded, quarantined, unclosed, ran_late)
+
+
+def _leftovers(remains: Remains, present: set[str]) -> list[str]:
+    """Once tombstones are swept, every row of history and every blob belongs to an instance that is there."""
+    if not remains.swept:
+        return []
+    present = {escape(one) for one in present}
+    keys = Counter(str(row["PartitionKey"]) for row in remains.store.rows())
+    strays = {key: count for key, count in keys.items() if key not in present and not key.startswith(_OF_THE_HUB)}
+    found = [f"{count} rows of {key} are left in history" for key, count in strays.items()]
+    folders = Counter(name.partition("/")[0] for name in remains.store.blobs())
+    found += [f"{count} blobs of {name} are left" for name, count in folders.items() if name not in present]
+    return found

@@ -1,0 +1,68 @@
+"""What the simulation itself counts: runs of activities, calls, faults, and the digest of the trace."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.context import ActivityContext
+    from durable_ext.providers.contract import Clock
+
+# Instance, execution and task: what a work item answers.
+Key = tuple[str, str, int]
+
+
+class Runs:
+    """The runs of activities by the call they answer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.begun: Counter[Key] = Counter()
+        self.ended: Counter[Key] = Counter()
+        self.last: dict[str, datetime] = {}
+        self._calls: dict[tuple[str, str, str], list[int]] = {}
+
+    def begin(self, ctx: ActivityContext) -> None:
+        """An activity begins."""
+        self.begun[_key(ctx)] += 1
+        self.last[ctx.instance_id] = self._clock()
+
+    def end(self, ctx: ActivityContext) -> None:
+        """An activity returns."""
+        self.ended[_key(ctx)] += 1
+
+    def calls_before(self, ctx: ActivityContext, label: object) -> int:
+        """How many calls of the execution with this label came before this one; each retry is a call of its own."""
+        calls = self._calls.setdefault((ctx.instance_id, ctx.execution_id, str(label)), [])
+        if ctx.task_id not in calls:
+            calls.append(ctx.task_id)
+        return sorted(calls).index(ctx.task_id)
+
+
+def _key(ctx: ActivityContext) -> Key:
+    return ctx.instance_id, ctx.execution_id, ctx.task_id
+
+
+class Trace:
+    """The digest of all that happened, in order; two runs of a case have the same. `lines` are kept when asked for."""
+
+    def __init__(self, clock: Clock, *, keep: bool = False) -> None:
+        self._clock = clock
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._keep = keep
+        self.lines: list[str] = []
+
+    def note(self, *parts: object) -> None:
+        """One thing happened."""
+        line = f"{self._clock().isoformat()} {' '.join(map(str, parts))}"
+        self._digest.update(line.encode())
+        if self._keep:
+            self.lines.append(line)
+
+    @property
+    def digest(self) -> str:
+        """Of all so far."""
+        return self._digest.hexdigest()

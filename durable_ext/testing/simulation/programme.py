@@ -1,0 +1,157 @@
+"""The orchestrators and activities of a simulation: an interpreter of small programmes, so that a load is data.
+
+A programme is a node `{"kind": ...}`; nodes hold nodes. Its result is JSON that `expectation.py`, which knows nothing
+of durable orchestrations, computes as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any
+
+from durable_ext.authoring.context import ActivityContext, OrchestrationContext
+from durable_ext.authoring.registry import Registry
+from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.errors import TaskFailedError
+from durable_ext.testing.simulation.case import Node
+from durable_ext.testing.simulation.ledger import Runs
+
+# The runs of activities that this simulation counts.
+RUNS: ContextVar[Runs] = ContextVar("durable_ext.testing.simulation.runs")
+
+
+async def pause(seconds: float) -> None:
+    """Let virtual time pass."""
+    await asyncio.sleep(seconds)
+
+
+async def work(ctx: ActivityContext, node: Node) -> Any:
+    """An activity: it takes a while, and returns a value or fails."""
+    runs = RUNS.get()
+    runs.begin(ctx)
+    seconds = node.get("seconds", 0)
+    if seconds:
+        await pause(seconds)
+    return _outcome(runs, ctx, node)
+
+
+def work_in_thread(ctx: ActivityContext, node: Node) -> Any:
+    """The same as a function that is not async."""
+    runs = RUNS.get()
+    runs.begin(ctx)
+    return _outcome(runs, ctx, node)
+
+
+def _outcome(runs: Runs, ctx: ActivityContext, node: Node) -> Any:
+    if node.get("fails"):
+        raise ValueError(node["fails"])
+    if node.get("fails_first", 0) > runs.calls_before(ctx, node["value"]):
+        raise ValueError("not yet")
+    runs.end(ctx)
+    return node["value"]
+
+
+async def programme(ctx: OrchestrationContext, node: Node) -> Any:
+    """Run a node."""
+    return await _run(ctx, node)
+
+
+async def loop(ctx: OrchestrationContext, node: Node) -> Any:
+    """An execution for each event: takes one, works, continues as new with what it has seen."""
+    seen = list(node.get("seen", ()))
+    value = await ctx.wait_for_external_event(node["name"])
+    if node.get("work"):
+        await ctx.call_activity(work, {"value": value})
+    seen.append(value)
+    if len(seen) == node["count"]:
+        return seen if node["ordered"] else sorted(seen)
+    ctx.continue_as_new(node | {"seen": seen})
+    return None
+
+
+async def _run(ctx: OrchestrationContext, node: Node) -> Any:
+    match node["kind"]:
+        case "chain":
+            return [await _run(ctx, part) for part in node["parts"]]
+        case "all":
+            return await asyncio.gather(*[_run(ctx, part) for part in node["parts"]])
+        case "work":
+            return await _work(ctx, node)
+        case "child":
+            return await _child(ctx, node)
+        case "wait":
+            return await _wait(ctx, node)
+        case "race":
+            return await _race(ctx, node)
+        case _:
+            return await _act(ctx, node)
+
+
+async def _act(ctx: OrchestrationContext, node: Node) -> Any:
+    match node["kind"]:
+        case "timer":
+            await ctx.create_timer(timedelta(seconds=node["seconds"]))
+        case "send":
+            ctx.send_event(node["to"], node["name"], node["value"])
+        case "forget":
+            ctx.call_activity(work, {"value": "forgotten"})
+            ctx.call_sub_orchestrator(programme, {"kind": "work", "value": "forgotten"})
+        case "status":
+            ctx.set_custom_status(node["value"])
+        case "fail":
+            raise ValueError(node["text"])
+        case kind:
+            raise LookupError(f"no node is a {kind!r}")
+    return node["kind"]
+
+
+async def _work(ctx: OrchestrationContext, node: Node) -> Any:
+    activity = "work_in_thread" if node.get("thread") else "work"
+    policy = None
+    if node.get("attempts", 1) > 1:
+        policy = RetryPolicy(first_interval=timedelta(seconds=node.get("interval", 2)), max_attempts=node["attempts"])
+    try:
+        return await ctx.call_activity(activity, node, placement=node.get("placement", "auto"), retry=policy)
+    except TaskFailedError as error:
+        return {"failed": error.failure.message}
+
+
+async def _child(ctx: OrchestrationContext, node: Node) -> Any:
+    inner = node["programme"]
+    name = "loop" if inner["kind"] == "loop" else "programme"
+    try:
+        return await ctx.call_sub_orchestrator(name, inner, instance_id=node.get("id"))
+    except TaskFailedError as error:
+        return {"failed": error.failure.message}
+
+
+async def _wait(ctx: OrchestrationContext, node: Node) -> Any:
+    values: list[Any] = []
+    limit = None if node.get("timeout") is None else timedelta(seconds=node["timeout"])
+    for _ in range(node["count"]):
+        try:
+            values.append(await ctx.wait_for_external_event(node["name"], timeout=limit))
+        except TimeoutError:
+            values.append("late")
+    return values if node["ordered"] else sorted(values)
+
+
+async def _race(ctx: OrchestrationContext, node: Node) -> Any:
+    """An activity against a time: the loser is cancelled."""
+    try:
+        async with asyncio.timeout(node["limit"]):
+            return await _run(ctx, node["part"])
+    except TimeoutError:
+        return "late"
+
+
+def registry() -> Registry:
+    """All of them, by name."""
+    names = Registry()
+    names.add_activity(work)
+    names.add_activity(work_in_thread)
+    names.add_orchestrator(programme)
+    names.add_orchestrator(loop)
+    return names

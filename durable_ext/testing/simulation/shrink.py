@@ -1,0 +1,105 @@
+"""A failing case made smaller: fewer instances, then fewer disturbances, orders and faults, as long as it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from durable_ext.testing.simulation.case import Case, Planned
+from durable_ext.testing.simulation.world import Outcome, play
+
+T = TypeVar("T")
+
+_MOST_TRIES = 250
+
+
+class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest case found, how it went, and how many runs that took."""
+
+    case: Case
+    outcome: Outcome
+    tries: int
+
+
+class Shrinker:
+    """Tries smaller cases within a bound. `run` plays one."""
+
+    def __init__(self, case: Case, outcome: Outcome, run: Callable[[Case], Outcome], most_tries: int) -> None:
+        self.case = case
+        self.outcome = outcome
+        self.tries = 0
+        self._run = run
+        self._most = most_tries
+
+    def fails(self, case: Case) -> bool:
+        """Whether a case fails; one that does is the smallest so far. False when there are no tries left."""
+        if self.tries >= self._most:
+            return False
+        self.tries += 1
+        outcome = self._run(case)
+        if outcome.wrong:
+            self.case, self.outcome = case, outcome
+        return bool(outcome.wrong)
+
+    def fewer(self, items: Sequence[T], with_items: Callable[[Sequence[T]], Case]) -> None:
+        """Leave out as many of the items as possible: halves, then quarters, at last one by one."""
+        kept = list(items)
+        size = len(kept)
+        while kept and size:
+            position = 0
+            while position < len(kept):
+                rest = kept[:position] + kept[position + size :]
+                if self.fails(with_items(rest)):
+                    kept = rest
+                else:
+                    position += size
+            size //= 2
+
+
+def shrink(
+    case: Case, outcome: Outcome, *, run: Callable[[Case], Outcome] = play, most_tries: int = _MOST_TRIES
+) -> Shrunk:
+    """The smallest case that was found to fail, with its faults given. `outcome` is that of the whole case."""
+    shrinker = Shrinker(case, outcome, run, most_tries)
+    if case.faults is None:
+        shrinker.fails(msgspec.structs.replace(case, faults=outcome.drawn))
+    for _ in range(2):
+        before = shrinker.case
+        shrinker.fewer(shrinker.case.load, lambda load: _with_load(shrinker.case, load))
+        shrinker.fewer(
+            shrinker.case.disturbances,
+            lambda rest: msgspec.structs.replace(shrinker.case, disturbances=tuple(rest)),
+        )
+        if shrinker.case.faults is not None:
+            shrinker.fewer(
+                shrinker.case.faults, lambda rest: msgspec.structs.replace(shrinker.case, faults=tuple(rest))
+            )
+        for planned in shrinker.case.load:
+            shrinker.fewer(planned.orders, _with_orders(shrinker, planned))
+        if shrinker.case == before:
+            break
+    return Shrunk(case=shrinker.case, outcome=shrinker.outcome, tries=shrinker.tries)
+
+
+def _with_load(case: Case, load: Sequence[Planned]) -> Case:
+    """Who waits for an instance that is left out goes too."""
+    present = {planned.id for planned in load}
+    kept = tuple(planned for planned in load if not planned.after or planned.after in present)
+    return msgspec.structs.replace(case, load=kept)
+
+
+def _with_orders(shrinker: Shrinker, planned: Planned) -> Callable[[Sequence[object]], Case]:
+    """Only commands are left out: an event is part of what the programme waits for."""
+
+    def with_orders(orders: Sequence[object]) -> Case:
+        events = [order for order in planned.orders if order.kind == "event"]
+        commands = [order for order in planned.orders if order in orders and order.kind != "event"]
+        kept = tuple(sorted(events + commands, key=lambda order: order.at))
+        load = tuple(
+            msgspec.structs.replace(one, orders=kept) if one.id == planned.id else one for one in shrinker.case.load
+        )
+        return msgspec.structs.replace(shrinker.case, load=load)
+
+    return with_orders
