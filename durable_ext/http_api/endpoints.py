@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A verb and a path below the base, `{name}` for one segment and `{name...}` for all that follow.
+    """A verb and a path below the base, `{name}` for one segment and `{name...}` for one or more.
 
     `body` says what a JSON body is for; empty: none is read. `uses_hub` is False for what needs no client.
     """
@@ -52,8 +52,10 @@ class Endpoint:
     def match(self, path: Sequence[str]) -> dict[str, str] | None:
         """The parameters when the segments of a path fit. Literals are compared without case, as Functions does."""
         wanted = self.path.split("/") if self.path else []
-        if wanted and wanted[-1].endswith("...}") and len(path) > len(wanted):
-            path = [*path[: len(wanted) - 1], "/".join(path[len(wanted) - 1 :])]
+        long = next((place for place, pattern in enumerate(wanted) if pattern.endswith("...}")), None)
+        if long is not None and len(path) > len(wanted):
+            after = long + 1 + len(path) - len(wanted)
+            path = [*path[:long], "/".join(path[long:after]), *path[after:]]
         if len(path) != len(wanted):
             return None
         found: dict[str, str] = {}

@@ -117,6 +117,9 @@ def test_the_attempts_are_those_of_the_host(tmp_path: Path) -> None:
     assert read_settings({}, EMPTY).max_attempts == 5
     assert read_settings({}, tmp_path).max_attempts == 7
     assert read_settings({override: "3"}, tmp_path).max_attempts == 3
+    # The last attempt that the host makes is the one at which the worker gives up.
+    assert read_settings({}, tmp_path).worker.most_attempts == 7
+    assert read_settings({override: "0"}, tmp_path).worker.most_attempts == 1
 
 
 def test_the_docs_tell_the_same() -> None:

@@ -46,6 +46,8 @@ def message(body: Body) -> Message:
         due=NOON,
         resent=True,
         deferrals=3,
+        recoveries=1,
+        failures=2,
     )
 
 

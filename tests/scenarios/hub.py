@@ -18,7 +18,7 @@ from durable_ext.testing.faults import Fault, Plan
 from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.settings import WorkerSettings
 
-from .engine import LEASE, Process, make_process, no_faults
+from .engine import LEASE, Process, Store, make_process, no_faults
 
 _AT_ONCE = LEASE * 0
 
@@ -26,9 +26,9 @@ _AT_ONCE = LEASE * 0
 class Hub:
     """A store and the time it lives in."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, store: Store | None = None) -> None:
         self.clock = clock
-        self.store = SqliteProvider(":memory:", partitions=1, clock=clock)
+        self.store: Store = store or SqliteProvider(":memory:", partitions=1, clock=clock)
         self._processes: list[Process] = []
 
     def process(

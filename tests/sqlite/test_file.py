@@ -81,7 +81,11 @@ _FIRST_MESSAGES = """
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, visible_at TEXT NOT NULL,
         receipt INTEGER NOT NULL DEFAULT 0, dequeue_count INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);
-    CREATE INDEX messages_by_visibility ON messages (queue, visible_at)"""
+    CREATE INDEX messages_by_visibility ON messages (queue, visible_at);
+    CREATE TABLE quarantine (
+        id TEXT PRIMARY KEY, queue TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL, instance_id TEXT NOT NULL,
+        dequeue_count INTEGER NOT NULL, time TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO quarantine VALUES ('q', 'control-00', '{}', 'why', 'a', 5, '2030-01-01T00:00:00.000000Z')"""
 
 
 def test_a_file_of_the_first_build_can_be_used(tmp_path: Path) -> None:
@@ -92,7 +96,9 @@ def test_a_file_of_the_first_build_can_be_used(tmp_path: Path) -> None:
         put = clock()
         other = sqlite3.connect(tmp_path / FILE)
         kept = other.execute("SELECT queue, visible_at, body FROM messages").fetchall()
-        other.executescript("DROP TABLE journals; DROP TABLE withdrawals; DROP TABLE claims; DROP TABLE messages")
+        other.executescript(
+            "DROP TABLE journals; DROP TABLE withdrawals; DROP TABLE claims; DROP TABLE messages; DROP TABLE quarantine"
+        )
         other.executescript(_FIRST_MESSAGES)
         other.executemany("INSERT INTO messages (queue, visible_at, body) VALUES (?, ?, ?)", kept)
         other.commit()
@@ -104,6 +110,7 @@ def test_a_file_of_the_first_build_can_be_used(tmp_path: Path) -> None:
                 assert await provider.claim("a", "e1-0-0", "host-1")
                 assert await provider.write_journal(Journal(process_id="host-1", time=clock(), messages=()))
                 await provider.withdraw(["e1-0-1"], clock())
+                assert [(one.id, one.stack) for one in await provider.list_quarantined()] == [("q", "")]
         async with _opened(tmp_path / FILE, clock) as provider:
             (delivery,) = await provider.receive_work(limit=4, lease=LEASE, wait=timedelta(0))
             await provider.complete(delivery)

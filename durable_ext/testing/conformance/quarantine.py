@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from durable_ext.records.codec import encode_messages
-from durable_ext.records.messages import Delivery, Message, Quarantined
+from durable_ext.records.messages import Delivery, Message, Quarantined, RaiseEvent
 from durable_ext.testing.conformance.samples import PATIENCE, message, receive, receive_one, text
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
@@ -23,14 +23,15 @@ async def _kept(store: Store, number: int, *, after: timedelta = timedelta(0), b
         instance_id=_ID,
         dequeue_count=5,
         time=store.clock() + after,
+        stack="Traceback (most recent call last):\n  it broke: 'é日'\n",
     )
     await store.provider.quarantine(one)
     return one
 
 
-async def _set_aside(store: Store) -> tuple[Message, Quarantined]:
+async def _set_aside(store: Store, sent: Message | None = None) -> tuple[Message, Quarantined]:
     """A real message that was received and given up."""
-    sent = message(_ID, 1, store.clock())
+    sent = sent or message(_ID, 1, store.clock())
     await store.provider.send([sent])
     delivery = await receive_one(store, _ID)
     given_up = Quarantined(
@@ -60,7 +61,7 @@ async def _both(store: Store) -> tuple[Delivery, Delivery]:
 
 
 class QuarantineConformance(Conformance):
-    """quarantine, list_quarantined, release_quarantined."""
+    """quarantine, list_quarantined, read_quarantined, release_quarantined."""
 
     @on_store
     async def test_nothing_is_kept_at_first(self, store: Store) -> None:
@@ -72,6 +73,27 @@ class QuarantineConformance(Conformance):
     async def test_a_kept_message_is_listed_as_it_was(self, store: Store) -> None:
         one = await _kept(store, 1)
         assert list(await store.catalog.list_quarantined()) == [one]
+
+    @on_store
+    async def test_one_message_is_had_by_its_id(self, store: Store) -> None:
+        kept = [await _kept(store, number, body=text(100_000).data.decode()) for number in range(3)]
+        assert [await store.catalog.read_quarantined(one.id) for one in kept] == kept
+        assert await store.catalog.read_quarantined("bad-3") is None
+
+    @on_store
+    async def test_a_message_without_a_stack_is_kept(self, store: Store) -> None:
+        """Nobody may have been there to see the last error; then again somebody may have seen a long one."""
+        _, given_up = await _set_aside(store)
+        assert await store.catalog.read_quarantined(given_up.id) == given_up
+        long = msgspec.structs.replace(given_up, stack="é" * 8000)
+        await store.provider.quarantine(long)
+        assert list(await store.catalog.list_quarantined()) == [long]
+
+    @on_store
+    async def test_more_than_a_page_are_listed(self, store: Store) -> None:
+        kept = [await _kept(store, number, after=timedelta(seconds=number)) for number in range(150)]
+        assert list(await store.catalog.list_quarantined(limit=1000)) == kept
+        assert list(await store.catalog.list_quarantined(limit=120)) == kept[:120]
 
     @on_store
     async def test_the_oldest_come_first(self, store: Store) -> None:
@@ -111,6 +133,23 @@ class QuarantineConformance(Conformance):
         assert delivery.messages == (sent,)
         assert delivery.queue == given_up.queue
         assert list(await store.catalog.list_quarantined()) == []
+
+    @on_store
+    async def test_a_long_message_is_replayed_whole(self, store: Store) -> None:
+        """Longer than a queue takes: the store moved it away when it was sent, and does when it is replayed."""
+        body = RaiseEvent(name="go", input=text(100_000))
+        long = msgspec.structs.replace(message(_ID, 1, store.clock()), body=body)
+        sent, given_up = await _set_aside(store, long)
+        assert await store.catalog.release_quarantined(given_up.id, replay=True)
+        assert (await receive_one(store, _ID)).messages == (sent,)
+
+    @on_store
+    async def test_a_message_without_a_queue_goes_where_it_belongs(self, store: Store) -> None:
+        """Who gave it up for a dead process had not received it, and does not know the queue."""
+        sent, given_up = await _set_aside(store)
+        await store.provider.quarantine(msgspec.structs.replace(given_up, queue=""))
+        assert await store.catalog.release_quarantined(given_up.id, replay=True)
+        assert (await receive_one(store, _ID)).messages == (sent,)
 
     @on_store
     async def test_a_message_nobody_can_read_holds_up_no_other(self, store: Store) -> None:

@@ -101,6 +101,8 @@ class QueueConformance(Conformance):
             due=store.clock() - timedelta(hours=1),
             resent=True,
             deferrals=7,
+            recoveries=2,
+            failures=3,
         )
         await store.provider.send([sent])
         assert (await receive_one(store, _ID)).messages == (sent,)
