@@ -54,9 +54,17 @@ def start_message_id(execution: Execution) -> str:
     return f"{execution.execution_id}-start"
 
 
+_RESULT = "-done"
+
+
 def result_message_id(work_item_id: str) -> str:
     """Id of the completion of a work item: two runs of one work item answer with one id."""
-    return f"{work_item_id}-done"
+    return work_item_id + _RESULT
+
+
+def guard_of(trigger_id: str) -> str:
+    """Id of the queue message behind a trigger: of an outcome that never was in a queue, its work item."""
+    return trigger_id.removesuffix(_RESULT)
 
 
 def child_instance_id(parent: Execution, task_id: int) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from durable_ext.records.ids import guard_of
 from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
 from durable_ext.records.turns import Turn
 from durable_ext.replay.outbox import Owed
@@ -54,9 +55,8 @@ class Outstanding:
 
     async def _lost(self, overdue: Sequence[tuple[Turn, Owed]], now: datetime) -> list[Message]:
         """Those that no process deals with, whose trigger no process holds, and that wait in no queue."""
-        ids = {owed.message.id for _, owed in overdue} | {turn.trigger_id for turn, _ in overdue}
-        held = await self._services.heartbeat.holds(ids)
-        free = [(turn, owed.message) for turn, owed in overdue if not held & {owed.message.id, turn.trigger_id}]
+        held = await self._services.heartbeat.holds({guard for turn, owed in overdue for guard in _guards(turn, owed)})
+        free = [(turn, owed.message) for turn, owed in overdue if not held & _guards(turn, owed)]
         return [message for turn, message in free if await self._is_lost(turn, message, now)]
 
     async def _is_lost(self, turn: Turn, message: Message, now: datetime) -> bool:
@@ -72,3 +72,8 @@ class Outstanding:
                 return True
             case _:
                 return False
+
+
+def _guards(turn: Turn, owed: Owed) -> set[str]:
+    """Messages of which each, in the hands of a living process, sees to what is owed."""
+    return {owed.message.id, turn.trigger_id, guard_of(turn.trigger_id)}

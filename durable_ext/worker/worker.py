@@ -171,7 +171,10 @@ class Worker:
 
     async def _is_wanted_again(self, item: Item, body: RunActivity) -> bool:
         """Whether a repeated work item is to be run here and now (P7)."""
-        if await is_settled(self._services, item.message, self._answer(item.message, FinishTask(task_id=body.task_id))):
+        answer = self._answer(item.message, FinishTask(task_id=body.task_id), repeated=True)
+        if await is_settled(self._services, item.message, answer):
+            # The turns its outcome led to name the outcome as their trigger, and only the work item comes back (P6).
+            await self._through_session(Item(answer, attempt=item.attempt))
             logger.info("work item %s is dropped: its outcome is known, or nobody waits for it", item.message.id)
             return False
         if await self._services.heartbeat.recovered_elsewhere(item.message):

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
 from durable_ext.records.events import TaskScheduled
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Delivery, FireTimer, Message, RaiseEvent, StartExecution
+from durable_ext.records.messages import Delivery, FireTimer, Message, RaiseEvent, RunActivity, StartExecution
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.settings import WorkerSettings
 
@@ -387,6 +389,41 @@ def test_activity_that_ends_its_process_each_time_fails_its_task() -> None:
         assert await hub.store.list_quarantined() == []
         assert await hub.status("x") is RuntimeStatus.FAILED
         assert await hub.left() == []
+        await hub.check("x")
+
+    run(test)
+
+
+def test_work_item_whose_outcome_is_known_repairs_what_its_outcome_led_to() -> None:
+    """P6: the turn that the outcome led to names it as its trigger, and only the work item returns."""
+
+    async def test(hub: Hub) -> None:
+        ran: list[str] = []
+        gate = Gate()
+        registry = Registry()
+
+        async def step(name: str) -> str:
+            ran.append(name)
+            if name == "second" and len(ran) == 2:
+                await gate.wait()
+            return name
+
+        async def two_steps(ctx: OrchestrationContext) -> str:
+            await ctx.call_activity("step", "first", placement="queue")
+            return await ctx.call_activity("step", "second", placement="local", result_type=str)
+
+        registry.add_activity(step)
+        registry.add_orchestrator(two_steps)
+        first = hub.process(registry)
+        await first.client.start("two_steps", instance_id="x")
+        await first.handle(*await hub.take())
+        first.begin(await hub.take_one(RunActivity))
+        await hub.until(lambda: ran == ["first", "second"])
+        await first.kill()
+        await hub.leases_run_out()
+        await hub.settle(hub.process(registry))
+        assert await hub.output("x") == "second"
+        assert ran == ["first", "second", "second"]
         await hub.check("x")
 
     run(test)

@@ -29,7 +29,7 @@ class App:
         self._hub = hub
         self._seconds = seconds
         self.registry.add_activity(self.work, name="work")
-        for each in (calls, sleeps, asks_child, child):
+        for each in (calls, calls_two, sleeps, asks_child, child):
             self.registry.add_orchestrator(each, name=each.__name__)
 
     async def work(self) -> str:
@@ -40,6 +40,15 @@ class App:
 
 async def calls(ctx: OrchestrationContext) -> Any:
     return await ctx.call_activity("work", placement="queue")
+
+
+async def ready() -> str:
+    return "ready"
+
+
+async def calls_two(ctx: OrchestrationContext) -> Any:
+    await ctx.call_activity(ready, placement="queue")
+    return await ctx.call_activity("work", placement="local")
 
 
 async def sleeps(ctx: OrchestrationContext) -> str:
@@ -144,5 +153,26 @@ def test_a_message_that_stays_lost_is_sent_ever_less_often() -> None:
             await process.worker.tidy()
             await hub.clock.sleep(60)
         assert 20 <= sent <= 30
+
+    run(test)
+
+
+def test_an_activity_guarded_by_the_work_item_before_it_is_not_sent_again() -> None:
+    """Its turn names the outcome of that work item, which never was in a queue."""
+
+    async def test(hub: Hub) -> None:
+        app = App(hub, seconds=7200)
+        app.registry.add_activity(ready)
+        process = hub.process(app.registry)
+        await process.client.start("calls_two", instance_id="it")
+        await hub.settle_control(process)
+        process.begin(*await hub.store.receive_work(limit=1, lease=timedelta(hours=3), wait=timedelta(0)))
+        janitor = hub.process(app.registry)
+        for _ in range(60):
+            await janitor.worker.tidy()
+            await hub.clock.sleep(60)
+        assert await hub.take() == []
+        await hub.clock.sleep(7200)
+        assert app.runs == 1
 
     run(test)
