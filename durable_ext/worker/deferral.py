@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from durable_ext.records.codec import encode_messages
-from durable_ext.records.failures import failure_from, reason_of, stack_of
+from durable_ext.records.failures import failure_from
 from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, StartExecution
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
@@ -29,11 +29,10 @@ class Deferral:
         """Whether a message was put off as often as any may be."""
         return message.deferrals >= _MOST_DEFERRALS
 
-    async def put_off(self, item: Item, until: datetime | None = None, *, error: Exception | None = None) -> None:
+    async def put_off(self, item: Item, until: datetime | None = None) -> None:
         """Send a message again, to come back later. One that has waited too often is quarantined.
 
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
-        `error`: what keeps it from being taken, when that is more than its being early.
         """
         message, body = item.message, item.message.body
         known = body.fire_at if isinstance(body, FireTimer) else until
@@ -41,9 +40,8 @@ class Deferral:
             await self._services.provider.send([msgspec.structs.replace(message, due=known, resent=True)])
             return
         if self.is_worn_out(message):
-            reason = "could not be taken, however often it came"
-            reason, stack = (reason, "") if error is None else (f"{reason}: {reason_of(error)}", stack_of(error))
-            await self.quarantine(message, reason, message.deferrals, item.queue, stack)
+            reason = "came ahead of what it belongs to, and that never came"
+            await self.quarantine(message, reason, message.deferrals, item.queue)
             return
         pause = min(timedelta(seconds=2 ** min(message.deferrals, 10)), _LONGEST_PAUSE)
         later = msgspec.structs.replace(
@@ -65,7 +63,7 @@ class Deferral:
         )
         await self._services.provider.send([answer])
 
-    async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str) -> None:
+    async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
         """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""
         message = msgspec.structs.replace(message, resent=True, deferrals=0, failures=0, recoveries=0, due=None)
         await self._services.provider.quarantine(

@@ -46,14 +46,14 @@ class GivingUp:
 
     async def failed_among_others(self, message: Message, delivery: Delivery, error: Exception) -> None:
         """A message of a shared delivery failed: it goes on by itself, so that its neighbours are done (S7)."""
-        attempts = attempts_of(message, delivery)
-        if attempts >= self._services.settings.most_attempts:
+        attempts, passes = attempts_of(message, delivery), _passes(error)
+        if attempts >= self._services.settings.most_attempts or (passes and self._deferral.is_worn_out(message)):
             await self._end(Item(message, repeated=True, queue=delivery.queue), attempts, error)
             return
         logger.warning("message %s of delivery %s is put off: %s", message.id, delivery.id, reason_of(error))
-        if not _passes(error):
+        if not passes:
             message = msgspec.structs.replace(message, failures=message.failures + delivery.dequeue_count)
-        await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue), error=error)
+        await self._deferral.put_off(Item(message, repeated=True, queue=delivery.queue))
 
     async def give_up(self, message: Message, attempts: int, queue: str, error: Exception | None = None) -> None:
         """A message failed too often; None: nobody knows of what. Raises StorageError."""
@@ -95,7 +95,7 @@ class GivingUp:
     async def _end(self, item: Item, attempts: int, error: Exception) -> None:
         if _passes(error) and not self._deferral.is_worn_out(item.message):
             logger.warning("message %s is put off after %d attempts: %s", item.message.id, attempts, reason_of(error))
-            await self._deferral.put_off(item, error=error)
+            await self._deferral.put_off(item)
         else:
             await self.give_up(item.message, attempts, item.queue, error)
 

@@ -14,8 +14,9 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.errors import TaskFailedError
 from durable_ext.http_api.app import create_app
 from durable_ext.providers.contract import Catalog
+from durable_ext.records.codec import decode_messages
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Quarantined, RaiseEvent, RunActivity
+from durable_ext.records.messages import Message, Quarantined, RaiseEvent, RunActivity
 from durable_ext.records.payloads import inline, stored
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.client import Client
@@ -251,6 +252,9 @@ def test_non_determinism_is_kept_and_goes_on_with_the_code_it_knows(store: str) 
         await hub.clock.sleep(60)
         (kept,) = await kept_by(hub)
         assert "NonDeterminismError" in kept.reason
+        (message,) = decode_messages(kept.body)
+        assert isinstance(message, Message)
+        assert message.resent, "what is replayed is a repeat"
         assert await hub.store.history("x") == before
         assert await hub.status("x") is RuntimeStatus.RUNNING
         await changed.stop()
