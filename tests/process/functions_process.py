@@ -17,7 +17,7 @@ RUNS = Path(os.environ.get("RUNS_FILE", os.devnull))
 READY = "serving"
 CONNECTION = "AzureWebJobsStorage"
 # Shortened as the heartbeat is.
-MINUTE = 4
+MINUTE = 4 * int(os.environ.get("DURABLE_HEARTBEAT", "15"))
 
 app = DurableApp()
 

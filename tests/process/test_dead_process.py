@@ -1,6 +1,7 @@
 """Two processes under a host that hides messages for ten minutes; one is killed with its hands full (F2).
 
-`DURABLE_HEARTBEAT` is a second here, so that "about a minute" becomes a few seconds.
+A beat is a second here, so that "about a minute" becomes a few seconds. With DURABLE_EXT_BEAT=15 it is what an app has, and
+the test says how long it takes (`pytest -s`).
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ pytestmark = pytest.mark.azurite
 
 EACH = 4
 KINDS = ("here", "by_queue", "after_event")
-BEAT = 1
-# Three beats without a sign, the look that notices, the activity again, on a machine that is busy.
-RECOVERED_WITHIN = 45
+BEAT = int(os.environ.get("DURABLE_EXT_BEAT", "1"))
+# Four beats without a sign, the look that notices, the activities again, on a machine that is busy.
+RECOVERED_WITHIN = 40 + 6 * BEAT
 
 
 class Functions:
@@ -79,9 +80,12 @@ def test_what_a_killed_process_held_goes_on_elsewhere(azurite: str, hub: str, tm
     asyncio.run(_journal_has(environ, names))
     first.kill()
     begun = Counter(runs.read_text().split())
+    killed_at = time.monotonic()
     second = Functions(tmp_path, environ)
     try:
         left = asyncio.run(_wait_until_over(environ, names))
+        took = time.monotonic() - killed_at
+        print(f"all went on and ended {took:.0f} seconds after the kill")  # noqa: T201 - on demand
         assert left == [], second.output()
     finally:
         second.kill()
