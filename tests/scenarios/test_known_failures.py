@@ -1,0 +1,626 @@
+"""The known failures of the .NET Azure Storage provider, one named test each, whole engine, on both stores.
+
+Each docstring names the failure as its users know it and where it lies: 2.1 its starts, 2.2 its dequeueing, 2.3 its
+filtering, 2.4 its order of writes, 2.5 its leases and timers, 2.6 its traps, 7 its issues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from durable_ext.errors import InstanceExistsError, InstanceNotFoundError, InstanceStateError
+from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.events import ContinuedAsNew, EventRaised, ExecutionStarted
+from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import (
+    Delivery,
+    FinishTask,
+    FireTimer,
+    Message,
+    RunActivity,
+    StartExecution,
+    Terminate,
+)
+from durable_ext.records.payloads import inline
+from durable_ext.testing.faults import Fault
+from durable_ext.worker.client import Client, StartOptions
+from durable_ext.worker.settings import WorkerSettings
+
+from .engine import Process
+from .hub import failing
+from .known_failures import App
+from .two_stores import AnyHub, AzureBacked, on_both, run_on
+
+_TIMERS_BY_QUEUE = WorkerSettings(local_timer=timedelta(0))
+
+
+async def _start_and_die(hub: AnyHub, process: Process, name: str, value: Any = None) -> None:
+    """Start `x`, let a process that will fail deal with it, and kill it."""
+    await process.client.start(name, value, instance_id="x")
+    await process.handle(*await hub.take())
+    await process.kill()
+    await hub.leases_run_out()
+
+
+@on_both
+def test_known_activities_twice_after_a_crash_between_send_and_commit(store: str) -> None:
+    """2.4: messages leave before history; a crash then sends them again, and activities run twice."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        await _start_and_die(hub, hub.process(app.registry, plan=failing("append")), "fan_out")
+        assert app.ran == []
+        assert [type(m.body) for d in await hub.take() for m in d.messages] == [StartExecution]
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
+        assert await hub.output("x") == [0, 1, 2, 3]
+        assert sorted(app.ran) == [0, 1, 2, 3]
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_split_brain_loser_has_sent_nothing(store: str) -> None:
+    """2.4, 7.2: two workers run one instance; the loser of the race has already emitted its messages."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        first, second = hub.process(app.registry), hub.process(app.registry)
+        await first.client.start("act_on_events", instance_id="x")
+        await hub.settle(first)
+        for value in ("a", "b"):
+            await first.client.raise_event("x", "go", value)
+        one, other = await hub.take()
+        await asyncio.gather(first.handle(one), second.handle(other))
+        assert first.provider.calls.count("append") + second.provider.calls.count("append") > 5, "they did not race"
+        await hub.settle(first)
+        assert sorted(await hub.output("x")) == ["a", "b"]
+        assert sorted(app.ran) == ["a", "b"]
+        await hub.check("x")
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_child_is_started_again_over_its_own_history(store: str) -> None:
+    """2.1, 2.4, 7: a re-sent start of a child carries a new execution id and restarts it (ext#1947)."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        # It dies when the child is on its way, with the parent's start uncompleted.
+        parent = hub.process(app.registry, plan=failing("complete"))
+        await parent.client.start("parent", instance_id="x")
+        (delivery,) = await hub.take()
+        await parent.worker.drain(timedelta(0))
+        await parent.handle(delivery)
+        await parent.kill()
+        await hub.settle(hub.process(app.registry))
+        before = await hub.store.history("kid")
+        assert before
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
+        assert await hub.output("x") == "kid"
+        assert (await hub.store.history("kid"))[: len(before)] == before
+        assert app.ran == ["kid"]
+        assert (await hub.row("kid")).execution.generation == 0
+        await hub.check("kid")
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("verb", ["update_row", "complete"])
+def test_known_external_event_is_delivered_twice(store: str, verb: str) -> None:
+    """2.4, 7.13: EventRaised has no id; an event whose message comes back after the commit is handed out again."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        first = hub.process(app.registry)
+        await first.client.start("two_events", instance_id="x")
+        await hub.settle(first)
+        second = hub.process(app.registry, plan=failing(verb))
+        await second.client.raise_event("x", "go", 1)
+        await second.handle(*await hub.take())
+        await second.kill()
+        await hub.leases_run_out()
+        third = hub.process(app.registry)
+        await hub.settle(third)
+        assert not (await hub.status("x")).is_terminal, "one event was taken for two"
+        await third.client.raise_event("x", "go", 2)
+        await hub.settle(third)
+        assert await hub.output("x") == [1, 2]
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_start_lost_between_queue_and_table(store: str) -> None:
+    """2.1, 7.1: a crash between message and row loses the start after 17 minutes. Here the row is first."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        client = hub.process(app.registry, plan=failing("send"))
+        with pytest.raises(Exception, match="send"):
+            await client.client.start("act_once", instance_id="x")
+        await client.kill()
+        assert await hub.take() == []
+        assert await hub.status("x") is RuntimeStatus.PENDING
+        began = hub.clock()
+        worker = hub.process(app.registry)
+        worker.start()
+        while not (await hub.status("x")).is_terminal:
+            await hub.clock.sleep(1)
+        assert hub.clock() - began <= timedelta(seconds=90)
+        assert app.ran == ["once"]
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_start_is_late_because_the_worker_is_faster_than_the_row(store: str) -> None:
+    """2.1: a worker that is faster than the row puts the start off; again and again, up to 17 minutes."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        process.start()
+        began = hub.clock()
+        await asyncio.gather(*[process.client.start("act_once", instance_id=f"x{number}") for number in range(20)])
+        while len(app.ran) < 20:
+            await hub.clock.sleep(0.05)
+        assert hub.clock() - began < timedelta(seconds=1)
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_two_clients_start_one_id_and_both_messages_are_sent(store: str) -> None:
+    """2.1, 7: both clients send; which execution runs is settled later, by dedupe rules (ext#1730)."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        clients = [hub.process(app.registry).client for _ in range(4)]
+        starts = [client.start("act_once", instance_id="x") for client in clients]
+        results = await asyncio.gather(*starts, return_exceptions=True)
+        assert sorted(type(one).__name__ for one in results) == ["InstanceExistsError"] * 3 + ["str"]
+        assert len(await hub.take()) == 1
+        await hub.leases_run_out()
+        await hub.settle(hub.process(app.registry))
+        assert app.ran == ["once"]
+
+    run_on(store, test)
+
+
+# More than what the other provider writes in one batch.
+_CARRIED = 120
+
+
+async def _crash_while_carrying(hub: AnyHub, number: int, fault: Fault) -> bool:
+    """Continue as new with many events while the process dies at its call with this number; whether there was one."""
+    app = App()
+    instance_id = f"x{number}-{fault.name}"
+    first = hub.process(app.registry)
+    await first.client.start("carry", False, instance_id=instance_id)
+    await hub.settle(first)
+    for value in range(_CARRIED):
+        await first.client.raise_event(instance_id, "go", value)
+    await first.client.raise_event(instance_id, "renew")
+    dying: list[Process] = []
+
+    counted = itertools.count()
+
+    def plan(verb: str, _number: int) -> Fault:
+        # When messages are completed, all that matters is written.
+        if verb == "complete" or next(counted) < number:
+            return Fault.NONE
+        dying[0].provider.cut()
+        return fault
+
+    dying.append(hub.process(app.registry, plan=plan))
+    deliveries = [delivery async for delivery in _all(hub)]
+    await dying[0].handle(*deliveries)
+    was_reached = dying[0].provider.is_cut
+    await dying[0].kill()
+    await hub.leases_run_out()
+    await hub.settle(hub.process(app.registry))
+    assert sorted(await hub.output(instance_id)) == list(range(_CARRIED))
+    assert (await hub.row(instance_id)).execution.generation == 1
+    await hub.check(instance_id)
+    return was_reached
+
+
+async def _all(hub: AnyHub) -> AsyncIterator[Delivery]:
+    while deliveries := await hub.take():
+        for delivery in deliveries:
+            yield delivery
+
+
+@on_both
+@pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
+def test_known_partial_checkpoint_at_continue_as_new(store: str, fault: Fault) -> None:
+    """2.4: a checkpoint in several batches; after a crash in between, over 97 carried events are stuck (ext#332)."""
+
+    async def test(hub: AnyHub) -> None:
+        number = 0
+        while await _crash_while_carrying(hub, number, fault):
+            number += 1
+        assert number > 3
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_continue_as_new_keeps_the_last_generation_only(store: str) -> None:
+    """2.5: continue-as-new loops inside one work item; what happened in between is written nowhere."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        await process.client.start("renew", 5, instance_id="x")
+        await hub.settle(process)
+        assert await hub.output("x") == "renewed"
+        row = await hub.row("x")
+        assert row.execution.generation == 5
+        ids = [row.execution.execution_id]
+        while len(ids) < 7:
+            (started, *_), *_ = [turn.events for turn in await hub.store.history("x", ids[-1])]
+            assert isinstance(started, ExecutionStarted)
+            if started.previous is None:
+                break
+            ids.append(started.previous)
+        assert len(set(ids)) == 6
+        assert isinstance((await hub.store.history("x", ids[1]))[-1].events[-1], ContinuedAsNew)
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("terminal", [False, True])
+def test_known_status_stays_stale_for_ever(store: str, terminal: bool) -> None:
+    """2.4, 7.1: history right, Instances row Pending or Running for ever, no message left to repair it (dt#561)."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        first = hub.process(app.registry, plan=lambda verb, _: Fault.BEFORE if verb == "update_row" else Fault.NONE)
+        await first.client.start("act_once" if terminal else "two_events", instance_id="x")
+        start = await hub.take_one(StartExecution)
+        await first.handle(start)
+        await first.kill()
+        await hub.store.complete((await _again(hub))[0])
+        assert await hub.status("x") is RuntimeStatus.PENDING
+        process = hub.process(app.registry)
+        process.start()
+        await hub.clock.sleep(600)
+        assert await hub.status("x") is (RuntimeStatus.COMPLETED if terminal else RuntimeStatus.RUNNING)
+        assert app.ran == (["once"] if terminal else [])
+        await hub.check("x")
+
+    run_on(store, test)
+
+
+async def _again(hub: AnyHub) -> list[Delivery]:
+    await hub.leases_run_out()
+    return await hub.take()
+
+
+@on_both
+def test_known_stalled_worker_writes_an_old_status_over_a_newer_one(store: str) -> None:
+    """2.4: a loser that slept writes its row without an etag: a finished instance is Running again."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        slow, quick = hub.process(app.registry), hub.process(app.registry)
+        await slow.client.start("two_events", instance_id="x")
+        await hub.settle(slow)
+        await slow.client.raise_event("x", "go", 1)
+        first = await hub.take()
+
+        def stall(verb: str, _number: int) -> Fault:
+            if verb == "update_row":
+                sleeper.provider.stall()
+            return Fault.NONE
+
+        sleeper = hub.process(app.registry, plan=stall)
+        sleeper.begin(*first)
+        await hub.until(lambda: "update_row" in sleeper.provider.calls)
+        await quick.client.raise_event("x", "go", 2)
+        await hub.settle(quick)
+        assert await hub.output("x") == [1, 2]
+        sleeper.provider.resume()
+        await hub.clock.sleep(5)
+        assert await hub.output("x") == [1, 2]
+        await hub.check("x")
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_poison_message_loops_for_ever(store: str) -> None:
+    """2.2, 2.5, 7.3: what cannot be read is abandoned every ten minutes for ever, without a dead letter (dt#553)."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        process.start()
+        await hub.put_body("{this is nothing of ours")
+        await process.client.start("act_once", instance_id="x")
+        await hub.clock.sleep(5)
+        calls = len(process.provider.calls)
+        await hub.clock.sleep(1800)
+        assert process.provider.calls[calls:].count("complete") == 0
+        (kept,) = await hub.store.list_quarantined()
+        assert kept.body == "{this is nothing of ours"
+        assert app.ran == ["once"]
+        await process.stop()
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_terminate_of_an_unknown_id_loops(store: str) -> None:
+    """2.3, 7.3: the merge of its status finds no row, 404, and the message comes back for ever (dt#1398)."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        with pytest.raises(InstanceNotFoundError):
+            await process.client.terminate("nobody")
+        # As from a client that saw the instance before it was purged.
+        await hub.store.send([Message(id="t", instance_id="nobody", body=Terminate(), sent_at=hub.clock())])
+        await process.handle(*await hub.take())
+        assert await hub.left() == []
+        assert await hub.store.read_row("nobody") is None
+        assert await hub.store.list_quarantined() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_late_message_creates_a_purged_instance_again(store: str) -> None:
+    """2.6: a late start of a purged instance re-creates it, and runs it again."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        await process.client.start("act_once", instance_id="x")
+        start = await hub.take_one(StartExecution)
+        await process.handle(start)
+        assert await process.client.purge("x")
+        await hub.process(app.registry).handle(msgspec.structs.replace(start, dequeue_count=2))
+        await hub.clock.sleep(61)
+        await hub.store.send(start.messages)
+        await hub.settle(hub.process(app.registry))
+        assert app.ran == ["once"]
+        assert await hub.store.read_row("x") is None
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_purge_by_prefix_eats_a_neighbour(store: str) -> None:
+    """2.6: blobs are listed by the raw id without a slash: purging `order-1` deletes the payloads of `order-10`."""
+
+    async def test(hub: AnyHub) -> None:
+        big = "long " * 20_000
+        process = hub.process(App().registry)
+        ids = ["order-1", "order-10", "order-1x", "order-1-2", "order"]
+        for instance_id in ids:
+            await process.client.start("echo", big + instance_id, instance_id=instance_id)
+            await hub.settle(process)
+        assert await process.client.purge("order-1")
+        fresh = Client(hub.store, hub.store)
+        for instance_id in ids[1:]:
+            status = await fresh.get(instance_id)
+            assert status is not None
+            assert status.output == big + instance_id
+        assert await fresh.get("order-1") is None
+
+    run_on(store, test)
+
+
+@pytest.mark.parametrize("instance_id", ["a b", "100%", "größe", "a+b@c", "it's"])
+def test_known_payloads_of_escaped_ids_are_never_found(instance_id: str) -> None:
+    """2.6: history blobs lie under the escaped id, the purge looks under the raw one: they are left for ever."""
+
+    async def test(hub: AnyHub) -> None:
+        assert isinstance(hub, AzureBacked)
+        process = hub.process(App().registry)
+        await process.client.start("echo", "long " * 20_000, instance_id=instance_id)
+        await hub.settle(process)
+        assert (await hub.double.list_blobs(hub.azure.names.blobs, "")).names
+        assert await process.client.purge(instance_id)
+        assert (await hub.double.list_blobs(hub.azure.names.blobs, "")).names == []
+
+    run_on("azure", test)
+
+
+@on_both
+def test_known_bulk_purge_deletes_running_instances(store: str) -> None:
+    """2.6: without a usable status the filter has none, and running instances go; purge by id never looks."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        for number in range(6):
+            name = "act_once" if number % 2 else "two_events"
+            await process.client.start(name, instance_id=f"x{number}")
+        await hub.settle(process)
+        await process.client.suspend("x4")
+        await hub.settle(process)
+        assert await process.client.purge_matching(InstanceFilter(created_from=hub.clock() - timedelta(days=1))) == 3
+        assert [row.instance_id async for row in process.client.list()] == ["x0", "x2", "x4"]
+        with pytest.raises(InstanceStateError):
+            await process.client.purge("x0")
+        with pytest.raises(ValueError, match="ended"):
+            await process.client.purge_matching(InstanceFilter(statuses=frozenset({RuntimeStatus.RUNNING})))
+        await process.client.raise_event("x0", "go", 1)
+        await process.client.raise_event("x0", "go", 2)
+        await hub.settle(process)
+        assert await hub.output("x0") == [1, 2]
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("ends", ["terminated", "renewed"])
+def test_known_ghost_timer_of_an_old_execution_comes_back(store: str, ends: str) -> None:
+    """2.5: it finds no TimerCreated, is abandoned five times over a minute each, and only then deleted."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry, settings=_TIMERS_BY_QUEUE)
+        await process.client.start("timer_or_event", False, instance_id="x")
+        await hub.settle(process)
+        await (process.client.terminate("x") if ends == "terminated" else process.client.raise_event("x", "go"))
+        await hub.settle(process)
+        await hub.clock.sleep(3600)
+        ghost = await hub.take_one(FireTimer)
+        await process.handle(ghost)
+        assert await hub.left() == []
+        assert await hub.store.list_quarantined() == []
+        assert await hub.status("x") is (RuntimeStatus.TERMINATED if ends == "terminated" else RuntimeStatus.RUNNING)
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_ids_differing_only_in_case_share_a_session(store: str) -> None:
+    """2.3: the map of sessions ignores case and the table does not: two instances mix their histories."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        ids = ["Order", "order", "ORDER", "orDer"]
+        await asyncio.gather(*[process.client.start("two_events", instance_id=one) for one in ids])
+        await hub.settle(process)
+        for value in (1, 2):
+            await asyncio.gather(*[process.client.raise_event(one, "go", f"{one}{value}") for one in ids])
+            await process.handle(*await hub.take())
+        for one in ids:
+            assert await hub.output(one) == [f"{one}1", f"{one}2"]
+            await hub.check(one)
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_result_ahead_of_its_scheduling_row_is_lost(store: str) -> None:
+    """2.3: a response without its scheduling event is abandoned with back-off, and deleted as a zombie after that."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        await process.client.start("event_then_queue", instance_id="x")
+        await hub.settle(process)
+        await process.client.raise_event("x", "go")
+        event = await hub.take()
+        row = await hub.row("x")
+        early = Message(
+            id="early",
+            instance_id="x",
+            execution_id=row.execution.execution_id,
+            body=FinishTask(task_id=0, result=inline(b'"early"')),
+            sent_at=hub.clock(),
+        )
+        await hub.store.send([early])
+        await process.handle(*await hub.take())
+        assert not (await hub.status("x")).is_terminal
+        await process.handle(*event)
+        work = [one for one in await hub.take() if isinstance(one.messages[0].body, RunActivity)]
+        assert len(work) == 1
+        await hub.clock.sleep(3)
+        await hub.settle_control(process)
+        assert await hub.output("x") == "early"
+        assert await hub.store.list_quarantined() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_activity_whose_lease_was_lost_reports_a_duplicate(store: str) -> None:
+    """2.5: renewal stops, the activity runs on, and its late result is one more."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        await process.client.start("event_then_queue", instance_id="x")
+        await process.client.raise_event("x", "go")
+        await hub.settle_control(process)
+        item = await hub.take_one(RunActivity)
+        first, second = hub.process(app.registry), hub.process(app.registry)
+        await asyncio.gather(first.handle(item), second.handle(msgspec.structs.replace(item, dequeue_count=2)))
+        await hub.settle(process)
+        assert await hub.output("x") == "queued"
+        await hub.check("x")
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_terminate_reaches_neither_children_nor_activities(store: str) -> None:
+    """2.5, 7.12: terminate is a message like any other, and stops nothing that the instance has started."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        process = hub.process(app.registry)
+        process.start()
+        await process.client.start("parent_of_long", instance_id="x")
+        await hub.until(lambda: app.ran == ["long"])
+        await process.client.terminate("x", "enough")
+        await hub.clock.sleep(120)
+        assert await hub.status("x") is RuntimeStatus.TERMINATED
+        assert await hub.status("kid") is RuntimeStatus.TERMINATED
+        assert app.ended == []
+        assert process.worker.open_sessions == 0
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_events_are_lost_before_the_start_or_at_continue_as_new(store: str) -> None:
+    """7.13: raised before the instance runs, or while it continues as new, an event is gone (ext#67, #1410)."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        at = hub.clock() + timedelta(minutes=5)
+        await process.client.start("renew_on_events", [], instance_id="x", options=StartOptions(start_at=at))
+        for value in range(3):
+            await process.client.raise_event("x", "go", value)
+        await process.handle(*await hub.take())
+        await hub.clock.sleep(301)
+        await hub.settle(process)
+        for value in range(3, 10):
+            await process.client.raise_event("x", "go", value)
+        process.start()
+        await hub.clock.sleep(120)
+        assert sorted(await hub.output("x")) == list(range(10))
+        raised = [e for turn in await hub.store.history("x") for e in turn.events if isinstance(e, EventRaised)]
+        assert len(raised) <= 1
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_second_start_of_a_running_instance_replaces_it(store: str) -> None:
+    """2.1, 7: a start over a running id is accepted in silence, and the old history is written over."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        await process.client.start("two_events", instance_id="x")
+        await hub.settle(process)
+        with pytest.raises(InstanceExistsError):
+            await process.client.start("two_events", instance_id="x")
+        for value in (1, 2):
+            await process.client.raise_event("x", "go", value)
+        await hub.settle(process)
+        assert await hub.output("x") == [1, 2]
+
+    run_on(store, test)
