@@ -188,8 +188,9 @@ class Admission:
     def _accept(self, admitted: Admitted, state: SessionState, item: Item, event: Input) -> None:
         body = item.message.body
         if isinstance(body, FireTimer):
-            if state.live is not None and not state.live.wants_timer(body.task_id):
-                admitted.dropped.append(item)  # the code cancelled it
+            if state.live is not None and not item.repeated and not state.live.wants_timer(body.task_id):
+                # The code cancelled it. One that is sent again is recorded, so that the janitor misses it no more.
+                admitted.dropped.append(item)
                 return
             if body.fire_at - self._services.clock() > _EARLY_TIMER:
                 admitted.early.append(item)

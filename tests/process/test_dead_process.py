@@ -1,7 +1,7 @@
 """Two processes under a host that hides messages for ten minutes; one is killed with its hands full (F2).
 
-A beat is a second here, so that "about a minute" becomes a few seconds. With DURABLE_EXT_BEAT=15 it is what an app has, and
-the test says how long it takes (`pytest -s`).
+A beat is a second here, so that "about a minute" becomes a few seconds. With DURABLE_EXT_BEAT=15 it is what an app has,
+and the test says how long it takes (`pytest -s`).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class App:
         self._hub = hub
         self._seconds = seconds
         self.registry.add_activity(self.work, name="work")
-        for each in (calls, calls_two, sleeps, asks_child, child):
+        for each in (calls, calls_two, hears, sleeps, asks_child, child):
             self.registry.add_orchestrator(each, name=each.__name__)
 
     async def work(self) -> str:
@@ -49,6 +49,12 @@ async def ready() -> str:
 async def calls_two(ctx: OrchestrationContext) -> Any:
     await ctx.call_activity(ready, placement="queue")
     return await ctx.call_activity("work", placement="local")
+
+
+async def hears(ctx: OrchestrationContext) -> str:
+    await ctx.wait_for_external_event("first", timeout=timedelta(minutes=1))
+    await ctx.wait_for_external_event("second")
+    return "heard"
 
 
 async def sleeps(ctx: OrchestrationContext) -> str:
@@ -174,5 +180,26 @@ def test_an_activity_guarded_by_the_work_item_before_it_is_not_sent_again() -> N
         assert await hub.take() == []
         await hub.clock.sleep(7200)
         assert app.runs == 1
+
+    run(test)
+
+
+def test_a_timer_that_was_cancelled_is_missed_once() -> None:
+    """History does not say that the code gave it up, until it comes again."""
+
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        process = hub.process(app.registry)
+        process.start()
+        await process.client.start("hears", instance_id="it")
+        await hub.clock.sleep(10)
+        await process.client.raise_event("it", "first")
+        await hub.clock.sleep(24 * 3600)
+        sent = process.provider.calls.count("send")
+        assert sent <= 4
+        await process.client.raise_event("it", "second")
+        await hub.clock.sleep(1)
+        assert await hub.output("it") == "heard"
+        await hub.check("it")
 
     run(test)
