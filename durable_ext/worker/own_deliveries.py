@@ -40,8 +40,9 @@ class OwnDeliveries:
             lease = self._services.settings.own_lease
             repeat = msgspec.structs.replace(message, resent=True)
             delivery = await self._services.provider.reserve(repeat, lease)
-        except asyncio.CancelledError:
-            work.cancel()
+        except BaseException:
+            work.cancel()  # nothing guards it, and its message goes to somebody else
+            work.add_done_callback(_retrieve)
             raise
         keeping = asyncio.create_task(self._keep(work, delivery, lease))
         self._keeping.add(keeping)
@@ -78,3 +79,9 @@ class OwnDeliveries:
             await self._services.provider.abandon(delivery, _PAUSE)
         except StorageError as error:
             logger.warning("delivery %s comes back when its lease ends: %s", delivery.id, error)
+
+
+def _retrieve(work: asyncio.Task[None]) -> None:
+    """Whatever it ends with, nobody awaits it any more."""
+    if not work.cancelled():
+        work.exception()

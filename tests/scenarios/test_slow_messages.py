@@ -12,7 +12,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Delivery
 
-from .hub import Hub, run
+from .hub import Hub, failing, run
 
 _HOUR = 3600.0
 
@@ -23,6 +23,7 @@ class App:
     def __init__(self, hub: Hub) -> None:
         self.registry = Registry()
         self.runs: list[float] = []
+        self.ended: list[float] = []
         self._hub = hub
         self.registry.add_activity(self.work, name="work")
         self.registry.add_orchestrator(both)
@@ -30,6 +31,7 @@ class App:
     async def work(self, seconds: float) -> float:
         self.runs.append(seconds)
         await self._hub.clock.sleep(seconds)
+        self.ended.append(seconds)
         return seconds
 
 
@@ -81,5 +83,24 @@ def test_the_delivery_of_its_own_comes_back_after_a_crash() -> None:
         await hub.clock.sleep(2 * _HOUR)
         assert await hub.status("it") is RuntimeStatus.COMPLETED
         await hub.check("it")
+
+    run(test)
+
+
+def test_work_whose_own_delivery_cannot_be_put_stops() -> None:
+    """Its message is put off and goes to somebody else; nobody guards it here any more."""
+
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        shared, second = await _shared_delivery(hub, app)
+        worker = hub.process(app.registry, plan=failing("reserve"))
+        await worker.worker.process(shared)
+        await hub.store.complete(shared)
+        await hub.store.complete(second)
+        worker.start()
+        await hub.clock.sleep(_HOUR + 60)
+        assert app.runs == [0.0, _HOUR, _HOUR]
+        assert app.ended == [0.0, _HOUR], "the first run was stopped"
+        assert await hub.output("it") == [0.0, _HOUR]
 
     run(test)
