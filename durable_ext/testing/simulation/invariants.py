@@ -266,13 +266,10 @@ HUB_CHECKS: tuple[Callable[[Remains], Awaitable[list[str]]], ...] = (stranded, q
 
 
 def _leftovers(remains: Remains, present: set[str]) -> list[str]:
-    """Once tombstones are swept, every row of history and every blob belongs to an instance that is there."""
+    """Once tombstones are swept, every row of history belongs to an instance that is there."""
     if not remains.swept:
         return []
     present = {escape(one) for one in present}
     keys = Counter(str(row["PartitionKey"]) for row in remains.store.rows())
     strays = {key: count for key, count in keys.items() if key not in present and not key.startswith(_OF_THE_HUB)}
-    found = [f"{count} rows of {key} are left in history" for key, count in strays.items()]
-    folders = Counter(name.partition("/")[0] for name in remains.store.blobs())
-    found += [f"{count} blobs of {name} are left" for name, count in folders.items() if name not in present]
-    return found
+    return [f"{count} rows of {key} are left in history" for key, count in strays.items()]

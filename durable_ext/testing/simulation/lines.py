@@ -21,7 +21,7 @@ from durable_ext.testing.faults import InjectedFaultError
 from durable_ext.testing.simulation.case import CallFault
 from durable_ext.testing.simulation.ledger import Trace
 from durable_ext.testing.simulation.programme import pause
-from durable_ext.testing.simulation.weather import Weather
+from durable_ext.testing.simulation.weather import PUTS, RECEIVES, Weather
 
 _NOT_CALLS = frozenset({"close", "url_of"})
 
@@ -99,9 +99,9 @@ class Line:
                 await pause(fault.seconds)
             case "dies_before":
                 self.die()
-            case "short":
+            case "short" if name in RECEIVES:
                 return (*args[:2], max(1, int(fault.seconds)))
-            case "hidden":
+            case "hidden" if name in PUTS:
                 return (*args[:2], (args[2] if len(args) > 2 else 0) + int(fault.seconds))
             case _:
                 pass

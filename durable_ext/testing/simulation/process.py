@@ -23,6 +23,8 @@ _MOST_ATTEMPTS = 60
 _LONGEST_RETRY = 30
 _GRACE = timedelta(seconds=5)
 _BATCH = 16
+_SHORTEST_GAP = 60.0
+_LONGEST_GAP = 12 * 3600.0
 
 
 class Process:
@@ -34,6 +36,7 @@ class Process:
         self.line = reach.line
         self.ended = asyncio.Event()
         self.is_open = True
+        self._stirred = asyncio.Event()
         self._reach = reach
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._held: dict[str, Delivery] = {}
@@ -54,6 +57,7 @@ class Process:
 
     def adopt(self, delivery: Delivery) -> None:
         """Take a delivery that was reserved here."""
+        self._stirred.set()
         self.spawn(self._handle(delivery))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -144,13 +148,19 @@ class Process:
                 continue
 
     async def _tidy(self) -> None:
-        """The janitor, each minute at first; the longer all is quiet, the less often."""
-        gap = 60.0
+        """The janitor, each minute while there is something to do; the longer all is quiet, the less often."""
+        gap = _SHORTEST_GAP
         while True:
-            await pause(gap)
+            self._stirred.clear()
+            await pause(_SHORTEST_GAP)
+            try:
+                async with asyncio.timeout(gap - _SHORTEST_GAP):
+                    await self._stirred.wait()
+                gap = _SHORTEST_GAP
+            except TimeoutError:
+                gap = min(gap * 1.2, _LONGEST_GAP)
             if self.line.is_stalled:
                 continue
-            gap = min(gap * 1.1, 12 * 3600)
             try:
                 await self.worker.tidy()
             except StorageError:

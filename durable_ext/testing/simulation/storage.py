@@ -64,10 +64,6 @@ class Store(Protocol):
         """All rows of history, where they can be looked at. No call."""
         ...
 
-    def blobs(self) -> Sequence[str]:
-        """The names of all blobs, where there are any. No call."""
-        ...
-
 
 class _ShuffledQueues(Queues):
     """What is visible is handed out in any order."""
@@ -119,9 +115,6 @@ class AzureStore(StorageDouble):
     def rows(self) -> Sequence[Entity]:
         return self._open_tables.entities(self._names.history)
 
-    def blobs(self) -> Sequence[str]:
-        return self._blobs.list(self._names.blobs, "", None).names
-
 
 class SqliteStore(SqliteProvider):
     """One database in memory."""
@@ -153,9 +146,6 @@ class SqliteStore(SqliteProvider):
         return await self._database.read(lambda db: db.execute("SELECT count(*) FROM messages").fetchone()[0])
 
     def rows(self) -> Sequence[Entity]:
-        return ()
-
-    def blobs(self) -> Sequence[str]:
         return ()
 
 

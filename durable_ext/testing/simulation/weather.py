@@ -22,7 +22,9 @@ KINDS: dict[str, tuple[int, float, float]] = {
 # What else may happen to a receive or to a put.
 RECEIVING: dict[str, tuple[int, float, float]] = {"short": (12, 1, 4)}
 PUTTING: dict[str, tuple[int, float, float]] = {"hidden": (12, 1, 90)}
-_EXTRA = {"get_messages": RECEIVING, "receive": RECEIVING, "put_message": PUTTING}
+RECEIVES: tuple[str, ...] = ("get_messages", "receive")
+PUTS: tuple[str, ...] = ("put_message",)
+_EXTRA = {**dict.fromkeys(RECEIVES, RECEIVING), **dict.fromkeys(PUTS, PUTTING)}
 # A store in the process has no wire that a request could be late on.
 _ON_A_WIRE = frozenset({"straggling"})
 _OF_PROCESSES = frozenset({"dies_before", "dies_after"})

@@ -14,6 +14,7 @@ import msgspec
 from durable_ext.errors import DurableError
 from durable_ext.providers.contract import Clock
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.payloads import Payload
 from durable_ext.testing.simulation import determinism
 from durable_ext.testing.simulation.case import CallFault, Case, Disturbance, ProcessPlan
 from durable_ext.testing.simulation.invariants import Remains, wrong
@@ -126,7 +127,7 @@ class World:
         seconds = self._passed()
         rows = await rows_of(self._peek.catalog)
         for row in rows:
-            self._trace.note(row.instance_id, row.status, row.position, row.output)
+            self._trace.note(row.instance_id, row.status, row.position, _content(row.output))
         for process in self._open():
             process.kill()
         for task in list(self._tasks):
@@ -276,6 +277,10 @@ def _store(case: Case, clock: Clock, random: Random) -> Store:
     if case.store == "azure":
         return AzureStore(clock, random, partitions=case.partitions, page_rows=case.page_rows)
     return SqliteStore(clock, partitions=case.partitions)
+
+
+def _content(payload: Payload | None) -> object:
+    return None if payload is None else payload.blob or payload.data
 
 
 def _skewed(clock: VirtualClock, plan: ProcessPlan) -> Clock:

@@ -1,0 +1,28 @@
+"""Small cases for the tests of the simulation itself."""
+
+from __future__ import annotations
+
+from durable_ext.testing.simulation.case import CallFault, Case, Order, Planned, ProcessPlan
+
+EVENTS = ("tick-0", "tick-1", "tick-2", "tick-3")
+
+
+def eternal(seed: int = 0, *faults: CallFault) -> Case:
+    """An eternal orchestration that takes four events, on two processes, with these faults."""
+    orders = tuple(
+        Order(at=5.0 * (number + 1), kind="event", name="tick", value=value) for number, value in enumerate(EVENTS)
+    )
+    loop = {"kind": "loop", "name": "tick", "count": len(EVENTS), "ordered": False}
+    return quiet(seed, Planned(id="eternal", programme=loop, orders=orders), faults=faults)
+
+
+def chain(seed: int = 0, *faults: CallFault) -> Case:
+    """Three activities one after the other, through the queue."""
+    parts = [{"kind": "work", "value": f"v{number}", "placement": "queue"} for number in range(3)]
+    return quiet(seed, Planned(id="chain", programme={"kind": "chain", "parts": parts}), faults=faults)
+
+
+def quiet(seed: int, *load: Planned, faults: tuple[CallFault, ...] = ()) -> Case:
+    """A case in which nothing goes wrong but what is given."""
+    places = (ProcessPlan(), ProcessPlan())
+    return Case(seed=seed, partitions=1, window=60, rate=0, noise=0, places=places, load=load, faults=faults)
