@@ -22,6 +22,8 @@ _engine_log = logging.getLogger("durable_ext")
 Progress = Callable[[int, int], object]
 _MOST_SHOWN = 10
 _MOST_LINES = 3
+# What fails, fails at many points, and slowly: it waits for what never comes.
+_MOST_FAILURES = 20
 _WorldPoints = tuple[World, Sequence[tuple[int, str]]]
 
 
@@ -61,7 +63,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `output`: of the runs, as plain JSON value. `points`: tried, each a call in one way and world. `survived`: of those.
     `unreached`: points that were played to a good end without meeting their call, because code outside decides how many
-    calls there are (threads, for one); they count neither as tried nor as survived. `storage_calls`: by name, of the
+    calls there are (threads, for one); they count neither as tried nor as survived. `untried`:
+    points left out after twenty failures. `storage_calls`: by name, of the
     first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst. `slowest`: how
     much later, in virtual time, the orchestration ended at worst than without faults.
     """
@@ -71,6 +74,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     survived: int
     unreached: int
+    untried: int
     failures: tuple[CrashFailure, ...]
     storage_calls: Mapping[str, int]
     activity_runs: Mapping[str, int]
@@ -85,6 +89,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"{self.orchestrator}: {self.points} crash points tried, {self.survived} survived"]
         if self.unreached:
             lines[0] += f", {self.unreached} not reached"
+        if self.untried:
+            lines[0] += f", {self.untried} not tried any more"
         if self.storage_calls:
             lines.append(f"storage calls without faults: {_counted(self.storage_calls)}")
         if self.activity_runs:
@@ -128,7 +134,7 @@ class _Enumeration:
         self._calls: Mapping[str, int] = {}
         self._runs: dict[str, int] = {}
         self._slowest = timedelta(0)
-        self._tried = self._survived = self._unreached = 0
+        self._tried = self._survived = self._unreached = self._untried = 0
 
     def report(self) -> CrashReport:
         if self._plans.only is not None:
@@ -139,12 +145,16 @@ class _Enumeration:
             for number, (setting, call) in enumerate(self._settings(found), start=1):
                 self._disturbed(setting, call)
                 self._progress(number, total)
+                if len(self._failures) >= _MOST_FAILURES:
+                    self._untried = total - number
+                    break
         return CrashReport(
             orchestrator=self._scenario.orchestrator,
             output=None if self._expected is None else self._expected.output,
             points=self._tried,
             survived=self._survived,
             unreached=self._unreached,
+            untried=self._untried,
             failures=tuple(self._failures),
             storage_calls=self._calls,
             activity_runs=self._runs,

@@ -25,7 +25,7 @@ from durable_ext.testing.aftermath import (
     wrong_runs,
 )
 from durable_ext.testing.counted_activities import Call, CountedRegistry
-from durable_ext.testing.injection import Fault, no_faults
+from durable_ext.testing.injection import Fault
 from durable_ext.testing.memory_hub import AzureHub, MemoryHub, SqliteHub
 from durable_ext.testing.processes import LEASE, Process, ProcessSettings, in_background
 from durable_ext.testing.scenario import EVENT_PAUSE, WAYS, Played, Scenario, StoreName, WayName, World
@@ -42,6 +42,9 @@ _LONGEST_PAUSE = 60.0
 # What is done at intervals is the same ever after: its calls are points in the first rounds only.
 _INTERVALS_UNTIL = timedelta(seconds=90)
 _MOST_ROUNDS = 60
+# A run that fails for ever, and grows with it, is given up.
+_MOST_CALLS = 20_000
+_MOST_CALLS_UNDISTURBED = 200_000
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,8 @@ class Run:
         self._processes: list[Process] = []
         self._points: list[tuple[int, str]] = []
         self._reached = asyncio.Event()
+        self._calls = self._verbs = 0
+        self._most_calls = _MOST_CALLS_UNDISTURBED if setting.call < 0 else _MOST_CALLS + 10 * setting.call
 
     async def play(self) -> Outcome:
         """From the empty hub to the look at what is left."""
@@ -107,6 +112,8 @@ class Run:
         successor = asyncio.create_task(self._succeed())
         wrong = await self._from_outside()
         await self._until_over()
+        if self._is_given_up:
+            wrong.append(f"given up after {self._calls} storage calls, {self._verbs} verbs of the provider")
         wrong += await self._once_mended()
         for process in self._busy():
             wrong.append(f"still busy: {process.worker.open_sessions} sessions, {process.in_hand} deliveries in hand")
@@ -134,7 +141,7 @@ class Run:
             self._registry,
             ProcessSettings(
                 worker=settings,
-                plan=self._plan if faulty else no_faults,
+                plan=self._plan if faulty else self._plan_of_successor,
                 repeats=self._way.repeats,
                 doubled=self._setting.world == "doubled",
                 tidy_every=max(timedelta(minutes=1), self._scenario.within / _MOST_ROUNDS),
@@ -144,7 +151,24 @@ class Run:
         process.start()
         return process
 
+    @property
+    def _is_given_up(self) -> bool:
+        return self._calls + self._verbs > self._most_calls
+
+    def _count(self) -> None:
+        # The verbs too: one storage call may send a thousand messages.
+        self._calls += 1
+        self._verbs = sum(len(process.provider.calls) for process in self._processes)
+        if self._is_given_up:
+            for process in self._processes:
+                process.gate.cut()
+
+    def _plan_of_successor(self, _call: str, _number: int) -> Fault:
+        self._count()
+        return Fault.NONE
+
     def _plan(self, call: str, number: int) -> Fault:
+        self._count()
         late = self._clock() - virtual_time.START > _INTERVALS_UNTIL
         if not (late and in_background()):
             self._points.append((number, call))
@@ -198,12 +222,12 @@ class Run:
         while True:
             await self._until_at_rest(ends)
             await self._clock.sleep(_AFTERWARDS.total_seconds())
-            if not self._busy() or self._clock() >= ends:
+            if not self._busy() or self._clock() >= ends or self._is_given_up:
                 return
 
     async def _until_at_rest(self, ends: datetime) -> None:
         pause, longest = 1.0, max(_LONGEST_PAUSE, self._scenario.within.total_seconds() / _MOST_ROUNDS)
-        while self._clock() < ends:
+        while self._clock() < ends and not self._is_given_up:
             if not self._busy() and all(row.status.is_terminal for row in await rows(self._hub.store)):
                 return
             await self._clock.sleep(pause)
@@ -219,7 +243,7 @@ class Run:
                 self._outside.sent,
                 disturbed=disturbed,
             )
-            if not wrong or self._clock() >= ends:
+            if not wrong or self._clock() >= ends or self._is_given_up:
                 return wrong
             await self._clock.sleep(_LOOK_AGAIN.total_seconds())
 
