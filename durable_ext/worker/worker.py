@@ -98,7 +98,11 @@ class Worker:
         if len(delivery.messages) == 1:
             await self._process_alone(delivery.messages[0], delivery)
             return
-        await asyncio.gather(*[self._process_of_many(message, delivery) for message in delivery.messages])
+        works = [self._process_of_many(message, delivery) for message in delivery.messages]
+        # All come to their end before the delivery is given back: it guards them.
+        for outcome in await asyncio.gather(*works, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def process_poison(self, delivery: Delivery) -> None:
         """Deal with a delivery that came too often, and nobody knows why (P11).

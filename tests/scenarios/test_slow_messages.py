@@ -6,11 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Delivery
+from durable_ext.testing.faults import Fault, InjectedFaultError
 
 from .hub import Hub, failing, run
 
@@ -35,15 +37,15 @@ class App:
         return seconds
 
 
-async def both(ctx: OrchestrationContext) -> list[float]:
-    calls = [ctx.call_activity("work", seconds, placement="queue") for seconds in (0.0, _HOUR)]
+async def both(ctx: OrchestrationContext, longer: float) -> list[float]:
+    calls = [ctx.call_activity("work", seconds, placement="queue") for seconds in (0.0, longer)]
     return await asyncio.gather(*calls)
 
 
 async def _shared_delivery(hub: Hub, app: App) -> tuple[Delivery, Delivery]:
     """Both work items as one delivery, and the queue message of the second, which is to be completed with it."""
     process = hub.process(app.registry)
-    await process.client.start("both", instance_id="it")
+    await process.client.start("both", _HOUR, instance_id="it")
     await process.handle(*await hub.take())
     first, second = await hub.take()
     return msgspec.structs.replace(first, messages=(*first.messages, *second.messages)), second
@@ -102,5 +104,24 @@ def test_work_whose_own_delivery_cannot_be_put_stops() -> None:
         assert app.runs == [0.0, _HOUR, _HOUR]
         assert app.ended == [0.0, _HOUR], "the first run was stopped"
         assert await hub.output("it") == [0.0, _HOUR]
+
+    run(test)
+
+
+def test_neighbours_of_a_message_that_fails_are_done_before_the_delivery_is_given_back() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        process = hub.process(app.registry)
+        await process.client.start("both", 3.0, instance_id="it")
+        await process.handle(*await hub.take())
+        first, second = await hub.take()
+        shared = msgspec.structs.replace(first, messages=(*first.messages, *second.messages))
+        fails = iter([Fault.BEFORE, Fault.BEFORE])
+        worker = hub.process(
+            app.registry, plan=lambda verb, _number: next(fails, Fault.NONE) if verb == "send" else Fault.NONE
+        )
+        with pytest.raises(InjectedFaultError):
+            await worker.worker.process(shared)
+        assert app.ended == [0.0, 3.0]
 
     run(test)
