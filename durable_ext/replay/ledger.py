@@ -55,6 +55,11 @@ class Ledger:
         """Whether a committed turn consumed the message."""
         return message_id in self._consumed
 
+    @property
+    def consumed(self) -> frozenset[str]:
+        """Ids of the messages that committed turns consumed."""
+        return frozenset(self._consumed)
+
     def has_trigger(self, message_id: str) -> bool:
         """Whether a committed turn names the message as its trigger."""
         return any(turn.trigger_id == message_id for turn in self._turns)

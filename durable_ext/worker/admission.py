@@ -15,7 +15,7 @@ from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Mes
 from durable_ext.replay.ledger import Ledger, Verdict
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
-from durable_ext.worker.earlier import books_of
+from durable_ext.worker.earlier import books_of, may_be_repeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
@@ -151,9 +151,12 @@ class Admission:
             first = firsts.setdefault(item.message.id, item)
             if first is not item:
                 first.share_fate(item)
-            elif not (item.repeated and await self._repairs(admitted, state, item)):
+            elif not (await self._is_repeat(state, item) and await self._repairs(admitted, state, item)):
                 self._enter(admitted, state, item)
         return admitted
+
+    async def _is_repeat(self, state: SessionState, item: Item) -> bool:
+        return item.repeated or await may_be_repeat(self._services, state, item.message)
 
     async def _repairs(self, admitted: Admitted, state: SessionState, item: Item) -> bool:
         """Whether a repeated message was consumed before; if so it is entered with what is still owed under it (P6)."""

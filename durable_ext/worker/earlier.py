@@ -1,18 +1,23 @@
 """What earlier executions of an instance still owe under a message that comes again (P6, P7).
 
-Only repeated messages ask. Executions are linked by `previous`, so the walk goes back from the current one and ends at
-the execution that knew the message.
+Only repeated messages ask, and those that may be repeats although nothing marks them. Executions are linked by
+`previous`, so the walk goes back from the current one and ends at the execution that knew the message.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from durable_ext.errors import TurnLostError
+from durable_ext.records.messages import Message
 from durable_ext.replay.ledger import Ledger
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
 
 # A message that comes again belongs to one of the last executions; an eternal orchestration has thousands.
 _FARTHEST = 50
+# Clocks of two processes may differ by so much.
+_CLOCKS_APART = timedelta(minutes=2)
 
 
 async def books_of(services: Services, state: SessionState, message_id: str) -> Ledger | None:
@@ -37,6 +42,21 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
         previous = None if ledger.started is None else ledger.started.previous
     await _check_is_current(services, state, message_id)
     return Ledger(state.execution)
+
+
+async def may_be_repeat(services: Services, state: SessionState, message: Message) -> bool:
+    """Whether a message for whichever execution is current may have been consumed by an earlier one.
+
+    Nothing marks a copy that a put tried again has left, or an original that its own repeat has overtaken. Storage is
+    asked once, and only about a message sent before what is known here began. Raises StorageError.
+    """
+    if message.execution_id is not None or state.ledger.started is None or state.ledger.started.previous is None:
+        return False
+    before = state.before
+    since = before.knows_since
+    if since is not None and message.id not in before and message.sent_at < since + _CLOCKS_APART:
+        before.learn(await services.provider.consumed(state.execution.instance_id), services.clock())
+    return message.id in before
 
 
 async def _check_is_current(services: Services, state: SessionState, message_id: str) -> None:

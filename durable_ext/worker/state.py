@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -25,6 +25,33 @@ from durable_ext.worker.payload_store import PayloadStore
 
 # A start this old may have been superseded: it looks at the row first (P9).
 _FRESH = timedelta(minutes=1)
+# Ids of messages that an eternal orchestration keeps in memory; for older ones storage is asked.
+_MOST_REMEMBERED = 5000
+
+
+class Before:
+    """What earlier executions of the instance consumed, as far as it is known here (P7).
+
+    `knows_since`: all that was consumed from then on is here; None: all that ever was.
+    """
+
+    def __init__(self) -> None:
+        self.knows_since: datetime | None = None
+        self._consumed: dict[str, datetime] = {}
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._consumed
+
+    def learn(self, consumed: Iterable[str], now: datetime) -> None:
+        """Storage was asked: these are all."""
+        self._consumed = dict.fromkeys(consumed, now)
+        self.knows_since = None
+
+    def extend(self, consumed: Iterable[str], time: datetime) -> None:
+        """One more execution is over, at that time."""
+        self._consumed.update(dict.fromkeys(consumed, time))
+        while len(self._consumed) > _MOST_REMEMBERED:
+            self.knows_since = self._consumed.pop(next(iter(self._consumed)))
 
 
 class SessionState:
@@ -36,6 +63,9 @@ class SessionState:
         self.row = row
         self.etag = etag
         self.row_lags = False
+        self.before = Before()
+        if execution.generation > 0:
+            self.before.knows_since = row.created_at  # it replaces another one
 
     @property
     def execution(self) -> Execution:
@@ -65,6 +95,8 @@ class SessionState:
         execution, inputs = successor(last, started, ending)
         following = SessionState(execution, self.row, self.etag)
         following.row_lags = True
+        following.before = self.before
+        following.before.extend(self.ledger.consumed, last.time)
         return following, inputs
 
     def drop(self) -> None:
@@ -122,6 +154,7 @@ class Loader:
             raise StorageError(f"the history of instance {instance_id!r} does not begin with its start")
         state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
         state.row_lags = bool(lag)
+        state.before.knows_since = loaded.turns[0].time
         for turn in loaded.turns:
             state.ledger.record(turn)
         return state
