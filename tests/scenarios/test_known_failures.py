@@ -154,13 +154,10 @@ def test_known_start_lost_between_queue_and_table(store: str) -> None:
         await client.kill()
         assert await hub.take() == []
         assert await hub.status("x") is RuntimeStatus.PENDING
-        began = hub.clock()
-        worker = hub.process(app.registry)
-        worker.start()
-        while not (await hub.status("x")).is_terminal:
-            await hub.clock.sleep(1)
-        assert hub.clock() - began <= timedelta(seconds=90)
-        assert app.ran == ["once"]
+        hub.process(app.registry).start()
+        await hub.until(lambda: app.ended == ["once"], seconds=90)
+        await hub.clock.sleep(1)
+        assert await hub.output("x") == "once"
 
     run_on(store, test)
 
@@ -173,11 +170,8 @@ def test_known_start_is_late_because_the_worker_is_faster_than_the_row(store: st
         app = App()
         process = hub.process(app.registry)
         process.start()
-        began = hub.clock()
         await asyncio.gather(*[process.client.start("act_once", instance_id=f"x{number}") for number in range(20)])
-        while len(app.ran) < 20:
-            await hub.clock.sleep(0.05)
-        assert hub.clock() - began < timedelta(seconds=1)
+        await hub.until(lambda: len(app.ran) == 20, seconds=1)
 
     run_on(store, test)
 
@@ -284,24 +278,28 @@ def test_known_continue_as_new_keeps_the_last_generation_only(store: str) -> Non
 
 
 @on_both
-@pytest.mark.parametrize("terminal", [False, True])
-def test_known_status_stays_stale_for_ever(store: str, terminal: bool) -> None:
+@pytest.mark.parametrize("says", [RuntimeStatus.PENDING, RuntimeStatus.RUNNING])
+def test_known_status_stays_stale_for_ever(store: str, says: RuntimeStatus) -> None:
     """2.4, 7.1: history right, Instances row Pending or Running for ever, no message left to repair it (dt#561)."""
 
     async def test(hub: AnyHub) -> None:
         app = App()
-        first = hub.process(app.registry, plan=lambda verb, _: Fault.BEFORE if verb == "update_row" else Fault.NONE)
-        await first.client.start("act_once" if terminal else "two_events", instance_id="x")
-        start = await hub.take_one(StartExecution)
-        await first.handle(start)
-        await first.kill()
-        await hub.store.complete((await _again(hub))[0])
-        assert await hub.status("x") is RuntimeStatus.PENDING
+        first = hub.process(app.registry)
+        await first.client.start("two_events", instance_id="x")
+        if says is RuntimeStatus.RUNNING:
+            await hub.settle(first)
+        for value in (1, 2):
+            await first.client.raise_event("x", "go", value)
+        dying = hub.process(app.registry, plan=lambda verb, _: Fault.BEFORE if verb == "update_row" else Fault.NONE)
+        await dying.handle(*await hub.take())
+        await dying.kill()
+        for delivery in await _again(hub):
+            await hub.store.complete(delivery)
+        assert await hub.status("x") is says
         process = hub.process(app.registry)
         process.start()
         await hub.clock.sleep(600)
-        assert await hub.status("x") is (RuntimeStatus.COMPLETED if terminal else RuntimeStatus.RUNNING)
-        assert app.ran == (["once"] if terminal else [])
+        assert await hub.output("x") == [1, 2]
         await hub.check("x")
 
     run_on(store, test)
@@ -325,7 +323,7 @@ def test_known_stalled_worker_writes_an_old_status_over_a_newer_one(store: str) 
         first = await hub.take()
 
         def stall(verb: str, _number: int) -> Fault:
-            if verb == "update_row":
+            if verb == "update_row" and sleeper.provider.calls.count(verb) == 1:
                 sleeper.provider.stall()
             return Fault.NONE
 
@@ -428,7 +426,7 @@ def test_known_purge_by_prefix_eats_a_neighbour(store: str) -> None:
     run_on(store, test)
 
 
-@pytest.mark.parametrize("instance_id", ["a b", "100%", "größe", "a+b@c", "it's"])
+@pytest.mark.parametrize("instance_id", ["a^b", "dots...", "..", "100%", "größe"])
 def test_known_payloads_of_escaped_ids_are_never_found(instance_id: str) -> None:
     """2.6: history blobs lie under the escaped id, the purge looks under the raw one: they are left for ever."""
 

@@ -169,11 +169,8 @@ def test_an_instance_that_cannot_be_read_holds_up_no_other(store: str) -> None:
         for number in range(20):
             for instance_id in ("bad", "good"):
                 await second.client.raise_event(instance_id, "go", number)
-        began = hub.clock()
         second.start()
-        while not (await hub.status("good")).is_terminal:
-            await hub.clock.sleep(0.1)
-        assert hub.clock() - began < timedelta(seconds=2)
+        await hub.clock.sleep(2)
         assert await hub.output("good") == list(range(20))
         await hub.clock.sleep(60)
         assert len(await kept_by(hub)) == 20

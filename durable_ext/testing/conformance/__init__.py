@@ -9,6 +9,8 @@
             await provider.delete_hub()
             await provider.close()
 
+A store that several machines share passes SkewConformance too, which opens two providers of one hub.
+
 Each test opens a store of its own and expects an empty hub. The themes can be inherited one by one, too.
 """
 
@@ -18,6 +20,7 @@ from durable_ext.testing.conformance.backlog import BacklogConformance
 from durable_ext.testing.conformance.catalogs import CatalogConformance
 from durable_ext.testing.conformance.claims import ClaimConformance
 from durable_ext.testing.conformance.cleaning import CleaningConformance
+from durable_ext.testing.conformance.fairness import FairnessConformance
 from durable_ext.testing.conformance.ids import IdConformance
 from durable_ext.testing.conformance.journals import JournalConformance
 from durable_ext.testing.conformance.leases import LeaseConformance
@@ -26,6 +29,7 @@ from durable_ext.testing.conformance.payloads import PayloadConformance
 from durable_ext.testing.conformance.quarantine import QuarantineConformance
 from durable_ext.testing.conformance.queues import QueueConformance
 from durable_ext.testing.conformance.rows import RowConformance
+from durable_ext.testing.conformance.skew import SkewConformance
 from durable_ext.testing.conformance.store import Conformance, Store
 from durable_ext.testing.conformance.turns import TurnConformance
 from durable_ext.testing.conformance.withdrawals import WithdrawalConformance
@@ -36,6 +40,7 @@ __all__ = [
     "ClaimConformance",
     "CleaningConformance",
     "Conformance",
+    "FairnessConformance",
     "IdConformance",
     "JournalConformance",
     "LeaseConformance",
@@ -45,6 +50,7 @@ __all__ = [
     "QuarantineConformance",
     "QueueConformance",
     "RowConformance",
+    "SkewConformance",
     "Store",
     "TurnConformance",
     "WithdrawalConformance",
@@ -66,5 +72,6 @@ class ProviderConformance(
     WithdrawalConformance,
     ClaimConformance,
     BacklogConformance,
+    FairnessConformance,
 ):
-    """All themes in one class."""
+    """All themes in one class, but SkewConformance, which is for stores that several machines share."""
