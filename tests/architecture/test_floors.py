@@ -11,6 +11,7 @@ FLOORS = {
     "errors": 0,
     "records": 0,
     "authoring": 1,
+    "lint": 1,
     "providers": 1,
     "providers.contract": 1,
     "providers.azure_storage": 2,
@@ -34,6 +35,7 @@ GROUND_FLOOR = {"errors", "records"}
 ONLY_KNOWS = {
     "patterns": {"errors", "records", "authoring"},
     "monitor": {"http_api"},
+    "lint": {"errors"},
 }
 
 # Where a provider is chosen: the app's settings reader and the CLI; testing holds the suites that run on each.
@@ -127,6 +129,8 @@ def test_every_module_has_a_floor() -> None:
         ("providers.sqlite.x", "from durable_ext.providers.azure_storage import rows"),
         ("patterns.x", "from durable_ext.replay import turn"),
         ("monitor.x", "from durable_ext.worker import client"),
+        ("lint.x", "from durable_ext.records import ids"),
+        ("lint.x", "from durable_ext.authoring import registry"),
         ("worker.x", "import aiohttp"),
         ("worker.x", "from azure.storage.blob.aio import BlobClient"),
         ("functions.x", "from azure.identity.aio import DefaultAzureCredential"),

@@ -1,0 +1,1 @@
+"""`durable lint`: each rule finds what it is for, and nothing else."""
