@@ -65,11 +65,14 @@ class RaiseEvent(_Body, frozen=True, kw_only=True, tag=True):
 
 
 class Terminate(_Body, frozen=True, kw_only=True, tag=True):
-    """End the instance, and with `recursive` its running children. `by_parent`: its start may still be on its way."""
+    """End the instance, and with `recursive` its running children.
+
+    `by_parent`: the parent's execution that ended, when it was one; the start of this child may still be on its way.
+    """
 
     reason: str = ""
     recursive: bool = True
-    by_parent: bool = False
+    by_parent: str = ""
 
 
 class Suspend(_Body, frozen=True, kw_only=True, tag=True):

@@ -175,6 +175,8 @@ class Ledger:
             case messages.RaiseEvent() as body:
                 return events.EventRaised(name=body.name, input=body.input)
             case messages.Terminate() as body:
+                if body.by_parent and not self._is_child_of(body.by_parent):
+                    return Verdict.OVER  # meant for an instance that had this id before
                 return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive)
             case messages.Suspend() as body:
                 return events.ExecutionSuspended(reason=body.reason)
@@ -187,6 +189,10 @@ class Ledger:
                 return Verdict.OVER
             case _:
                 assert_never(message.body)
+
+    def _is_child_of(self, execution_id: str) -> bool:
+        parent = None if self.started is None else self.started.parent
+        return parent is not None and parent.execution_id == execution_id
 
     def _answer_of(self, body: messages.FinishTask | messages.FinishChild | messages.FireTimer) -> Input | Verdict:
         if body.task_id in self._answered:

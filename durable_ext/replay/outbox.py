@@ -116,7 +116,7 @@ def _ends_of_children(
     for decision in open_decisions:
         if isinstance(decision, events.ChildScheduled) and not decision.detached:
             # The child may have continued as new: whichever execution is current is meant.
-            body = Terminate(reason=event.reason, recursive=True, by_parent=True)
+            body = Terminate(reason=event.reason, recursive=True, by_parent=turn.execution.execution_id)
             message = _message(turn, position, decision.instance_id, body, execution_id=None)
             yield Owed(msgspec.structs.replace(message, id=f"{message.id}.{decision.id}"), None)
 

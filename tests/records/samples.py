@@ -86,7 +86,7 @@ BODIES: list[Body] = [
     messages.FinishChild(task_id=1, failure=FAILURE),
     messages.FireTimer(task_id=1, fire_at=NOON),
     messages.RaiseEvent(name="approval", input=BLOB),
-    messages.Terminate(reason="enough", recursive=False, by_parent=True),
+    messages.Terminate(reason="enough", recursive=False, by_parent="the-parent"),
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
     messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS),

@@ -239,7 +239,7 @@ def test_a_terminate_goes_on_to_children_that_still_run() -> None:
     ledger = ledger_of(first, [child_answer(2)], [terminated()])
     sent_to = [owed.message for owed in ledger.owed_by(ledger.recorded[-1])]
     assert [message.instance_id for message in sent_to] == ["e1:4"]
-    assert sent_to[0].body == messages.Terminate(reason="enough", recursive=True, by_parent=True)
+    assert sent_to[0].body == messages.Terminate(reason="enough", recursive=True, by_parent="e1")
 
 
 def test_books_are_kept() -> None:

@@ -128,7 +128,7 @@ def test_a_terminate_goes_to_running_children_and_to_the_parent() -> None:
         ("bill-1", None),
         ("boss", "b1"),
     ]
-    wanted = messages.Terminate(reason="enough", recursive=True, by_parent=True)
+    wanted = messages.Terminate(reason="enough", recursive=True, by_parent="e1")
     assert [owed.message.body for owed in sent_now[:2]] == [wanted, wanted]
     assert len({owed.message.id for owed in sent_now}) == 3
 

@@ -303,7 +303,7 @@ def test_termination_of_a_child_that_never_comes_is_given_up() -> None:
     async def test(hub: Hub) -> None:
         process = hub.process(app())
         process.start()
-        body = Terminate(by_parent=True)
+        body = Terminate(by_parent="the-parent")
         await hub.store.send([Message(id="m", instance_id="nobody", body=body, sent_at=hub.clock())])
         await hub.clock.sleep(10_000)
         assert await hub.left() == []
@@ -347,5 +347,26 @@ def test_late_message_of_an_instance_that_is_gone_is_dropped() -> None:
         assert await hub.left() == []
         assert await hub.store.read_row("x") is None
         assert await hub.store.history("x") == ()
+
+    run(test)
+
+
+def test_termination_by_an_old_parent_does_not_end_the_child_of_a_new_one() -> None:
+    """An explicit id, used again: the late command is meant for the instance that had it before."""
+
+    async def test(hub: Hub) -> None:
+        process = hub.process(app())
+        process.start()
+        await process.client.start("mother", instance_id="x")
+        await hub.clock.sleep(5)
+        assert await hub.status("child") is RuntimeStatus.RUNNING
+        late = Terminate(reason="late", by_parent="an execution long over")
+        await hub.store.send([Message(id="m", instance_id="child", body=late, sent_at=hub.clock())])
+        await hub.clock.sleep(600)
+        assert await hub.status("child") is RuntimeStatus.RUNNING
+        await process.client.terminate("x", "now")
+        await hub.clock.sleep(600)
+        assert await hub.status("child") is RuntimeStatus.TERMINATED
+        assert await hub.left() == []
 
     run(test)
