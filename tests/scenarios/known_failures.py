@@ -31,6 +31,7 @@ class App:
             echo,
             timer_or_event,
             event_then_queue,
+            queue_then_event,
             parent_of_long,
             long_kid,
             renew_on_events,
@@ -103,6 +104,11 @@ async def timer_or_event(ctx: OrchestrationContext, renewed: bool) -> None:
 async def event_then_queue(ctx: OrchestrationContext) -> Any:
     await ctx.wait_for_external_event("go")
     return await ctx.call_activity("act", "queued", placement="queue")
+
+
+async def queue_then_event(ctx: OrchestrationContext) -> list[Any]:
+    result = await ctx.call_activity("act", "queued", placement="queue")
+    return [result, await ctx.wait_for_external_event("go")]
 
 
 async def parent_of_long(ctx: OrchestrationContext) -> Any:

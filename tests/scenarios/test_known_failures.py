@@ -10,13 +10,17 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from durable_ext.errors import InstanceExistsError, InstanceNotFoundError, InstanceStateError
+from durable_ext.errors import HubMismatchError, InstanceExistsError, InstanceNotFoundError, InstanceStateError
+from durable_ext.host.pump import Pump
+from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.events import ContinuedAsNew, EventRaised, ExecutionStarted
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import (
@@ -29,9 +33,13 @@ from durable_ext.records.messages import (
     Terminate,
 )
 from durable_ext.records.payloads import inline
+from durable_ext.testing import virtual_time
 from durable_ext.testing.faults import Fault
+from durable_ext.testing.storage_double import StorageDouble
+from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client, StartOptions
 from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.worker import Worker
 
 from .engine import Process
 from .hub import failing
@@ -548,18 +556,65 @@ def test_known_activity_whose_lease_was_lost_reports_a_duplicate(store: str) -> 
     async def test(hub: AnyHub) -> None:
         app = App()
         process = hub.process(app.registry)
-        await process.client.start("event_then_queue", instance_id="x")
-        await process.client.raise_event("x", "go")
+        await process.client.start("queue_then_event", instance_id="x")
         await hub.settle_control(process)
         item = await hub.take_one(RunActivity)
         first, second = hub.process(app.registry), hub.process(app.registry)
         await asyncio.gather(first.handle(item), second.handle(msgspec.structs.replace(item, dequeue_count=2)))
+        assert app.ran == ["queued", "queued"], "there was one answer only"
         await hub.settle(process)
-        assert await hub.output("x") == "queued"
+        await process.client.raise_event("x", "go", 1)
+        await hub.settle(process)
+        assert await hub.output("x") == ["queued", 1]
         await hub.check("x")
         assert await hub.left() == []
 
     run_on(store, test)
+
+
+@on_both
+def test_known_prefetched_message_comes_back_while_it_waits(store: str) -> None:
+    """2.5: the prefetched buffer is not renewed: under load a message is delivered again while it waits in memory."""
+
+    async def test(hub: AnyHub) -> None:
+        app = App()
+        worker = Worker(hub.store, hub.store, app.registry, clock=hub.clock)
+        pump = Pump(worker, hub.store, hub.store)
+        tasks = [asyncio.create_task(pump.keep_leases()), asyncio.create_task(pump.poll())]
+        await worker.client.start("long_kid", instance_id="x")
+        await hub.clock.sleep(3700)
+        assert app.ran == app.ended == ["long"]
+        assert await hub.output("x") == "long"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await worker.drain(timedelta(seconds=1))
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+def test_known_other_partition_count_strands_messages(store: str, tmp_path: Path) -> None:
+    """2.6, 7.8: with another count ids hash to other queues, and messages lie in those that nobody reads."""
+
+    async def main(clock: VirtualClock) -> None:
+        double = StorageDouble(clock)
+
+        def provider(partitions: int) -> SqliteProvider | AzureStorageProvider:
+            if store == "sqlite":
+                return SqliteProvider(str(tmp_path / "hub.sqlite"), partitions=partitions, clock=clock)
+            return AzureStorageProvider("", "Hub", partitions, clock=clock, client=double)
+
+        first, second = provider(4), provider(8)
+        await first.create_hub()
+        with pytest.raises(HubMismatchError, match="partition"):
+            await second.create_hub()
+        await first.create_hub()
+        await second.close()
+        await first.close()
+
+    virtual_time.run(main)
 
 
 @on_both

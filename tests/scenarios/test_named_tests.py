@@ -15,3 +15,13 @@ def test_every_named_test_exists() -> None:
     defined = set(re.findall(r"def (test_\w+)\(", sources))
     assert len(named) > 30
     assert named - defined == set()
+
+
+def test_every_known_failure_has_its_test_and_every_such_test_its_row() -> None:
+    page = (_ROOT / "docs" / "crash-consistency.md").read_text(encoding="utf-8")
+    table = page.partition("## Known failures")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 20
+    assert [row for row in rows if "`test_known_" not in row.rpartition(" | ")[2]] == []
+    source = (_ROOT / "tests" / "scenarios" / "test_known_failures.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"def (test_known_\w+)\(", source)) == set(re.findall(r"`(test_known_\w+)`", table))
