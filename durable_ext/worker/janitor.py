@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+from durable_ext.errors import StorageError
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
@@ -58,8 +60,7 @@ class Janitor:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.PENDING}), created_to=now - _PENDING_AGE)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._pending_place)
         self._pending_place = page.continuation
-        for row in page.rows:
-            await self._send_start(row, now)
+        await _each(page.rows, lambda row: self._send_start(row, now))
 
     async def _send_start(self, row: InstanceRow, now: datetime) -> None:
         if row.scheduled_start is not None and row.scheduled_start > now - _PENDING_AGE:
@@ -86,17 +87,19 @@ class Janitor:
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
         self._running_place = page.continuation
         self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
-        for row in page.rows:
-            await self._prune(row, now)
-            if row.updated_at > now - _STALE_AGE:
-                continue
-            found = await self._services.loader.load(row.instance_id)
-            if isinstance(found, Absent):
-                continue
-            if found.row_lags:
-                await self._services.projector.write(found.row, found.etag)
-                logger.info("instance %s: its row lagged behind history", row.instance_id)
-            await self._outstanding.send(found)
+        await _each(page.rows, lambda row: self._refresh_row(row, now))
+
+    async def _refresh_row(self, row: InstanceRow, now: datetime) -> None:
+        await self._prune(row, now)
+        if row.updated_at > now - _STALE_AGE:
+            return
+        found = await self._services.loader.load(row.instance_id)
+        if isinstance(found, Absent):
+            return
+        if found.row_lags:
+            await self._services.projector.write(found.row, found.etag)
+            logger.info("instance %s: its row lagged behind history", row.instance_id)
+        await self._outstanding.send(found)
 
     async def _prune(self, row: InstanceRow, now: datetime) -> None:
         """Executions that continued as new go when no delivery can refer to them any more (P7)."""
@@ -106,3 +109,14 @@ class Janitor:
             row.instance_id, below_generation=row.execution.generation, older_than=now - MAX_DELIVERY_AGE
         )
         self._pruned[row.instance_id] = now
+
+
+async def _each(rows: Sequence[InstanceRow], tidy: Callable[[InstanceRow], Awaitable[None]]) -> None:
+    """One after the other; an instance that cannot be read does not keep the others waiting (P11)."""
+    for row in rows:
+        try:
+            await tidy(row)
+        except StorageError as error:
+            if error.retryable:
+                raise
+            logger.error("instance %s cannot be tidied: %s", row.instance_id, error)
