@@ -10,7 +10,7 @@ from durable_ext.lint.check_state import changed_name
 from durable_ext.lint.looking import Facts, Look, Unit, nodes_of
 from durable_ext.lint.meaning import Resolver
 from durable_ext.lint.project import Project
-from durable_ext.lint.scopes import Defined, Scope, Scopes
+from durable_ext.lint.scopes import Assigned, Defined, Scope, Scopes
 
 
 def changing_names(project: Project, resolver: Resolver, facts: Facts, units: list[Unit]) -> set[tuple[Scope, str]]:
@@ -23,7 +23,7 @@ def changing_names(project: Project, resolver: Resolver, facts: Facts, units: li
         for node, scope in nodes_of(unit, project.files[unit.file.path].of, set()):
             name = changed_name(Look(node, scope, unit, resolver, facts))
             owner = None if name is None else scope.owner(name)
-            if name is not None and owner is not None and owner is owner.module:
+            if name is not None and owner is not None and owner is owner.module and _is_variable(owner, name):
                 found.add((owner, name))
     return found
 
@@ -32,8 +32,13 @@ def _rebound(scopes: Scopes) -> Iterator[tuple[Scope, str]]:
     for scope in scopes.of.values():
         for name, kind in scope.elsewhere.items():
             # One binding is that of the module itself; a second one rebinds it.
-            if kind == "global" and len(scopes.module.names.get(name, [])) > 1:
+            if kind == "global" and _is_variable(scopes.module, name) and len(scopes.module.names[name]) > 1:
                 yield scopes.module, name
+
+
+def _is_variable(scope: Scope, name: str) -> bool:
+    bindings = scope.names.get(name, [])
+    return bool(bindings) and all(isinstance(one, Assigned) for one in bindings)
 
 
 def _activities(project: Project, facts: Facts) -> Iterator[Unit]:

@@ -101,14 +101,15 @@ def _uses_as_result(node: ast.expr, look: Look, *, by_name: bool) -> bool:
             return parent.attr not in TASK_ATTRIBUTES
         case ast.Return():
             return look.unit.is_orchestrator and look.scope is look.unit.scope
+        case ast.keyword(arg="input_"):
+            return verb_of(look.unit.file.parents[parent]) in CALLS
         case ast.Call():
-            return node is not parent.func and _takes_result(node, parent, look)
+            return _takes_result(node, parent, look)
         case _:
             return False
 
 
 def _takes_result(node: ast.expr, call: ast.Call, look: Look) -> bool:
     if verb_of(call) in CALLS:
-        given = [*call.args[1:], *(keyword.value for keyword in call.keywords if keyword.arg == "input_")]
-        return node in given
+        return node in call.args[1:]
     return node in call.args and look.outside(call.func) in _CONSUMERS

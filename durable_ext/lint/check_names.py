@@ -23,6 +23,8 @@ from durable_ext.lint.meaning import Outside
 from durable_ext.lint.replaying import is_silent_at_replay
 from durable_ext.lint.scopes import Assigned, Scope
 
+_LONGEST = 60
+
 
 def check(look: Look) -> Iterator[Hit]:
     """The rules that a mention or a call of a name breaks."""
@@ -40,8 +42,16 @@ def _mentioned(node: ast.Name | ast.Attribute, look: Look) -> Iterator[Hit]:
     if not isinstance(found, Outside):
         return
     code = code_of_mention(found.name)
-    if code is not None and not found.is_instance:
+    if code is not None and not found.is_instance and not _is_local_alias(node, look):
         yield Hit(node, code, shown(found.name))
+
+
+def _is_local_alias(node: ast.expr, look: Look) -> bool:
+    """Whether it is a variable of the unit: what it was given was reported there."""
+    owner = look.scope.owner(node.id) if isinstance(node, ast.Name) else None
+    if owner is None or look.is_outer(owner) or not isinstance(node, ast.Name):
+        return False
+    return any(isinstance(binding, Assigned) for binding in owner.names.get(node.id, []))
 
 
 def _kept_outside(node: ast.Name, look: Look) -> Iterator[Hit]:
@@ -80,7 +90,7 @@ def _called(node: ast.Call, look: Look) -> Iterator[Hit]:
     elif by_instance and _was_made_here(node, look):
         code = None
     if code is not None and not (code == "DX701" and is_silent_at_replay(look)):
-        yield Hit(node, code, shown(name) or _method(node))
+        yield Hit(node, code, shown(name) if name and not by_instance else written(node.func))
 
 
 def _code(node: ast.Call, name: str) -> str | None:
@@ -130,6 +140,12 @@ def _begins_with_a_call(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Await):
         node = node.value
     return isinstance(node, ast.Call)
+
+
+def written(node: ast.expr) -> str:
+    """An expression as it stands in the source, or its last name when it is long."""
+    text = ast.unparse(node)
+    return text if len(text) <= _LONGEST else f"...{text[-_LONGEST:].partition('.')[2]}"
 
 
 def shown(name: str) -> str:

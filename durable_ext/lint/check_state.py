@@ -162,7 +162,10 @@ def _is_changed_here(node: ast.Name, look: Look) -> bool:
     """Whether the change of it is reported: the name is rebound in the unit, or this very mention changes it."""
     if look.scope.elsewhere.get(node.id) is not None:
         return True
-    parent = look.unit.file.parents[node]
-    if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store | ast.Del):
-        return True
-    return isinstance(parent, ast.Attribute) and parent.attr in _MUTATORS
+    child: ast.AST = node
+    parent = look.parent
+    while isinstance(parent, ast.Subscript | ast.Attribute) and parent.value is child:
+        if not isinstance(parent.ctx, ast.Load) or (isinstance(parent, ast.Attribute) and parent.attr in _MUTATORS):
+            return True
+        child, parent = parent, look.unit.file.parents[parent]
+    return False

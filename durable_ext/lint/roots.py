@@ -39,7 +39,7 @@ def facts_of(project: Project, resolver: Resolver) -> Facts:
 
 def _add_registered(scopes: Scopes, resolver: Resolver, facts: Facts) -> None:
     file = scopes.module.file
-    for call in ast.walk(file.tree):
+    for call in file.parents:
         if not isinstance(call, ast.Call):
             continue
         name = dotted(call.func)

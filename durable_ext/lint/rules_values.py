@@ -65,7 +65,7 @@ async def name_it_once(ctx: df.OrchestrationContext) -> str:
     Rule(
         code="DX104",
         name="blocking-sleep",
-        what="`time.sleep` stops every instance of the process, and each replay sleeps again.",
+        what="It stops every instance of the process, and each replay sleeps again.",
         remedy="await `asyncio.sleep(...)` or `ctx.create_timer(...)`, which are durable and of any length",
         bad="""
 import time

@@ -105,6 +105,7 @@ class _Builder(ast.NodeVisitor):
     def __init__(self, file: SourceFile) -> None:
         self.module = Scope(file, file.tree)
         self.opened: dict[ast.AST, Scope] = {file.tree: self.module}
+        self._elsewhere = _names_elsewhere(file)
         self._here = self.module
 
     def _bind(self, name: str, binding: Binding) -> None:
@@ -135,10 +136,7 @@ class _Builder(ast.NodeVisitor):
         for rest in (node.args.vararg, node.args.kwarg):
             if rest is not None:
                 scope.names[rest.arg] = [Assigned()]
-        for inner in _statements(node.body):
-            if isinstance(inner, ast.Global | ast.Nonlocal):
-                kind = "global" if isinstance(inner, ast.Global) else "nonlocal"
-                scope.elsewhere.update(dict.fromkeys(inner.names, kind))
+        scope.elsewhere.update(self._elsewhere.get(node, {}))
         self._inside(scope, node.body)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -227,13 +225,14 @@ def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]
     return list(zip(target.elts, value.elts, strict=True)) if len(target.elts) == len(value.elts) else []
 
 
-def _statements(body: list[ast.stmt]) -> list[ast.AST]:
-    """All nodes of a body, but for those of functions and classes in it."""
-    found: list[ast.AST] = []
-    waiting: list[ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        found.append(node)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            waiting.extend(ast.iter_child_nodes(node))
+def _names_elsewhere(file: SourceFile) -> dict[ast.AST, dict[str, str]]:
+    """The names that functions declare `global` or `nonlocal`."""
+    found: dict[ast.AST, dict[str, str]] = {}
+    for node in file.parents:
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            kind = "global" if isinstance(node, ast.Global) else "nonlocal"
+            function = file.parents[node]
+            while function in file.parents and not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                function = file.parents[function]
+            found.setdefault(function, {}).update(dict.fromkeys(node.names, kind))
     return found

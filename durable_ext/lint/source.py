@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import tokenize
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +61,10 @@ def read(path: Path, shown: str) -> SourceFile:
 def parse(text: str, path: Path, shown: str) -> SourceFile:
     """Parse a text. Raises BrokenFileError."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            # What the compiler warns of in a user's file is not this check's concern.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
     except SyntaxError as error:
         raise BrokenFileError("DX001", error.msg, max(error.lineno or 1, 1), max(error.offset or 1, 1)) from error
     except (ValueError, RecursionError, MemoryError) as error:
@@ -69,8 +73,20 @@ def parse(text: str, path: Path, shown: str) -> SourceFile:
         suppressions = _suppressions(text) if "durable:" in text else ()
     except (tokenize.TokenError, SyntaxError) as error:
         raise BrokenFileError("DX002", str(error)) from error
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    return SourceFile(path, shown, tree, suppressions, parents)
+    return SourceFile(path, shown, tree, suppressions, _parents(tree))
+
+
+def _parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
+    """Every node below the tree with the one it stands in. Operators and contexts, which are shared, are left out."""
+    parents: dict[ast.AST, ast.AST] = {}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            if child._fields:
+                parents[child] = node
+                waiting.append(child)
+    return parents
 
 
 def _suppressions(text: str) -> tuple[Suppression, ...]:
