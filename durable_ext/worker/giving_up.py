@@ -33,22 +33,20 @@ class GivingUp:
         self._services = services
         self._deferral = deferral
 
-    async def failed(self, message: Message, delivery: Delivery, error: Exception) -> bool:
-        """A delivery of one message failed. True: the message is dealt with; False: the next attempt is to be made.
+    def is_last(self, message: Message, delivery: Delivery) -> bool:
+        """Whether no attempt follows this one."""
+        return attempts_of(message, delivery) >= self._services.settings.most_attempts
 
-        Raises StorageError when that cannot be stored either.
-        """
-        attempts = attempts_of(message, delivery)
-        if attempts < self._services.settings.most_attempts:
-            return False
-        await self._end(Item(message, repeated=True, queue=delivery.queue), attempts, error)
-        return True
+    async def failed(self, message: Message, delivery: Delivery, error: Exception) -> None:
+        """The last attempt at a message failed. Raises StorageError when that cannot be stored either."""
+        item = Item(message, repeated=True, queue=delivery.queue)
+        await self._end(item, attempts_of(message, delivery), error)
 
     async def failed_among_others(self, message: Message, delivery: Delivery, error: Exception) -> None:
         """A message of a shared delivery failed: it goes on by itself, so that its neighbours are done (S7)."""
-        attempts, passes = attempts_of(message, delivery), _passes(error)
-        if attempts >= self._services.settings.most_attempts or (passes and self._deferral.is_worn_out(message)):
-            await self._end(Item(message, repeated=True, queue=delivery.queue), attempts, error)
+        passes = _passes(error)
+        if self.is_last(message, delivery) or (passes and self._deferral.is_worn_out(message)):
+            await self.failed(message, delivery, error)
             return
         logger.warning("message %s of delivery %s is put off: %s", message.id, delivery.id, reason_of(error))
         if not passes:

@@ -17,6 +17,7 @@ from durable_ext.records.messages import Delivery, FinishTask, Message, RunActiv
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
+from durable_ext.worker.company import Company, Presence
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
 from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
@@ -76,7 +77,7 @@ class Worker:
             next_commit_id=next_id,
         )
         self._deferral = Deferral(self._services)
-        self._giving_up = GivingUp(self._services, self._deferral)
+        self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
         self._sessions = Sessions(self._services)
         self._janitor = Janitor(self._services)
         self._apart = OwnDeliveries(self._services)
@@ -127,20 +128,41 @@ class Worker:
         await self._services.heartbeat.close()
 
     async def _process_alone(self, message: Message, delivery: Delivery) -> None:
-        try:
-            await self._process_one(message, delivery)
-        except Exception as error:
-            if not await self._giving_up.failed(message, delivery, error):
-                raise
+        with self._company.present(message.instance_id) as presence:
+            try:
+                await self._process_one(message, delivery)
+            except Exception as error:
+                failure = await self._own_failure(message, delivery, presence, error)
+                if failure is None:
+                    return
+                if not self._giving_up.is_last(message, delivery):
+                    raise
+                await self._giving_up.failed(message, delivery, failure)
 
     async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
         """One message of several: if it is slow or fails it goes on by itself, and its neighbours are done (S7)."""
-        work = asyncio.create_task(self._process_one(message, delivery))
-        try:
-            if not await self._apart.goes_apart(work, message):
-                await work
-        except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
-            await self._giving_up.failed_among_others(message, delivery, error)
+        with self._company.present(message.instance_id) as presence:
+            work = asyncio.create_task(self._process_one(message, delivery))
+            try:
+                if not await self._apart.goes_apart(work, message):
+                    await work
+            except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
+                failure = await self._own_failure(message, delivery, presence, error)
+                if failure is not None:
+                    await self._giving_up.failed_among_others(message, delivery, failure)
+
+    async def _own_failure(
+        self, message: Message, delivery: Delivery, presence: Presence, error: Exception
+    ) -> Exception | None:
+        """The failure of a message; a last attempt that failed in company is made once more without it (P11)."""
+        if message.is_work_item or not (presence.accompanied and self._giving_up.is_last(message, delivery)):
+            return error
+        async with self._company.one_by_one(message.instance_id):
+            try:
+                await self._process_one(message, delivery)
+            except Exception as own:  # noqa: BLE001 - whatever it was, it is this message's own, and is kept with it (P11)
+                return own
+        return None
 
     async def _give_up(self, message: Message, attempts: int, queue: str) -> None:
         """A message with which processes ended too often.

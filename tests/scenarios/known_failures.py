@@ -9,6 +9,8 @@ from typing import Any
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 
+from .engine import pause
+
 
 class App:
     """`ran`: the inputs of the activities begun, in order; `ended`: of those that came to their end."""
@@ -45,7 +47,7 @@ class App:
 
     async def act_long(self, value: Any) -> Any:
         self.ran.append(value)
-        await asyncio.sleep(timedelta(hours=1).total_seconds())
+        await pause(timedelta(hours=1).total_seconds())
         self.ended.append(value)
         return value
 

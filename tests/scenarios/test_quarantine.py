@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
-import httpx
 import msgspec
 import pytest
 
-from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.authoring.registry import Registry
-from durable_ext.errors import TaskFailedError
-from durable_ext.http_api.app import create_app
-from durable_ext.providers.contract import Catalog
 from durable_ext.records.codec import decode_messages
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Message, Quarantined, RaiseEvent, RunActivity
+from durable_ext.records.messages import Message, RaiseEvent, RunActivity
 from durable_ext.records.payloads import inline, stored
 from durable_ext.testing.faults import Fault
-from durable_ext.worker.client import Client
-from durable_ext.worker.settings import WorkerSettings
 
 from .hub import failing
+from .quarantined import FROM_SCRATCH, MOST, App, kept_by
 from .two_stores import AnyHub, AzureBacked, on_both, run_on
-
-_MOST = 3
-# Nothing in memory, so that history is read.
-_FROM_SCRATCH = WorkerSettings(sessions=False, activity_slots=8)
-
-
-async def listen(ctx: OrchestrationContext, count: int) -> list[Any]:
-    return [await ctx.wait_for_external_event("go") for _ in range(count)]
-
-
-async def ask(ctx: OrchestrationContext) -> Any:
-    try:
-        return await ctx.call_activity("act", "x", placement="queue")
-    except TaskFailedError as error:
-        failure = error.failure
-        return [failure.type, failure.message, failure.properties, failure.cause and failure.cause.message]
-
-
-async def ask_and_listen(ctx: OrchestrationContext) -> list[Any]:
-    result = await ctx.call_activity("act", "x", placement="queue")
-    return [result, await ctx.wait_for_external_event("go")]
-
-
-async def measure(ctx: OrchestrationContext) -> int:
-    return len(await ctx.wait_for_external_event("go"))
-
-
-async def long_turn(ctx: OrchestrationContext) -> Any:
-    for _ in range(1000):
-        ctx.create_timer(timedelta(days=1))
-    return await ctx.wait_for_external_event("go")
-
-
-async def listen_changed(ctx: OrchestrationContext, count: int) -> Any:
-    return await ctx.call_activity("act", count)
-
-
-class App:
-    """An app, and how often its activity ran."""
-
-    def __init__(self, *, changed: bool = False) -> None:
-        self.ran = 0
-        self.registry = Registry()
-        self.registry.add_activity(self.act, name="act")
-        self.registry.add_orchestrator(listen_changed if changed else listen, name="listen")
-        for orchestrator in (ask, ask_and_listen, measure, long_turn):
-            self.registry.add_orchestrator(orchestrator)
-
-    async def act(self, value: Any) -> Any:
-        self.ran += 1
-        return value
-
-
-async def kept_by(hub: AnyHub) -> list[Quarantined]:
-    """What is in quarantine, each with all that an operator needs."""
-    found = list(await hub.store.list_quarantined())
-    for one in found:
-        assert one.body
-        assert one.reason
-        assert one.stack.startswith("Traceback"), one.stack
-        assert one.time <= hub.clock()
-        assert await hub.store.read_quarantined(one.id) == one
-    return found
 
 
 @on_both
@@ -105,15 +32,15 @@ def test_undecodable_history_keeps_the_message_until_it_is_mended(store: str, da
         turns = (await hub.store.load("x")).turns
         assert len(turns) == 3
         await (hub.spoil("x", 1) if damage == "spoiled" else hub.remove("x", 1))
-        second = hub.process(App().registry, most_attempts=_MOST)
+        second = hub.process(App().registry, most_attempts=MOST)
         second.start()
         await second.client.raise_event("x", "go", 3)
         await hub.clock.sleep(60)
         (kept,) = await kept_by(hub)
         assert kept.instance_id == "x"
-        assert kept.dequeue_count == _MOST
-        assert f"in {_MOST} attempts: durable_ext.errors.StorageError" in kept.reason
-        assert second.gate.calls.count("load") == _MOST
+        assert kept.dequeue_count == MOST
+        assert f"in {MOST} attempts: durable_ext.errors.StorageError" in kept.reason
+        assert second.gate.calls.count("load") == MOST
         assert await hub.status("x") is RuntimeStatus.RUNNING
         await hub.mend(turns[1:2])
         assert await hub.store.release_quarantined(kept.id, replay=True)
@@ -139,7 +66,7 @@ def test_history_in_a_blob_that_cannot_be_read_keeps_the_message(damage: str) ->
         turns = (await hub.store.load("x")).turns
         await first.stop()
         await (hub.remove_blob("x", 0) if damage == "gone" else hub.spoil("x", 0))
-        second = hub.process(App().registry, most_attempts=_MOST)
+        second = hub.process(App().registry, most_attempts=MOST)
         second.start()
         await second.client.raise_event("x", "go", 7)
         await hub.clock.sleep(60)
@@ -165,7 +92,7 @@ def test_an_instance_that_cannot_be_read_holds_up_no_other(store: str) -> None:
         await hub.settle(first)
         await first.stop()
         await hub.spoil("bad", 0)
-        second = hub.process(App().registry, settings=_FROM_SCRATCH, most_attempts=_MOST)
+        second = hub.process(App().registry, settings=FROM_SCRATCH, most_attempts=MOST)
         for number in range(20):
             for instance_id in ("bad", "good"):
                 await second.client.raise_event(instance_id, "go", number)
@@ -182,12 +109,44 @@ def test_an_instance_that_cannot_be_read_holds_up_no_other(store: str) -> None:
 
 
 @on_both
+def test_event_whose_payload_is_gone_takes_no_other_along(store: str) -> None:
+    """It fails the turn of all that are there with it: each is tried by itself before any is given up."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry, most_attempts=MOST)
+        await process.client.start("listen", 6, instance_id="x")
+        await hub.settle(process)
+        for value in range(6):
+            await process.client.raise_event("x", "go", value)
+        messages = [message for delivery in await hub.take() for message in delivery.messages]
+        await hub.store.send([_spoiled(message) if number == 2 else message for number, message in enumerate(messages)])
+        await process.stop()
+        again = hub.process(App().registry, most_attempts=MOST)
+        again.start()
+        await hub.clock.sleep(25)
+        (kept,) = await kept_by(hub)
+        assert kept.id == messages[2].id
+        assert "x/gone" in kept.reason
+        await again.client.raise_event("x", "go", "last")
+        await hub.clock.sleep(5)
+        got = await hub.output("x")
+        assert sorted(map(str, got)) == ["0", "1", "3", "4", "5", "last"]
+
+    run_on(store, test)
+
+
+def _spoiled(message: Message) -> Message:
+    assert isinstance(message.body, RaiseEvent)
+    return msgspec.structs.replace(message, body=msgspec.structs.replace(message.body, input=stored("x/gone", 9)))
+
+
+@on_both
 def test_poison_work_item_fails_its_task_with_the_last_error(store: str) -> None:
     """Reason, cause and attempt count reach the orchestration; nothing of it is left in a queue."""
 
     async def test(hub: AnyHub) -> None:
         app = App()
-        process = hub.process(app.registry, most_attempts=_MOST)
+        process = hub.process(app.registry, most_attempts=MOST)
         await process.client.start("ask", instance_id="x")
         await hub.settle_control(process)
         item = await hub.take_one(RunActivity)
@@ -200,8 +159,8 @@ def test_poison_work_item_fails_its_task_with_the_last_error(store: str) -> None
         await hub.clock.sleep(60)
         kind, text, properties, cause = await hub.output("x")
         assert kind == "Poison"
-        assert text.startswith(f"activity 'act' could not be run in {_MOST} attempts: durable_ext.errors.StorageError")
-        assert properties == {"attempts": _MOST}
+        assert text.startswith(f"activity 'act' could not be run in {MOST} attempts: durable_ext.errors.StorageError")
+        assert properties == {"attempts": MOST}
         assert "x/b" in cause
         assert app.ran == 0
         await process.stop()
@@ -243,7 +202,7 @@ def test_non_determinism_is_kept_and_goes_on_with_the_code_it_knows(store: str) 
         await hub.settle(first)
         await first.stop()
         before = await hub.store.history("x")
-        changed = hub.process(App(changed=True).registry, most_attempts=_MOST)
+        changed = hub.process(App(changed=True).registry, most_attempts=MOST)
         changed.start()
         await changed.client.raise_event("x", "go", "at last")
         await hub.clock.sleep(60)
@@ -277,9 +236,9 @@ def test_error_that_passes_does_not_use_up_the_attempts(store: str) -> None:
         def throttled(verb: str, _number: int) -> Fault:
             nonlocal loads
             loads += verb == "load"
-            return Fault.BEFORE if verb == "load" and loads <= 4 * _MOST else Fault.NONE
+            return Fault.BEFORE if verb == "load" and loads <= 4 * MOST else Fault.NONE
 
-        second = hub.process(App().registry, plan=throttled, most_attempts=_MOST)
+        second = hub.process(App().registry, plan=throttled, most_attempts=MOST)
         second.start()
         await second.client.raise_event("x", "go", 1)
         await hub.clock.sleep(120)
@@ -327,7 +286,7 @@ def test_outcome_in_quarantine_is_not_written_over(store: str) -> None:
         turns = (await hub.store.load("x")).turns
         await first.stop()
         await hub.spoil("x", 0)
-        second = hub.process(app.registry, plan=failing("complete"), most_attempts=_MOST)
+        second = hub.process(app.registry, plan=failing("complete"), most_attempts=MOST)
         second.start()
         await hub.clock.sleep(120)
         kinds = sorted("finishTask" in one.body.lower() or "FinishTask" in one.body for one in await kept_by(hub))
@@ -369,93 +328,3 @@ def test_large_message_is_kept_and_replayed_whole(store: str) -> None:
         assert await hub.output("x") == len(text)
 
     run_on(store, test)
-
-
-@on_both
-def test_operator_lists_shows_replays_and_deletes_over_http(store: str) -> None:
-    """End to end through the management API, while the engine runs."""
-
-    async def test(hub: AnyHub) -> None:
-        first = hub.process(App().registry)
-        for instance_id in ("x", "y"):
-            await first.client.start("listen", 1, instance_id=instance_id)
-        await hub.settle(first)
-        await first.stop()
-        turns = {instance_id: (await hub.store.load(instance_id)).turns for instance_id in ("x", "y")}
-        process = hub.process(App().registry, most_attempts=_MOST)
-        process.start()
-        for instance_id in ("x", "y"):
-            await hub.spoil(instance_id, 0)
-            await process.client.raise_event(instance_id, "go", instance_id, message_id=f"{instance_id}/event:1")
-            await hub.clock.sleep(60)
-        async with _operator(process.client) as http:
-            listed = (await http.get("/quarantine")).json()
-            assert [one["instanceId"] for one in listed] == ["x", "y"]
-            paths = [f"/quarantine/{one['id'].replace('/', '%2F')}" for one in listed]
-            shown = (await http.get(paths[0])).json()
-            assert shown == listed[0]
-            assert shown["dequeueCount"] == _MOST
-            assert "cannot be read" in shown["reason"]
-            assert shown["stack"].startswith("Traceback")
-            for instance_id in ("x", "y"):
-                await hub.mend(turns[instance_id])
-            assert (await http.post(f"{paths[0]}/replay")).status_code == 202
-            assert (await http.delete(paths[1])).status_code == 204
-            assert (await http.get("/quarantine")).json() == []
-            assert (await http.get(paths[0])).status_code == 404
-        await hub.clock.sleep(5)
-        assert await hub.output("x") == ["x"]
-        assert await hub.status("y") is RuntimeStatus.RUNNING
-
-    run_on(store, test)
-
-
-def _operator(client: Client) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(create_app(client))
-    return httpx.AsyncClient(transport=transport, base_url="http://hub.example/api/durabletask")
-
-
-def test_row_that_an_earlier_build_kept_has_no_stack() -> None:
-    """A table of before has no such column: its rows are listed, shown and replayed as they are."""
-
-    async def test(hub: AnyHub) -> None:
-        assert isinstance(hub, AzureBacked)
-        catalog: Catalog = hub.azure
-        kept = Quarantined(
-            id="m", queue="hub-control-00", body="{}", reason="why", instance_id="x", dequeue_count=5, time=hub.clock()
-        )
-        await hub.azure.quarantine(kept)
-        table = hub.azure.names.quarantine
-        (entity,) = await hub.rows(table)
-        del entity["Stack"]
-        await hub.double.put_entity(table, entity)
-        (entity,) = await hub.rows(table)
-        assert "Stack" not in entity
-        assert list(await catalog.list_quarantined()) == [kept]
-        assert await catalog.read_quarantined("m") == kept
-        assert await catalog.release_quarantined("m", replay=True)
-
-    run_on("azure", test)
-
-
-def test_secrets_in_an_error_are_not_kept() -> None:
-    """Reason and stack come to people's eyes: what gives access is cut out of both."""
-
-    async def test(hub: AnyHub) -> None:
-        process = hub.process(App().registry, most_attempts=1)
-        await process.client.start("listen", 1, instance_id="x")
-        await hub.settle(process)
-        leaky = "AccountKey=c2VjcmV0; see https://a.blob/x?sv=1&sig=c2VjcmV0 and Authorization: Bearer c2VjcmV0"
-
-        async def load(instance_id: str) -> Any:
-            raise RuntimeError(f"{instance_id}: {leaky}")
-
-        again = hub.process(App().registry, most_attempts=1)
-        again.provider.load = load
-        await again.client.raise_event("x", "go", 1)
-        await hub.settle(again)
-        (kept,) = await kept_by(hub)
-        assert "RuntimeError: x: AccountKey=...; see" in kept.reason
-        assert "c2VjcmV0" not in kept.reason + kept.stack
-
-    run_on("sqlite", test)
