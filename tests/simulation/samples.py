@@ -26,3 +26,21 @@ def quiet(seed: int, *load: Planned, faults: tuple[CallFault, ...] = ()) -> Case
     """A case in which nothing goes wrong but what is given."""
     places = (ProcessPlan(), ProcessPlan())
     return Case(seed=seed, partitions=1, window=60, rate=0, noise=0, places=places, load=load, faults=faults)
+
+
+def told(seed: int, *faults: CallFault) -> Case:
+    """An eternal orchestration that another one sends two events, some seconds apart."""
+    loop = {"kind": "loop", "name": "told", "count": 2, "ordered": False, "values": ["a", "b"]}
+    sends = [{"kind": "send", "to": "eternal", "name": "told", "value": value} for value in ("a", "b")]
+    parts = [sends[0], {"kind": "timer", "seconds": 60}, sends[1]]
+    sender = Planned(id="sender", programme={"kind": "chain", "parts": parts}, at=5, after="eternal")
+    return quiet(seed, Planned(id="eternal", programme=loop), sender, faults=faults)
+
+
+def here_and_there(seed: int, *faults: CallFault) -> Case:
+    """An activity that takes a second here, then one through the queue."""
+    parts = [
+        {"kind": "work", "value": "here", "seconds": 1, "placement": "local"},
+        {"kind": "work", "value": "there", "placement": "queue"},
+    ]
+    return quiet(seed, Planned(id="both", programme={"kind": "chain", "parts": parts}), faults=faults)

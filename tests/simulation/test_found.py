@@ -9,9 +9,9 @@ import pytest
 
 from durable_ext.testing.simulation.case import CallFault, Case
 from durable_ext.testing.simulation.world import play
-from durable_ext.worker import earlier
+from durable_ext.worker import admission, earlier
 
-from .samples import eternal
+from .samples import eternal, told
 
 
 def _between_two_executions() -> Iterator[Case]:
@@ -35,3 +35,26 @@ def test_that_case_still_falls_into_the_gap(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(earlier, "_check_is_current", trusts_memory)
     assert any(play(case).wrong for case in _between_two_executions())
+
+
+def _an_original_behind_its_repeat() -> Iterator[Case]:
+    """A send that is given up and comes through later: the repeat overtakes it."""
+    for seed in (0, 5):
+        for line in ("0.0", "1.0"):
+            for call in range(1, 8):
+                yield told(seed, CallFault(line=line, call=call, kind="straggling", seconds=20))
+
+
+def test_an_event_that_its_repeat_has_overtaken_is_taken_once() -> None:
+    """The repeat was consumed, and the instance continued as new; the original, which nothing marks, was not looked up
+    and consumed again (P7)."""
+    assert [case.faults for case in _an_original_behind_its_repeat() if play(case).wrong] == []
+
+
+def test_that_event_is_still_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def trusts_marks(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(admission, "may_be_repeat", trusts_marks)
+    wrong = [text for case in _an_original_behind_its_repeat() for text in play(case).wrong]
+    assert any("was consumed 2 times" in text for text in wrong)

@@ -83,6 +83,10 @@ def matches(wanted: Any, found: Any) -> bool:
 
 
 def _work(node: Node) -> Any:
+    if node.get("once"):
+        # A second delivery, or a process that died in between, and nobody knows what came of it.
+        unknown: Any = {"begun": node["value"]} if node["activity"] == "work_once" else {"failed": "it began before"}
+        return {EITHER: [node["value"], unknown]}
     if node.get("fails"):
         return {"failed": node["fails"]}
     if node.get("fails_first", 0) >= node.get("attempts", 1):

@@ -170,12 +170,15 @@ def unrun(instance: Instance, runs: Runs) -> Iterator[str]:
     for turns in instance.executions:
         execution = turns[0].execution.execution_id
         for event in _events(turns):
-            if isinstance(event, events.TaskCompleted) and not runs.ended[(instance.id, execution, event.task_id)]:
+            if not isinstance(event, events.TaskCompleted):
+                continue
+            key = (instance.id, execution, event.task_id)
+            if not runs.ended[key] and key not in runs.stood_in:
                 yield f"task {event.task_id} has a result, and never ran"
 
 
-def misordered(planned: Planned, turns: Sequence[Turn]) -> Iterator[str]:
-    """Events stand in history once, and those sent one after the other in that order."""
+def taken_twice(planned: Planned, turns: Sequence[Turn]) -> Iterator[str]:
+    """Each event stands in the history of an execution once. Their order shows in the output."""
     found: dict[str, list[str]] = {}
     for event in _events(turns):
         if isinstance(event, events.EventRaised):
@@ -203,7 +206,7 @@ async def _output(remains: Remains, instance: Instance) -> list[str]:
     wanted = expected(instance.planned)
     if row.status not in wanted.statuses:
         return [f"it is {row.status.value}, not {_names(wanted)}: {row.failure}"]
-    found = list(misordered(instance.planned, instance.executions[-1] if instance.executions else ()))
+    found = list(taken_twice(instance.planned, instance.executions[-1] if instance.executions else ()))
     if row.status is RuntimeStatus.COMPLETED and row.output is not None:
         blob = row.output.blob is not None
         data = await remains.reach.provider.get_payload(row.output) if blob else row.output.data
@@ -252,6 +255,16 @@ async def unclosed(remains: Remains) -> list[str]:
     return [f"{remains.open_sessions} sessions are still open"] if remains.open_sessions else []
 
 
+async def begun_twice(remains: Remains) -> list[str]:
+    """What may run once at most did."""
+    begun = remains.runs.begun
+    return [
+        f"{key[0]}: task {key[2]} may be begun once and was {begun[key]} times"
+        for key in sorted(remains.runs.once)
+        if begun[key] > 1
+    ]
+
+
 async def ran_late(remains: Remains) -> list[str]:
     """No activity of a purged instance runs long after its purge."""
     purged, again = remains.outside.purged, remains.outside.again
@@ -262,7 +275,13 @@ async def ran_late(remains: Remains) -> list[str]:
     ]
 
 
-HUB_CHECKS: tuple[Callable[[Remains], Awaitable[list[str]]], ...] = (stranded, quarantined, unclosed, ran_late)
+HUB_CHECKS: tuple[Callable[[Remains], Awaitable[list[str]]], ...] = (
+    stranded,
+    quarantined,
+    unclosed,
+    begun_twice,
+    ran_late,
+)
 
 
 def _leftovers(remains: Remains, present: set[str]) -> list[str]:

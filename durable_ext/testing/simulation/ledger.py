@@ -22,6 +22,8 @@ class Runs:
         self._clock = clock
         self.begun: Counter[Key] = Counter()
         self.ended: Counter[Key] = Counter()
+        self.once: set[Key] = set()
+        self.stood_in: set[Key] = set()
         self.last: dict[str, datetime] = {}
         self._calls: dict[tuple[str, str, str], list[int]] = {}
 
@@ -29,6 +31,15 @@ class Runs:
         """An activity begins."""
         self.begun[_key(ctx)] += 1
         self.last[ctx.instance_id] = self._clock()
+
+    def begin_once(self, ctx: ActivityContext) -> None:
+        """An activity begins that may begin once only."""
+        self.once.add(_key(ctx))
+        self.begin(ctx)
+
+    def stand_in(self, ctx: ActivityContext) -> None:
+        """Something runs in the place of a second run; the first may not have come as far as to its code."""
+        self.stood_in.add(_key(ctx))
 
     def end(self, ctx: ActivityContext) -> None:
         """An activity returns."""

@@ -59,6 +59,7 @@ class _Load:
         self._window = window
         self._count = 0
         self._orders: list[Order] = []
+        self._named_children = False
 
     def instances(self) -> tuple[Planned, ...]:
         found: list[Planned] = []
@@ -78,10 +79,11 @@ class _Load:
 
     def _instance(self) -> Planned:
         random = self._random
-        self._orders = []
+        self._orders, self._named_children = [], False
         programme = self._root()
         needs_events = bool(self._orders)
-        self._commands(again=not needs_events)
+        # A child's own id is the same in each execution of its parent: what ends one may meet another.
+        self._commands(again=not needs_events and not self._named_children)
         return Planned(
             id=self._id(),
             programme=programme,
@@ -157,6 +159,7 @@ class _Load:
         node: Node = {"kind": "child", "programme": {"kind": "chain", "parts": parts}}
         if self._random.random() < 0.4:
             node["id"] = self._new("child-")
+            self._named_children = True
         return node
 
     def _quiet(self, depth: int) -> Node:
@@ -175,7 +178,7 @@ class _Load:
         if random.random() < 0.06:
             value = value + "x" * _LONG
         node: Node = {"kind": "work", "value": value}
-        match random.choice(["plain", "plain", "plain", "slow", "fails", "flaky", "thread"]):
+        match random.choice(["plain", "plain", "plain", "slow", "fails", "flaky", "thread", "once"]):
             case "slow":
                 node["seconds"] = random.choice([0.3, 2, 8, 25, 70])
             case "fails":
@@ -184,7 +187,10 @@ class _Load:
             case "flaky":
                 node |= {"fails_first": random.randint(1, 3), "attempts": 3, "interval": random.choice([1, 5, 400])}
             case "thread":
-                node["thread"] = True
+                node["activity"] = "work_in_thread"
+            case "once":
+                node |= {"once": True, "activity": random.choice(["work_once", "work_once_or_fail"])}
+                node["seconds"] = random.choice([0, 0, 2, 25])
             case _:
                 pass
         if random.random() < 0.5:

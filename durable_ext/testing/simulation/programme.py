@@ -14,10 +14,11 @@ from typing import Any
 from durable_ext.authoring.context import ActivityContext, OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
-from durable_ext.errors import TaskFailedError
+from durable_ext.errors import ActivityOutcomeUnknownError, TaskFailedError
 from durable_ext.testing.simulation.case import Node
 from durable_ext.testing.simulation.ledger import Runs
 
+UNKNOWN = "it began before"
 # The runs of activities that this simulation counts.
 RUNS: ContextVar[Runs] = ContextVar("durable_ext.testing.simulation.runs")
 
@@ -30,7 +31,10 @@ async def pause(seconds: float) -> None:
 async def work(ctx: ActivityContext, node: Node) -> Any:
     """An activity: it takes a while, and returns a value or fails."""
     runs = RUNS.get()
-    runs.begin(ctx)
+    if node.get("once"):
+        runs.begin_once(ctx)
+    else:
+        runs.begin(ctx)
     seconds = node.get("seconds", 0)
     if seconds:
         await pause(seconds)
@@ -42,6 +46,22 @@ def work_in_thread(ctx: ActivityContext, node: Node) -> Any:
     runs = RUNS.get()
     runs.begin(ctx)
     return _outcome(runs, ctx, node)
+
+
+async def work_once(ctx: ActivityContext, node: Node) -> Any:
+    """The same, at most once."""
+    return await work(ctx, node)
+
+
+async def found_begun(ctx: ActivityContext, node: Node) -> Any:
+    """What runs instead of a second run."""
+    RUNS.get().stand_in(ctx)
+    return {"begun": node["value"]}
+
+
+async def work_once_or_fail(ctx: ActivityContext, node: Node) -> Any:
+    """The same, at most once; a second run is a failure."""
+    return await work(ctx, node)
 
 
 def _outcome(runs: Runs, ctx: ActivityContext, node: Node) -> Any:
@@ -108,14 +128,15 @@ async def _act(ctx: OrchestrationContext, node: Node) -> Any:
 
 
 async def _work(ctx: OrchestrationContext, node: Node) -> Any:
-    activity = "work_in_thread" if node.get("thread") else "work"
+    activity = node.get("activity", "work")
     policy = None
     if node.get("attempts", 1) > 1:
         policy = RetryPolicy(first_interval=timedelta(seconds=node.get("interval", 2)), max_attempts=node["attempts"])
     try:
         return await ctx.call_activity(activity, node, placement=node.get("placement", "auto"), retry=policy)
     except TaskFailedError as error:
-        return {"failed": error.failure.message}
+        unknown = error.failure.is_caused_by(ActivityOutcomeUnknownError)
+        return {"failed": UNKNOWN if unknown else error.failure.message}
 
 
 async def _child(ctx: OrchestrationContext, node: Node) -> Any:
@@ -152,6 +173,8 @@ def registry() -> Registry:
     names = Registry()
     names.add_activity(work)
     names.add_activity(work_in_thread)
+    names.add_activity(work_once, at_most_once=True, after_fault=found_begun)
+    names.add_activity(work_once_or_fail, at_most_once=True)
     names.add_orchestrator(programme)
     names.add_orchestrator(loop)
     return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -13,6 +14,8 @@ from durable_ext.testing.simulation.world import Outcome, play
 T = TypeVar("T")
 
 _MOST_TRIES = 250
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|[0-9]+")
+_TELLING = 24
 
 
 class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,7 @@ class Shrinker:
         self.tries = 0
         self._run = run
         self._most = most_tries
+        self._kinds = _kinds(outcome)
 
     def fails(self, case: Case) -> bool:
         """Whether a case fails; one that does is the smallest so far. False when there are no tries left."""
@@ -39,9 +43,10 @@ class Shrinker:
             return False
         self.tries += 1
         outcome = self._run(case)
-        if outcome.wrong:
+        alike = bool(_kinds(outcome) & self._kinds)
+        if alike:
             self.case, self.outcome = case, outcome
-        return bool(outcome.wrong)
+        return alike
 
     def fewer(self, items: Sequence[T], with_items: Callable[[Sequence[T]], Case]) -> None:
         """Leave out as many of the items as possible: halves, then quarters, at last one by one."""
@@ -83,11 +88,20 @@ def shrink(
     return Shrunk(case=shrinker.case, outcome=shrinker.outcome, tries=shrinker.tries)
 
 
+def _kinds(outcome: Outcome) -> set[str]:
+    """What is wrong, without ids and numbers: a smaller case has to fail of the same."""
+    return {_NUMBERS.sub("", text.partition(": ")[2] or text)[:_TELLING] for text in outcome.wrong}
+
+
 def _with_load(case: Case, load: Sequence[Planned]) -> Case:
-    """Who waits for an instance that is left out goes too."""
+    """Who sends goes with who is sent to."""
     present = {planned.id for planned in load}
-    kept = tuple(planned for planned in load if not planned.after or planned.after in present)
-    return msgspec.structs.replace(case, load=kept)
+    told = {planned.after for planned in case.load if planned.after}
+    telling = {planned.after for planned in load if planned.after}
+    kept = [planned for planned in load if planned.id not in told - telling]
+    return msgspec.structs.replace(
+        case, load=tuple(planned for planned in kept if not planned.after or planned.after in present)
+    )
 
 
 def _with_orders(shrinker: Shrinker, planned: Planned) -> Callable[[Sequence[object]], Case]:
