@@ -18,12 +18,10 @@ from durable_ext.lint.forbidden import (
     code_of_call,
     code_of_mention,
 )
-from durable_ext.lint.looking import Hit, Look, root_name
+from durable_ext.lint.looking import Hit, Look, root_name, written
 from durable_ext.lint.meaning import Outside
 from durable_ext.lint.replaying import is_silent_at_replay
 from durable_ext.lint.scopes import Assigned, Scope
-
-_LONGEST = 60
 
 
 def check(look: Look) -> Iterator[Hit]:
@@ -140,12 +138,6 @@ def _begins_with_a_call(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Await):
         node = node.value
     return isinstance(node, ast.Call)
-
-
-def written(node: ast.expr) -> str:
-    """An expression as it stands in the source, or its last name when it is long."""
-    text = ast.unparse(node)
-    return text if len(text) <= _LONGEST else f"...{text[-_LONGEST:].partition('.')[2]}"
 
 
 def shown(name: str) -> str:

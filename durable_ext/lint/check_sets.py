@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from durable_ext.lint.looking import Hit, Look, dotted
+from durable_ext.lint.looking import Hit, Look, dotted, written
 from durable_ext.lint.meaning import Known
 from durable_ext.lint.scopes import Assigned
 from durable_ext.lint.verbs import is_durable, is_generator
@@ -36,7 +36,7 @@ def check(look: Look) -> Iterator[Hit]:
     """The places where the order of a set comes out."""
     for iterated in _iterated(look):
         if is_set(iterated, look):
-            yield Hit(iterated, "DX106", _shown(iterated))
+            yield Hit(iterated, "DX106", written(iterated))
     node = look.node
     if (
         isinstance(node, ast.Call)
@@ -187,8 +187,3 @@ def _starts_coroutines(node: ast.Call, look: Look) -> bool:
 def _is_coroutine(node: ast.expr, look: Look) -> bool:
     found = look.resolver.meaning(node.func, look.scope) if isinstance(node, ast.Call) else None
     return isinstance(found, Known) and isinstance(found.definition.node, ast.AsyncFunctionDef)
-
-
-def _shown(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -15,8 +15,8 @@ from durable_ext.lint.meaning import Resolver
 from durable_ext.lint.project import Project
 from durable_ext.lint.roots import facts_of
 from durable_ext.lint.rules import ALWAYS, RULES
-from durable_ext.lint.scopes import Scope
-from durable_ext.lint.source import BrokenFileError, SourceFile, read
+from durable_ext.lint.scopes import Scope, Scopes, scopes_of
+from durable_ext.lint.source import BrokenFileError, read
 from durable_ext.lint.suppressing import kept
 from durable_ext.lint.walk import skipped_in, units_of
 
@@ -32,13 +32,15 @@ def lint(paths: Sequence[Path], codes: frozenset[str] = frozenset(RULES), *, fol
     """
     here = (folder or Path.cwd()).resolve()
     found = python_files(paths)
-    files: list[SourceFile] = []
+    files: list[Scopes] = []
     findings: list[Finding] = []
     for path in found:
         try:
-            files.append(read(path, shown(path, here)))
+            files.append(scopes_of(read(path, shown(path, here))))
         except BrokenFileError as error:
             findings.append(_of_file(error, shown(path, here)))
+        except RecursionError:
+            findings.append(_of_file(BrokenFileError("DX002", "it is nested too deeply"), shown(path, here)))
     project = Project(files)
     resolver = Resolver(project)
     facts = facts_of(project, resolver)
@@ -48,7 +50,7 @@ def lint(paths: Sequence[Path], codes: frozenset[str] = frozenset(RULES), *, fol
         scopes = project.files[unit.file.path].of
         findings.extend(_finding(hit, unit) for hit in _hits(unit, scopes, resolver, facts))
     wanted = [one for one in dict.fromkeys(findings) if one.code in codes or one.code in ALWAYS]
-    remaining = kept(wanted, files, codes)
+    remaining = kept(wanted, [one.module.file for one in files], codes)
     return Report(tuple(sorted(remaining, key=lambda one: one.order)), len(found), len(facts.orchestrators))
 
 

@@ -11,6 +11,8 @@ from durable_ext.lint.meaning import Resolver
 from durable_ext.lint.scopes import Defined, Scope
 from durable_ext.lint.source import Function, SourceFile
 
+_LONGEST = 60
+
 
 @dataclass(frozen=True, eq=False)
 class Unit:
@@ -86,6 +88,13 @@ def dotted(node: ast.expr) -> str:
         node = node.value
     parts.append(node.id if isinstance(node, ast.Name) else "?")
     return ".".join(reversed(parts))
+
+
+def written(node: ast.expr) -> str:
+    """An expression as it stands in the source; of a long one the kind, or the name it ends with."""
+    if node.lineno == node.end_lineno and (node.end_col_offset or 0) - node.col_offset <= _LONGEST:
+        return ast.unparse(node)
+    return f"....{node.attr}" if isinstance(node, ast.Attribute) else f"a long {type(node).__name__}"
 
 
 def root_name(node: ast.expr) -> ast.Name | None:

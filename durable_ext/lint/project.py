@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from durable_ext.lint.scopes import Scope, Scopes, scopes_of
+from durable_ext.lint.scopes import Scope, Scopes
 from durable_ext.lint.source import SourceFile
 
 _PACKAGE = "__init__.py"
@@ -15,8 +15,8 @@ _PACKAGE = "__init__.py"
 class Project:
     """All files of one run."""
 
-    def __init__(self, files: Iterable[SourceFile]) -> None:
-        self.files: dict[Path, Scopes] = {file.path: scopes_of(file) for file in files}
+    def __init__(self, files: Iterable[Scopes]) -> None:
+        self.files: dict[Path, Scopes] = {scopes.module.file.path: scopes for scopes in files}
         self._found: dict[tuple[Path, str], Scope | None] = {}
 
     def find(self, module: str, importer: SourceFile) -> Scope | None:
