@@ -165,9 +165,11 @@ class Loader:
         Raises InstanceExistsError when a child's id belongs to another instance that runs.
         """
         stored = absent.stored
+        if start.execution.execution_id in absent.buried:
+            return None  # also while its row, which a purge takes last, is still there
         if stored is not None and stored.row.execution.execution_id == start.execution.execution_id:
             return SessionState(stored.row.execution, stored.row, stored.etag)
-        if start.row_etag or start.execution.execution_id in absent.buried:
+        if start.row_etag:
             return None
         return await self._claim(start, stored)
 
