@@ -16,11 +16,13 @@ _LONGEST = 60
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A function that runs in an orchestrator: itself one, or reached from one by `via`."""
+    """A function that runs in an orchestrator: itself one, or reached from one by `via`; when `quiet`, only by calls
+    that no replay makes."""
 
     definition: Defined
     node: Function
     via: tuple[Place, ...]
+    quiet: bool = False
 
     @property
     def scope(self) -> Scope:

@@ -10,7 +10,7 @@ from durable_ext.lint.looking import Look
 
 def is_silent_at_replay(look: Look) -> bool:
     """Whether the node is run only outside a replay."""
-    return any(_keeps_out(block, child) for block, child in _way_up(look))
+    return look.unit.quiet or any(_keeps_out(block, child) for block, child in _way_up(look))
 
 
 def depends_on_replay(look: Look) -> bool:

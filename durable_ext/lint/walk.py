@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Iterator
 
 from durable_ext.lint.findings import Place
-from durable_ext.lint.looking import Facts, Unit, nodes_of
+from durable_ext.lint.looking import Facts, Look, Unit, nodes_of
 from durable_ext.lint.meaning import Instance, Known, Resolver
 from durable_ext.lint.project import Project
+from durable_ext.lint.replaying import is_silent_at_replay
 from durable_ext.lint.scopes import Defined, Scope
 from durable_ext.lint.source import Function
 
@@ -28,18 +29,9 @@ _CONSTRUCTORS = ("__new__", "__init__", "__post_init__")
 
 def units_of(project: Project, resolver: Resolver, facts: Facts) -> list[Unit]:
     """Every function that runs in an orchestrator, each once, by the shortest way; in order of files and lines."""
-    waiting = deque(_unit(node, definition, ()) for node, definition in facts.orchestrators.items())
-    found: dict[Function, Unit] = {unit.node: unit for unit in waiting}
-    while waiting:
-        unit = waiting.popleft()
-        for definition in _followed(unit, project, resolver, facts):
-            node = definition.node
-            if isinstance(node, ast.ClassDef) or node in found or node in facts.activities:
-                continue
-            if not definition.scope.is_within(unit.scope):
-                found[node] = _unit(node, definition, unit.via)
-                waiting.append(found[node])
-    return sorted(found.values(), key=lambda unit: (unit.file.shown, unit.node.lineno))
+    walk = _Walk(project, resolver, facts)
+    walk.go()
+    return sorted(walk.found.values(), key=lambda unit: (unit.file.shown, unit.node.lineno))
 
 
 def skipped_in(facts: Facts) -> set[ast.AST]:
@@ -47,19 +39,53 @@ def skipped_in(facts: Facts) -> set[ast.AST]:
     return facts.activities | set(facts.orchestrators)
 
 
-def _unit(node: Function, definition: Defined, way: tuple[Place, ...]) -> Unit:
-    return Unit(definition, node, (*way, Place(node.name, definition.scope.file.shown, node.lineno)))
+class _Walk:
+    """Calls that are made outside a replay only are followed last: what no other reaches is `quiet`."""
 
+    def __init__(self, project: Project, resolver: Resolver, facts: Facts) -> None:
+        self.found: dict[Function, Unit] = {}
+        self._project = project
+        self._resolver = resolver
+        self._facts = facts
+        self._waiting: deque[Unit] = deque()
+        self._later: deque[Unit] = deque()
 
-def _followed(unit: Unit, project: Project, resolver: Resolver, facts: Facts) -> Iterator[Defined]:
-    scopes = project.files[unit.file.path].of
-    for node, scope in nodes_of(unit, scopes, skipped_in(facts)):
+    def go(self) -> None:
+        for node, definition in self._facts.orchestrators.items():
+            self._reach(node, definition, (), quiet=False)
+        while self._waiting or self._later:
+            unit = self._waiting.popleft() if self._waiting else self._later.popleft()
+            if self.found.setdefault(unit.node, unit) is unit:
+                self._follow(unit)
+
+    def _reach(self, node: Function, definition: Defined, way: tuple[Place, ...], *, quiet: bool) -> None:
+        here = Place(node.name, definition.scope.file.shown, node.lineno)
+        unit = Unit(definition, node, (*way, here), quiet)
+        if quiet:
+            self._later.append(unit)
+        elif node not in self.found:
+            self.found[node] = unit
+            self._waiting.append(unit)
+
+    def _follow(self, unit: Unit) -> None:
+        scopes = self._project.files[unit.file.path].of
+        for node, scope in nodes_of(unit, scopes, skipped_in(self._facts)):
+            for definition in self._run_by(node, scope):
+                function = definition.node
+                if isinstance(function, ast.ClassDef) or function in self._facts.activities:
+                    continue
+                if not definition.scope.is_within(unit.scope):
+                    quiet = is_silent_at_replay(Look(node, scope, unit, self._resolver, self._facts))
+                    self._reach(function, definition, unit.via, quiet=quiet)
+
+    def _run_by(self, node: ast.AST, scope: Scope) -> Iterator[Defined]:
+        """The functions that a node runs."""
         if isinstance(node, ast.Call):
-            yield from _functions(node.func, scope, resolver)
-            for argument in _called_arguments(node, scope, resolver):
-                yield from _functions(argument, scope, resolver)
+            yield from _functions(node.func, scope, self._resolver)
+            for argument in _called_arguments(node, scope, self._resolver):
+                yield from _functions(argument, scope, self._resolver)
         elif isinstance(node, ast.Attribute):
-            yield from (one for one in _functions(node, scope, resolver) if _is_property(one))
+            yield from (one for one in _functions(node, scope, self._resolver) if _is_property(one))
 
 
 def _functions(node: ast.expr, scope: Scope, resolver: Resolver) -> Iterator[Defined]:

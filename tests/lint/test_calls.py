@@ -209,6 +209,26 @@ def test_output_outside_a_replay_is_fine(line: str, sources: Sources) -> None:
         assert sources.body(line.format(output), imports="import logging") == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        ("if not ctx.is_replaying:\n    say()", []),
+        ("if not ctx.is_replaying:\n    say_more()", []),
+        ("if not ctx.is_replaying:\n    say()\nsay()", ["DX701"]),
+        ("say()\nif not ctx.is_replaying:\n    say()", ["DX701"]),
+        ("if not ctx.is_replaying:\n    say()\nsay_more()", ["DX701"]),
+        ("if not ctx.is_replaying:\n    await tell(ctx)", ["DX505"]),
+        ("if not ctx.is_replaying:\n    read()", ["DX201"]),
+    ],
+)
+def test_the_condition_counts_for_what_is_called_too(lines: str, codes: list[str], sources: Sources) -> None:
+    outer = (
+        "def say():\n    print('x')\ndef say_more():\n    say()\ndef read():\n    open('x')\n"
+        "async def tell(ctx):\n    await ctx.call_activity(charge, 1)"
+    )
+    assert sources.body(lines, imports=outer) == codes
+
+
 @pytest.mark.parametrize("line", ["if ctx.is_replaying:\n    print('x')", "if value:\n    print('x')"])
 def test_other_conditions_do_not_excuse_it(line: str, sources: Sources) -> None:
     assert sources.body(line) == ["DX701"]
