@@ -141,7 +141,7 @@ def test_a_purge_goes_on_wherever_it_stopped(azurite: str) -> None:
             client = Dies(parse_connection_string(azurite))
             dying = AzureStorageProvider(azurite, provider.names.hub, 1, client=client)
             for calls in range(5):
-                await _finish(provider)
+                await _finish(provider, 4)
                 payload = await provider.put_payload("order-1", b'"mine"')
                 client.left = calls
                 with pytest.raises(StorageUnavailableError):

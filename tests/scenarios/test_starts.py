@@ -18,6 +18,7 @@ from durable_ext.records.messages import StartExecution, Terminate
 from durable_ext.worker.client import StartOptions
 
 from .hub import Hub, run
+from .two_stores import AnyHub, on_both, run_on
 
 
 class App:
@@ -181,10 +182,11 @@ def test_second_copy_of_a_start_is_looked_up_after_one_lost_turn() -> None:
     run(test)
 
 
-def test_second_copy_of_a_start_does_not_run_after_a_purge() -> None:
+@on_both
+def test_second_copy_of_a_start_does_not_run_after_a_purge(store: str) -> None:
     """Hole 17: within a minute, executed and purged meanwhile."""
 
-    async def test(hub: Hub) -> None:
+    async def test(hub: AnyHub) -> None:
         app = App()
         first, second = hub.process(app.registry), hub.process(app.registry)
         await first.client.start("once", instance_id="x")
@@ -198,7 +200,7 @@ def test_second_copy_of_a_start_does_not_run_after_a_purge() -> None:
         assert await hub.store.read_row("x") is None
         assert await hub.left() == []
 
-    run(test)
+    run_on(store, test)
 
 
 def test_two_deliveries_of_one_child_start_begin_one_child() -> None:

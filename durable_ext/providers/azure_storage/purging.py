@@ -1,7 +1,8 @@
 """What takes history away: purge, prune and sweep (P3, P7, P10). Each stops anywhere and goes on when repeated.
 
-A purge leaves one tombstone for every execution: its last row, without contents, under its own key, so that a stalled
-process still loses that turn. A row under `^tombstones` says which instance has some, so that a sweep need not search.
+A purge leaves tombstones of every execution, rows without contents under their own keys: the last one, so that a
+stalled process still loses that turn, and the first, so that a late start does. A row under `^tombstones` says which
+instance has some, so that a sweep need not search.
 """
 
 from __future__ import annotations
@@ -54,9 +55,10 @@ class Purging:
             # First the note, then the tombstones it tells of: a note too many is harmless, one too few is not.
             await self._client.put_entity(self._table, _note(instance_id, now))
         for log in logs:
-            # From here on nobody loads this execution, so that its payloads may go.
-            tombstone = turn_rows.tombstone_of(log.entities[-1]) | {turn_rows.BURIED: now, "Time": now}
-            await self._client.put_entity(self._table, tombstone)
+            # From the first put on nobody loads this execution, so that its payloads may go.
+            for entity in _ends(log):
+                tombstone = turn_rows.tombstone_of(entity) | {turn_rows.BURIED: now, "Time": now}
+                await self._client.put_entity(self._table, tombstone)
 
     async def prune(self, instance_id: str, below_generation: int, older_than: datetime) -> None:
         """Delete executions below a generation that ended before a time, the row that says so last, and claims made
@@ -107,10 +109,15 @@ class Purging:
         await each(entities, delete)
 
 
+def _ends(log: Log) -> list[Entity]:
+    """The last row and the first, once if they are one."""
+    return [log.entities[-1], log.entities[0]][: len(log.entities)]
+
+
 def _superfluous(log: Log) -> list[Entity]:
-    """All but the tombstone; a log without a start has no session that could still win, and goes whole."""
+    """All but the tombstones; a log without a start has no session that could still win, and goes whole."""
     if log.is_history:
-        return log.entities[:-1]
+        return log.entities[1:-1]
     return [entity for entity in log.entities if turn_rows.BURIED not in entity] if log.is_buried else log.entities
 
 
