@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from durable_ext.records.failures import Failure
+    from durable_ext.records.parting import Parting, Place
 
 
 class DurableError(Exception):
@@ -85,7 +86,20 @@ class TaskFailedError(OrchestratorError):
 
 
 class NonDeterminismError(OrchestratorError):
-    """A replay asked for something else than the history has. The instance is not harmed: fix the code (R3)."""
+    """A replay asked for something else than the history has. The instance is not harmed: fix the code (R3).
+
+    `parting` has the parts of the message for tools; so have the attributes named after them. All are None when
+    the error was made from a message alone.
+    """
+
+    def __init__(self, message: str, parting: Parting | None = None) -> None:
+        super().__init__(message)
+        self.parting = parting
+        self.expected: str | None = None if parting is None else parting.expected
+        self.actual: str | None = None if parting is None else parting.actual
+        self.turn: int | None = None if parting is None else parting.turn
+        self.event: int | None = None if parting is None else parting.event
+        self.source: Place | None = None if parting is None else parting.source
 
 
 class NotDurableError(OrchestratorError):

@@ -24,9 +24,12 @@ from durable_ext.records.events import (
     Input,
     TaskCancelled,
     TaskScheduled,
+    Terminal,
 )
+from durable_ext.records.parting import Parting, Place
 from durable_ext.records.turns import Turn
 from durable_ext.replay.live import LiveExecution
+from durable_ext.replay.witness import Witness
 
 
 class TurnResult(msgspec.Struct, frozen=True):
@@ -57,43 +60,55 @@ def _carry(recorded: list[Event], rest: Sequence[Input]) -> None:
         recorded[-1] = msgspec.structs.replace(last, carried=last.carried + late)
 
 
+class _Difference(msgspec.Struct, frozen=True):
+    """Where history and code part first. None: nothing at this point."""
+
+    turn: Turn
+    position: int
+    recorded: Decision | None
+    asked: Decision | None
+
+    def is_like(self, other: _Difference | None) -> bool:
+        return other is not None and self._summary == other._summary
+
+    @property
+    def _summary(self) -> tuple[object, ...]:
+        return (self.turn.number, self.position, _describe(self.recorded), _describe(self.asked))
+
+
 def replay(live: LiveExecution, turns: Iterable[Turn]) -> None:
     """Bring fresh code to where history is. Raises NonDeterminismError where they part (R3)."""
     live.is_replaying = True
+    past: list[Turn] = []
     for turn in turns:
-        _replay_turn(live, turn)
+        past.append(turn)
+        difference = _replay_turn(live, turn)
+        if difference is not None:
+            raise _explained(live, past, difference)
     live.is_replaying = False
 
 
-def _replay_turn(live: LiveExecution, turn: Turn) -> None:
+def _replay_turn(live: LiveExecution, turn: Turn) -> _Difference | None:
     asked: deque[Decision] = deque()
     for position, event in enumerate(turn.events):
         if isinstance(event, Input):
-            _all_recorded(asked, turn, position)
+            _pass_over(asked, None)
+            if asked:
+                return _Difference(turn, position, None, asked[0])
             asked.extend(live.apply(event, turn.time))
         else:
             _pass_over(asked, event)
-            if not asked:
-                raise _parted(turn, position, _describe(event), "nothing at this point")
-            _compare(event, asked.popleft(), turn, position)
-    _all_recorded(asked, turn, len(turn.events))
+            if not asked or _identity(event) != _identity(asked[0]):
+                return _Difference(turn, position, event, asked[0] if asked else None)
+            asked.popleft()
+    _pass_over(asked, None)
+    return _Difference(turn, len(turn.events), None, asked[0]) if asked else None
 
 
 def _pass_over(asked: deque[Decision], recorded: Decision | None) -> None:
     """Leave out cancellations that are not in history: histories recorded before there was this event go on."""
     while asked and isinstance(asked[0], TaskCancelled) and asked[0] != recorded:
         asked.popleft()
-
-
-def _all_recorded(asked: deque[Decision], turn: Turn, position: int) -> None:
-    _pass_over(asked, None)
-    if asked:
-        raise _parted(turn, position, "nothing at this point", _describe(asked[0]))
-
-
-def _compare(recorded: Decision, asked: Decision, turn: Turn, position: int) -> None:
-    if _identity(recorded) != _identity(asked):
-        raise _parted(turn, position, _describe(recorded), _describe(asked))
 
 
 def _identity(decision: Decision) -> tuple[object, ...]:
@@ -111,15 +126,53 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return (type(decision).__name__, getattr(decision, "id", None))
 
 
-def _describe(decision: Decision) -> str:
+def _describe(decision: Decision | None) -> str:
+    if decision is None:
+        return "nothing at this point"
     identity = _identity(decision)
     return f"{type(decision).__name__}({', '.join(str(part) for part in identity[1:] if part is not None)})"
 
 
-def _parted(turn: Turn, position: int, recorded: str, asked: str) -> NonDeterminismError:
-    execution = turn.execution
-    return NonDeterminismError(
-        f"replay of instance {execution.instance_id!r} parts from its history at turn {turn.number}, event {position}: "
-        f"history has {recorded}, the code asked for {asked}. The code of a running orchestration must decide the same "
-        "at every replay; undo the change or give the new code a new name or version. The instance is unharmed"
+def _explained(live: LiveExecution, past: Sequence[Turn], difference: _Difference) -> NonDeterminismError:
+    """The error with the line of code. Code that nobody watched runs once more, with a witness."""
+    if isinstance(live, Witness):
+        return _parted(difference, live.place_of(difference.asked), steady=True)
+    witness = Witness.of(live)
+    witness.is_replaying = True
+    try:
+        found = (_replay_turn(witness, turn) for turn in past)
+        again = next((one for one in found if one is not None), None)
+        if again is None or not difference.is_like(again):
+            return _parted(difference, None, steady=False)
+        return _parted(difference, witness.place_of(again.asked), steady=True)
+    finally:
+        witness.drop()
+
+
+def _parted(difference: _Difference, source: Place | None, *, steady: bool) -> NonDeterminismError:
+    execution = difference.turn.execution
+    parting = Parting(
+        instance_id=execution.instance_id,
+        execution_id=execution.execution_id,
+        turn=difference.turn.number,
+        event=difference.position,
+        expected=_describe(difference.recorded),
+        actual=_describe(difference.asked),
+        source=source,
     )
+    where = "" if source is None else f" The code {_stand(difference.asked)} {source}."
+    if not steady:
+        where = " Replayed once more, the code did something else: look for a clock, random numbers or other state."
+    return NonDeterminismError(
+        f"replay of instance {parting.instance_id!r} parts from its history at turn {parting.turn}, event "
+        f"{parting.event}: history has {parting.expected}, the code asked for {parting.actual}.{where} The code of a "
+        "running orchestration must decide the same at every replay; undo the change or give the new code a new name "
+        "or version. The instance is unharmed",
+        parting,
+    )
+
+
+def _stand(asked: Decision | None) -> str:
+    if asked is None:
+        return "waits at"
+    return "ends at" if isinstance(asked, Terminal) else "asks at"
