@@ -19,7 +19,7 @@ from durable_ext.lint.forbidden import (
     code_of_mention,
 )
 from durable_ext.lint.looking import Hit, Look, root_name, written
-from durable_ext.lint.meaning import Outside
+from durable_ext.lint.meaning import Known, Outside
 from durable_ext.lint.replaying import is_silent_at_replay
 from durable_ext.lint.scopes import Assigned, Scope
 
@@ -64,15 +64,26 @@ def _kept_outside(node: ast.Name, look: Look) -> Iterator[Hit]:
             yield Hit(node, "DX404", node.id)
         elif found in THREAD_PRIMITIVES:
             yield Hit(node, "DX301", node.id)
-        elif code := _differs_by_process(value, owner, look):
+        elif isinstance(value, ast.Call) and (code := _differs_by_process(value, owner, look)):
             yield Hit(node, code, f"{node.id}, made anew by each process")
+
+
+def _made(node: ast.Call, made: ast.ClassDef, scope: Scope, look: Look) -> Iterator[Hit]:
+    """Fields of a dataclass or model that are made anew with each object, by `default_factory`."""
+    for statement in made.body:
+        given = statement.value if isinstance(statement, ast.AnnAssign) else None
+        for keyword in given.keywords if isinstance(given, ast.Call) else []:
+            code = _differs_by_process(keyword.value, scope, look) if keyword.arg == "default_factory" else ""
+            if code and isinstance(statement, ast.AnnAssign):
+                yield Hit(node, code, f"{made.name}.{written(statement.target)}, by its default_factory")
 
 
 def _differs_by_process(value: ast.expr, scope: Scope, look: Look) -> str:
     """The rule that the making of a value breaks when another process makes it again."""
     for part in ast.walk(value):
-        name = look.resolver.outside(part.func, scope) if isinstance(part, ast.Call) else ""
-        code = code_of_mention(name) or (_code(part, name) if isinstance(part, ast.Call) and name else None)
+        name = look.resolver.outside(part, scope) if isinstance(part, ast.Name | ast.Attribute) else ""
+        called = look.resolver.outside(part.func, scope) if isinstance(part, ast.Call) else ""
+        code = code_of_mention(name) or (_code(part, called) if isinstance(part, ast.Call) else None)
         if code in {"DX101", "DX102", "DX103"}:
             return code
     return ""
@@ -80,6 +91,8 @@ def _differs_by_process(value: ast.expr, scope: Scope, look: Look) -> str:
 
 def _called(node: ast.Call, look: Look) -> Iterator[Hit]:
     found = look.resolver.meaning(node.func, look.scope)
+    if isinstance(found, Known) and isinstance(found.definition.node, ast.ClassDef):
+        yield from _made(node, found.definition.node, found.definition.scope, look)
     name = found.name if isinstance(found, Outside) else ""
     by_instance = isinstance(found, Outside) and found.is_instance
     code = _code(node, name)

@@ -152,6 +152,19 @@ def test_a_constant_that_each_process_makes_anew_is_found(imports: str, code: st
     assert sources.body("ctx.set_custom_status(STARTED)", imports=imports) == [code]
 
 
+@pytest.mark.parametrize(
+    ("factory", "codes"),
+    [("uuid4", ["DX103"]), ("lambda: str(uuid4())", ["DX103"]), ("list", []), ("lambda: uuid5(SPACE, 'x')", [])],
+)
+def test_a_field_that_each_object_makes_anew_is_found(factory: str, codes: list[str], sources: Sources) -> None:
+    outer = (
+        "from dataclasses import dataclass, field\nfrom uuid import uuid4, uuid5, NAMESPACE_OID as SPACE\n"
+        f"@dataclass\nclass Order:\n    amount: int\n    key: str = field(default_factory={factory})"
+    )
+    assert sources.body("order = Order(3)", imports=outer) == codes
+    assert sources.body("order: Order = value", imports=outer) == []
+
+
 def test_the_methods_of_a_loop_are_those_that_the_orchestrators_loop_has() -> None:
     verbs = vars(OrchestratorLoop).items()
     refused = {name for name, value in verbs if "_refusing" in getattr(value, "__qualname__", "")}
