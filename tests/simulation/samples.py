@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from durable_ext.testing.simulation.case import CallFault, Case, Order, Planned, ProcessPlan
+import msgspec
+
+from durable_ext.testing.simulation.case import CallFault, Case, Disturbance, Order, Planned, ProcessPlan
 
 EVENTS = ("tick-0", "tick-1", "tick-2", "tick-3")
 
@@ -44,3 +46,12 @@ def here_and_there(seed: int, *faults: CallFault) -> Case:
         {"kind": "work", "value": "there", "placement": "queue"},
     ]
     return quiet(seed, Planned(id="both", programme={"kind": "chain", "parts": parts}), faults=faults)
+
+
+def purged(seed: int, *faults: CallFault) -> Case:
+    """An instance whose process dies, and which is terminated and purged before its start comes back."""
+    node = {"kind": "chain", "parts": [{"kind": "work", "value": "long", "seconds": 70, "placement": "local"}]}
+    orders = (Order(at=10, kind="terminate"), Order(at=20, kind="purge"))
+    case = quiet(seed, Planned(id="purged", programme=node, orders=orders), faults=faults)
+    kills = tuple(Disturbance(at=5, kind="kill", place=place, seconds=2) for place in (0, 1))
+    return msgspec.structs.replace(case, disturbances=kills)

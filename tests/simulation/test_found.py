@@ -11,7 +11,7 @@ from durable_ext.testing.simulation.case import CallFault, Case
 from durable_ext.testing.simulation.world import play
 from durable_ext.worker import admission, earlier
 
-from .samples import eternal, told
+from .samples import eternal, purged, told
 
 
 def _between_two_executions() -> Iterator[Case]:
@@ -58,3 +58,16 @@ def test_that_event_is_still_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "may_be_repeat", trusts_marks)
     wrong = [text for case in _an_original_behind_its_repeat() for text in play(case).wrong]
     assert any("was consumed 2 times" in text for text in wrong)
+
+
+def _a_start_that_comes_back_during_the_purge() -> Iterator[Case]:
+    """One call of the purge takes long; meanwhile the start that a dead process held is delivered again."""
+    for call in range(4, 18):
+        yield purged(0, CallFault(line="outside", call=call, kind="delayed", seconds=25))
+
+
+def test_a_start_that_comes_back_during_the_purge_begins_nothing() -> None:
+    """History was buried and the row still there: the start was taken for one that had not begun, and the instance ran
+    again, in a log that no longer counts as history (P10). Two locks hold it now: what is buried is looked at first, and
+    a purge leaves turn 0 as a tombstone too."""
+    assert [case.faults for case in _a_start_that_comes_back_during_the_purge() if play(case).wrong] == []
