@@ -68,6 +68,6 @@ def _a_start_that_comes_back_during_the_purge() -> Iterator[Case]:
 
 def test_a_start_that_comes_back_during_the_purge_begins_nothing() -> None:
     """History was buried and the row still there: the start was taken for one that had not begun, and the instance ran
-    again, in a log that no longer counts as history (P10). Two locks hold it now: what is buried is looked at first, and
-    a purge leaves turn 0 as a tombstone too."""
+    again, in a log that no longer counts as history (P10). Two locks hold it now: what is buried is looked at first,
+    and a purge leaves turn 0 as a tombstone too."""
     assert [case.faults for case in _a_start_that_comes_back_during_the_purge() if play(case).wrong] == []
