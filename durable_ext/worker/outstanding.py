@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from durable_ext.records.ids import guard_of
-from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
+from durable_ext.records.messages import FireTimer, Message, Resume, RunActivity, StartExecution
 from durable_ext.records.turns import Turn
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.reminders import Reminders
@@ -39,6 +39,7 @@ class Outstanding:
         """Send again what an instance waits for and nobody has. Raises StorageError."""
         now = self._services.clock()
         execution_id = found.execution.execution_id
+        await self._continue(found, now)
         overdue = [
             (turn, owed)
             for turn, owed in found.ledger.outstanding()[:_MOST_AT_ONCE]
@@ -52,6 +53,23 @@ class Outstanding:
         await self._services.provider.send([msgspec.structs.replace(message, resent=True) for message in lost])
         self._reminders.sent(execution_id, now)
         logger.warning("instance %s: %d messages were lost and are sent again", found.execution.instance_id, len(lost))
+
+    async def _continue(self, found: SessionState, now: datetime) -> None:
+        """An execution that continued as new, and nobody began the next: its trigger comes again, and does (P6)."""
+        last, execution = found.ledger.last_turn, found.execution
+        if found.to_continue is None or last is None or now - last.time <= _LOST_AFTER:
+            return
+        if not self._reminders.is_due(execution.execution_id, now):
+            return
+        if await self._services.heartbeat.holds({last.trigger_id, guard_of(last.trigger_id)}):
+            return
+        # What it carries is not looked at: history knows the id.
+        again = Message(
+            id=last.trigger_id, instance_id=execution.instance_id, body=Resume(), sent_at=last.time, resent=True
+        )
+        await self._services.provider.send([again])
+        self._reminders.sent(execution.execution_id, now)
+        logger.warning("instance %s: nobody began its next execution; its trigger is sent again", execution.instance_id)
 
     async def _lost(self, overdue: Sequence[tuple[Turn, Owed]], now: datetime) -> list[Message]:
         """Those that no process deals with, whose trigger no process holds, and that wait in no queue."""

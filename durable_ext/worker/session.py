@@ -89,8 +89,16 @@ class Session:
                     await self._process(batch)
                 if not self._held and not self._answers:
                     await self._come_to_rest()
+            self._check_that_all_is_settled()
         except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
             self._fail(error)
+
+    def _check_that_all_is_settled(self) -> None:
+        """No promise stays open: a delivery nobody settles would be held until the process ends."""
+        if self._broken is not None:
+            raise self._broken
+        if any(not item.done.done() for item in self._unsettled):
+            raise LookupError(f"the session of instance {self.instance_id!r} ended with messages it had not dealt with")
 
     async def _next_batch(self) -> list[Item]:
         while not self._inbox and self._held and self._broken is None:

@@ -10,12 +10,13 @@ import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
+from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Body, FinishChild, FinishTask, FireTimer, RunActivity, StartExecution
 from durable_ext.worker.settings import WorkerSettings
 
 from .engine import Process
-from .hub import Hub, run
+from .hub import Hub, failing, run
 
 _WAITED_FOR = timedelta(minutes=40).total_seconds()
 
@@ -29,7 +30,7 @@ class App:
         self._hub = hub
         self._seconds = seconds
         self.registry.add_activity(self.work, name="work")
-        for each in (calls, calls_two, hears, sleeps, asks_child, child):
+        for each in (calls, calls_two, hears, renews, sleeps, asks_child, child):
             self.registry.add_orchestrator(each, name=each.__name__)
 
     async def work(self) -> str:
@@ -55,6 +56,14 @@ async def hears(ctx: OrchestrationContext) -> str:
     await ctx.wait_for_external_event("first", timeout=timedelta(minutes=1))
     await ctx.wait_for_external_event("second")
     return "heard"
+
+
+async def renews(ctx: OrchestrationContext, rounds: int) -> str | None:
+    if rounds == 0:
+        return "renewed"
+    await ctx.wait_for_external_event("go")
+    ctx.continue_as_new(rounds - 1)
+    return None
 
 
 async def sleeps(ctx: OrchestrationContext) -> str:
@@ -201,5 +210,31 @@ def test_a_timer_that_was_cancelled_is_missed_once() -> None:
         await hub.clock.sleep(1)
         assert await hub.output("it") == "heard"
         await hub.check("it")
+
+    run(test)
+
+
+def test_an_execution_that_continued_as_new_under_a_trigger_that_is_gone_is_continued() -> None:
+    """Its last turn was committed late, by a request that was given up, when the trigger had been dealt with (P13)."""
+
+    async def test(hub: Hub) -> None:
+        app = App(hub)
+        process = hub.process(app.registry, plan=failing("append", after=2))
+        await process.client.start("renews", 1, instance_id="it")
+        await hub.settle(process)
+        await process.client.raise_event("it", "go")
+        await process.handle(*await hub.take())
+        assert isinstance((await hub.store.history("it"))[-1].events[-1], ContinuedAsNew)
+        await process.kill()
+        await hub.clock.sleep(2)
+        (trigger,) = await hub.take()
+        await hub.store.complete(trigger)
+        other = hub.process(app.registry)
+        other.start()
+        await hub.clock.sleep(600)
+        assert (await hub.row("it")).execution.generation == 0
+        await hub.clock.sleep(_WAITED_FOR)
+        assert await hub.output("it") == "renewed"
+        assert await hub.left() == []
 
     run(test)
