@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ def test_seeds_that_survive(capsys: pytest.CaptureFixture[str]) -> None:
     assert "seeds survived   4 of 4" in out
     for word in ("instances", "faults injected", "storage calls", "virtual time", "seconds"):
         assert word in out
+
+
+def test_the_log_is_as_loud_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("durable_ext")
+    level = logger.level
+    assert main(["--seed", "12"]) == 0
+    assert logger.level == level
+    assert capsys.readouterr().out
 
 
 def test_several_processes(capsys: pytest.CaptureFixture[str]) -> None:

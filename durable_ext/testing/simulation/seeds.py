@@ -20,6 +20,7 @@ from durable_ext.testing.simulation.world import Outcome, play
 
 _AT_ONCE = 5
 _WAITING = 4
+_LOGGER = logging.getLogger("durable_ext")
 COMMAND = "python -m durable_ext.testing.simulation"
 
 
@@ -98,8 +99,12 @@ def played(case: Case) -> Outcome:
 def play_all(seeds: Iterable[int], workers: int) -> Iterator[Result]:
     """Play seeds in so many processes, in whatever order they end."""
     if workers == 1:
+        level = _LOGGER.level
         _begin_worker()
-        yield from map(play_seed, seeds)
+        try:
+            yield from map(play_seed, seeds)
+        finally:
+            _LOGGER.setLevel(level)
         return
     rest = iter(seeds)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
@@ -138,4 +143,4 @@ def _play_some(seeds: tuple[int, ...]) -> list[Result]:
 
 def _begin_worker() -> None:
     # What the engine says of each fault would be millions of lines.
-    logging.getLogger("durable_ext").setLevel(logging.CRITICAL)
+    _LOGGER.setLevel(logging.CRITICAL)
