@@ -1,4 +1,4 @@
-"""`durable status`, `list` and `history`: look, and change nothing."""
+"""`durable status`, `list` and `history`: look, and change nothing in the hub."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def add_commands(commands: Commands) -> None:
     history = add_command(commands, "history", _history, "Show what happened to an instance.")
     history.add_argument("id", help="the instance id")
     history.add_argument("--execution", metavar="ID", help="an execution id (default: the current one)")
+    history.add_argument("--output", metavar="FILE", help="write it to a history file, for durable replay")
 
 
 async def _status(options: argparse.Namespace, client: Client) -> int:
@@ -66,10 +67,26 @@ async def _list(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _history(options: argparse.Namespace, client: Client) -> int:
+    if options.output:
+        return await _save(options, client)
     turns = await client.history(options.id, options.execution)
     if not turns and await client.get(options.id) is None:
         raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
     print_json([turn_json(turn) for turn in turns]) if options.json else print_turns(turns)
+    return ExitCode.OK
+
+
+async def _save(options: argparse.Namespace, client: Client) -> int:
+    from durable_ext.testing.histories import fetch_history, write_history
+
+    if await client.get(options.id, with_input=False) is None:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    history = await fetch_history(client, options.id, options.execution)
+    write_history(history, options.output)
+    if options.json:
+        print_json({"file": options.output, "turns": len(history.turns)})
+    else:
+        print(f"{options.output}: {len(history.turns)} turns of {options.id}")
     return ExitCode.OK
 
 

@@ -1,0 +1,395 @@
+"""`durable replay`: verdicts, output, exit codes, and that nothing is written (docs/replay.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, redirect_stdout
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from durable_ext.errors import StorageUnavailableError
+from durable_ext.host import cli_verdicts
+from durable_ext.host.cli import main
+from durable_ext.host.exit_codes import ExitCode
+from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.testing.storage_double import StorageDouble
+
+from ..replay.events import NOON
+from .hubs import APP, Store, app_file, fill, registry_in
+
+RECORDED = Path(__file__).parents[1] / "histories"
+ALL = {"begun", "counted", "done", "ended", "failed", "generator", "long", "stopped", "to come", "waits"}
+
+
+class Line:
+    """The command line on the hub of a folder."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.file = folder / "hub.sqlite"
+        self.where = f"sqlite:{self.file}"
+        self.app = app_file(folder)
+        self.errors = ""
+        self._capsys = capsys
+        self._apps = 0
+
+    def change(self, *changes: tuple[str, str]) -> None:
+        """Another version of the app."""
+        text = APP
+        for old, new in changes:
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        self._apps += 1
+        self.app = app_file(self.folder, text, f"checked_app_{self._apps}")
+
+    def run(self, *arguments: str, command: str = "replay") -> tuple[int, str]:
+        self._capsys.readouterr()
+        try:
+            code = main([command, *arguments, "--app", str(self.app), "--storage", self.where])
+        except SystemExit as error:
+            code = int(error.code or 0)
+        printed = self._capsys.readouterr()
+        self.errors = printed.err
+        return code, printed.out
+
+    def json(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, int]]:
+        """Exit code, results by file or instance and execution, totals."""
+        code, output = self.run(*arguments, "--json")
+        value = json.loads(output)
+        found = {one["file"] or one["instanceId"]: one for one in value["results"]}
+        assert len(found) <= len(value["results"])
+        return code, found, value["totals"]
+
+    def verdicts(self, *arguments: str) -> dict[str, str]:
+        _, found, _ = self.json(*arguments)
+        return {name: one["verdict"] for name, one in found.items()}
+
+    def sql(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.file)) as db, db:
+            assert db.execute(statement).rowcount > 0
+
+    def content(self) -> list[str]:
+        with closing(sqlite3.connect(self.file)) as db:
+            return list(db.iterdump())
+
+
+@pytest.fixture
+def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    monkeypatch.chdir(tmp_path)
+    environ, path, known = dict(os.environ), list(sys.path), set(sys.modules)
+    for name in environ:
+        if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
+            del os.environ[name]
+    yield Line(tmp_path, capsys)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.path[:] = path
+    for name in set(sys.modules) - known:
+        if name.startswith("checked_app"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def line(empty: Line) -> Line:
+    async def prepare() -> None:
+        store = SqliteProvider(empty.file)
+        await store.create_hub()
+        await fill(cast("Store", store), registry_in(empty.app))
+        await store.close()
+
+    asyncio.run(prepare())
+    return empty
+
+
+def test_code_that_fits(line: Line) -> None:
+    before = line.content()
+    code, output = line.run()
+    assert code == ExitCode.OK, output
+    *lines, totals = output.splitlines()
+    assert {text.removeprefix("ok: ").rpartition(" ")[0].rpartition(" ")[0] for text in lines} == ALL
+    assert totals == "10 checked: 10 ok, 0 differ, 0 cannot be checked"
+    assert line.content() == before
+
+
+def test_code_that_differs(line: Line) -> None:
+    before = line.content()
+    line.change(('ctx.call_activity("charge", number)', 'ctx.call_activity("pay", number)'))
+    code, output = line.run("--quiet")
+    assert code == ExitCode.FAILURE
+    where = line.app.read_text().partition('"pay"')[0].count("\n") + 1
+    assert output.split("differs: ")[1:][0].splitlines() == [
+        "done done-e0 order",
+        "  turn 1, event 1: history has TaskScheduled(1, charge), the code asked for TaskScheduled(1, pay)",
+        f"  {line.app}:{where}, in order",
+        '    await ctx.call_activity("pay", number)',
+    ]
+    assert output.endswith("10 checked: 6 ok, 4 differ, 0 cannot be checked\n")
+    assert "ok: " not in output
+    assert line.content() == before
+
+
+def test_what_a_program_reads(line: Line) -> None:
+    line.change(('yield ctx.call_activity("b")', 'yield ctx.wait_for_external_event("b")'))
+    code, found, totals = line.json()
+    assert code == ExitCode.FAILURE
+    assert totals == {"ok": 9, "differs": 1, "unchecked": 0}
+    differing = found["generator"]
+    assert (differing["verdict"], differing["name"]) == ("differs", "old")
+    assert differing["parting"]["expected"] == "TaskScheduled(1, b)"
+    assert differing["parting"]["actual"] == "nothing at this point"
+    assert differing["parting"]["source"]["function"] == "old"
+    assert line.run("--json", "--quiet")[1].count("instanceId") == 2, "once in the result and once in its parting"
+
+
+def test_what_the_code_prints_is_kept_apart(line: Line) -> None:
+    assert "an orchestrator that prints" not in line.run()[1]
+    assert "an orchestrator that prints" in line.errors
+
+
+def test_an_orchestrator_that_is_gone(line: Line) -> None:
+    line.change(("async def order(", "async def purchase("))
+    code, found, totals = line.json()
+    assert code == ExitCode.FAILURE
+    assert totals == {"ok": 6, "differs": 0, "unchecked": 4}
+    assert found["waits"]["verdict"] == "cannot be checked"
+    assert found["waits"]["reason"] == "no orchestrator of the app is called 'order'"
+
+
+def test_one_that_failed_because_nobody_knew_it_fits(line: Line) -> None:
+    line.change(("async def fails(", "async def fails_no_more("))
+    assert line.verdicts()["failed"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("DELETE FROM history WHERE instance_id = 'done' AND turn = 1", "turn 1 is missing"),
+        ("DELETE FROM history WHERE instance_id = 'done' AND turn = 0", "it has no history"),
+        ("UPDATE history SET events = '[{' WHERE instance_id = 'done' AND turn = 2", "cannot be read"),
+        ("UPDATE history SET events = '[]' WHERE instance_id = 'done' AND turn = 0", "does not begin with its start"),
+    ],
+)
+def test_damaged_histories(line: Line, statement: str, reason: str) -> None:
+    line.sql(statement)
+    code, found, totals = line.json("--quiet")
+    assert code == ExitCode.FAILURE
+    assert totals == {"ok": 9, "differs": 0, "unchecked": 1}
+    assert found["done"]["verdict"] == "cannot be checked"
+    assert reason in found["done"]["reason"]
+
+
+def test_which_instances_are_meant(line: Line) -> None:
+    running = {"begun", "counted", "generator", "stopped", "to come", "waits"}
+    assert set(line.verdicts("--running")) == running
+    assert set(line.verdicts("--running", "--name", "old")) == {"begun", "generator"}
+    assert set(line.verdicts("--status", "failed", "--status", "terminated")) == {"failed", "ended"}
+    assert set(line.verdicts("--prefix", "st")) == {"stopped"}
+    assert line.verdicts("--name", "nobody") == {}
+
+
+def test_executions_before_the_current_one(line: Line) -> None:
+    line.change(('"first" if', '"other" if'))
+    assert line.verdicts("--name", "count") == {"counted": "ok"}
+    code, output = line.run("--name", "count", "--all-executions")
+    assert code == ExitCode.FAILURE
+    assert "differs: counted counted-e0 count" in output
+    assert output.endswith("2 checked: 1 ok, 1 differ, 0 cannot be checked\n")
+
+
+def test_an_execution_whose_predecessor_was_pruned(line: Line) -> None:
+    line.sql("DELETE FROM history WHERE execution_id = 'counted-e0'")
+    assert line.run("--name", "count", "--all-executions")[0] == ExitCode.OK
+
+
+def test_files(line: Line) -> None:
+    file = line.folder / "waits.json"
+    code, _ = line.run("waits", "--output", str(file), command="history")
+    assert code == ExitCode.OK
+    line.file.unlink()
+    assert line.json("--history", str(file)) == (
+        0,
+        {
+            str(file): {
+                "file": str(file),
+                "instanceId": "waits",
+                "executionId": "waits-e0",
+                "name": "order",
+                "verdict": "ok",
+                "reason": "",
+                "parting": None,
+            }
+        },
+        {"ok": 1, "differs": 0, "unchecked": 0},
+    )
+    line.change(('ctx.call_activity("charge", number)', 'ctx.call_activity("pay", number)'))
+    code, output = line.run("--history", str(file))
+    assert code == ExitCode.FAILURE
+    assert output.startswith(f"differs: {file} waits waits-e0 order\n")
+
+
+def test_a_folder(line: Line) -> None:
+    folder = line.folder / "histories"
+    shutil.copytree(RECORDED, folder)
+    line.run("waits", "--output", str(folder / "waits.json"), command="history")
+    (folder / "broken.json").write_text("[]")
+    code, found, totals = line.json("--folder", str(folder))
+    assert code == ExitCode.FAILURE
+    assert totals == {"ok": 1, "differs": 1, "unchecked": 7}, "one of theirs has the name of another"
+    assert found[str(folder / "waits.json")]["verdict"] == "ok"
+    assert "is no history file" in found[str(folder / "broken.json")]["reason"]
+
+
+def test_a_history_is_written_with_what_is_said_of_it(line: Line) -> None:
+    file = line.folder / "h.json"
+    code, output = line.run("counted", "--execution", "counted-e0", "--output", str(file), command="history")
+    assert (code, output) == (ExitCode.OK, f"{file}: 3 turns of counted\n")
+    assert json.loads(file.read_text())["status"] == "Running"
+    code, output = line.run("counted", "--output", str(file), "--json", command="history")
+    assert json.loads(output) == {"file": str(file), "turns": 2}
+    assert line.run("nobody", "--output", str(file), command="history")[0] == ExitCode.NOT_FOUND
+    assert line.run("to come", "--output", str(file), command="history")[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--history", "nowhere.json"),
+        ("--folder", "nowhere"),
+        ("--running", "--status", "Running"),
+        ("--history", "h.json", "--running"),
+        ("--history", "h.json", "--all-executions"),
+        ("--history", "h.json", "--name", "order"),
+        ("--status", "Walking"),
+        ("--every",),
+    ],
+)
+def test_wrong_command_lines(line: Line, arguments: tuple[str, ...]) -> None:
+    line.run("waits", "--output", "h.json", command="history")
+    assert line.run(*arguments)[0] == ExitCode.USAGE
+    assert line.errors
+
+
+def test_a_hub_that_is_not_there(empty: Line) -> None:
+    assert empty.run()[0] == ExitCode.NOT_FOUND
+    assert not empty.file.exists()
+
+
+def test_an_app_that_is_none(line: Line) -> None:
+    line.change(("app = DurableApp()", "app = DurableApp(); import nowhere_at_all"))
+    assert line.run()[0] == ExitCode.FAILURE
+    assert "nowhere_at_all" in line.errors
+
+
+def test_progress_is_for_terminals(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.change(("    print(", "    str("))
+    line.run()
+    assert line.errors == ""
+    monkeypatch.setattr(cli_verdicts, "_PROGRESS_EVERY", 4)
+    monkeypatch.setattr(cli_verdicts, "_shows_progress", lambda: True)
+    line.run()
+    assert "8 checked, 0 of them not ok" in line.errors
+
+
+class Account:
+    """A hub in a storage account that refuses to be written to; small pages."""
+
+    def __init__(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.double = StorageDouble(lambda: NOON, page_rows=2)
+        line.where = "azure"
+        monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+        monkeypatch.setattr("durable_ext.host.storage.opened", self._opened)
+
+    def provider(self) -> AzureStorageProvider:
+        return AzureStorageProvider("", "Hub", 1, client=self.double)
+
+    async def prepare(self, line: Line) -> None:
+        store = self.provider()
+        await store.create_hub()
+        await fill(cast("Store", store), registry_in(line.app))
+        for name in dir(self.double):
+            if name.startswith(("create_", "insert_", "put_", "replace_", "delete_", "update_")):
+                setattr(self.double, name, _refuse)
+
+    def replace(self, name: str, call: Callable[..., Any]) -> None:
+        setattr(self.double, name, call)
+
+    @asynccontextmanager
+    async def _opened(self, _: Any) -> AsyncGenerator[AzureStorageProvider]:
+        yield self.provider()
+
+
+def _refuse(*_: Any, **__: Any) -> Any:
+    raise AssertionError("nothing may be written")
+
+
+@pytest.fixture
+def account(empty: Line, monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(empty, monkeypatch)
+
+
+def test_a_storage_account(empty: Line, account: Account) -> None:
+    asyncio.run(account.prepare(empty))
+    code, found, _ = empty.json("--all-executions")
+    assert code == ExitCode.OK
+    assert set(found) == ALL
+    empty.change(("len(text) > 1000", "len(text) > 1_000_000"))
+    assert empty.verdicts("--quiet") == {"long": "differs"}
+
+
+def test_verdicts_come_while_others_are_read(empty: Line, account: Account) -> None:
+    """A page of a hub is read when the instances of the one before are dealt with."""
+    asyncio.run(account.prepare(empty))
+    real, printed = account.double.query_entities, list[int]()
+    output = io.StringIO()
+    table = account.provider().names.instances
+
+    async def counted(*arguments: Any) -> Any:
+        if arguments[0] == table:
+            printed.append(len(output.getvalue().splitlines()))
+        return await real(*arguments)
+
+    account.replace("query_entities", counted)
+    with redirect_stdout(output):
+        assert main(["replay", "--app", str(empty.app), "--storage", "azure"]) == ExitCode.OK
+    assert len(printed) >= 5
+    assert printed == sorted(set(printed))
+
+
+def test_a_payload_that_is_gone(empty: Line, account: Account) -> None:
+    asyncio.run(account.prepare(empty))
+
+    async def gone(*_: Any) -> None:
+        return None
+
+    account.replace("get_blob", gone)
+    code, found, totals = empty.json()
+    assert code == ExitCode.FAILURE
+    assert totals == {"ok": 9, "differs": 0, "unchecked": 1}
+    assert "the history is damaged" in found["long"]["reason"]
+
+
+def test_a_storage_account_that_does_not_answer(empty: Line, account: Account) -> None:
+    asyncio.run(account.prepare(empty))
+
+    async def unavailable(*_: Any) -> None:
+        raise StorageUnavailableError("storage does not answer")
+
+    account.replace("get_blob", unavailable)
+    code, output = empty.run()
+    assert code == ExitCode.NO_STORAGE
+    assert "checked:" not in output
+
+
+def test_a_hub_that_is_not_in_the_account(empty: Line, account: Account) -> None:
+    assert empty.run()[0] == ExitCode.NOT_FOUND
+    assert "there is no such task hub" in empty.errors
