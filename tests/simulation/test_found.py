@@ -11,7 +11,7 @@ from durable_ext.testing.simulation.case import CallFault, Case
 from durable_ext.testing.simulation.world import play
 from durable_ext.worker import admission, earlier
 
-from .samples import eternal, purged, told
+from .samples import eternal, here_and_there, purged, told
 
 
 def _between_two_executions() -> Iterator[Case]:
@@ -71,3 +71,20 @@ def test_a_start_that_comes_back_during_the_purge_begins_nothing() -> None:
     again, in a log that no longer counts as history (P10). Two locks hold it now: what is buried is looked at first,
     and a purge leaves turn 0 as a tombstone too."""
     assert [case.faults for case in _a_start_that_comes_back_during_the_purge() if play(case).wrong] == []
+
+
+def _a_send_that_fails_while_the_row_is_written() -> Iterator[Case]:
+    for seed in (0, 1):
+        for line in ("0.0", "1.0"):
+            for put in range(6, 11):
+                for write in range(4, 9):
+                    yield here_and_there(
+                        seed,
+                        CallFault(line=line, call=put, kind="refused"),
+                        CallFault(line=line, call=write, kind="delayed", seconds=5),
+                    )
+
+
+def test_a_send_that_fails_while_the_row_is_written_ends_the_session() -> None:
+    """The session ended in silence: its trigger was held, and its lease renewed, until the process ended (P5)."""
+    assert [case.faults for case in _a_send_that_fails_while_the_row_is_written() if play(case).wrong] == []
