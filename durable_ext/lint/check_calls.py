@@ -96,7 +96,7 @@ def _uses_as_result(node: ast.expr, look: Look, *, by_name: bool) -> bool:
         case ast.Subscript() | ast.For() | ast.comprehension():
             return node is (parent.value if isinstance(parent, ast.Subscript) else parent.iter)
         case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
-            return node is parent.test and not by_name
+            return node is parent.test
         case ast.Attribute():
             return parent.attr not in TASK_ATTRIBUTES
         case ast.Return():

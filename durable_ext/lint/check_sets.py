@@ -116,7 +116,7 @@ def _holds_set(node: ast.Name, look: Look, depth: int) -> bool:
     owner = look.scope.owner(node.id)
     bindings = [] if owner is None else owner.names.get(node.id, [])
     known = [one for one in bindings if isinstance(one, Assigned)]
-    if not known or len(known) < len(bindings):
+    if not known:
         return False
     if any(one.annotation is not None for one in known):
         return any(_is_set_type(one.annotation) for one in known)

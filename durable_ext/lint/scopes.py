@@ -74,10 +74,9 @@ class Scope:
 
     def owner(self, name: str) -> Scope | None:
         """The scope that a name used here belongs to; None for builtins and names nobody binds."""
-        kind = self.elsewhere.get(name)
-        if kind == "global":
+        if self.elsewhere.get(name) == "global":
             return self.module
-        if kind is None and name in self.names:
+        if name in self.names:
             return self
         outer = self.parent
         while outer is not None and (outer.is_class or name not in outer.names or name in outer.elsewhere):

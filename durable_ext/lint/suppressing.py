@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from durable_ext.lint.findings import Finding
-from durable_ext.lint.rules import ALWAYS, RULES
+from durable_ext.lint.rules import RULES
 from durable_ext.lint.source import SourceFile, Suppression
 
 
@@ -18,7 +18,7 @@ def kept(findings: list[Finding], files: Iterable[SourceFile], codes: frozenset[
         at = [(finding.path, line) for line in {finding.line, finding.end_line}]
         silencing = [place for place in at if place in comments and finding.code in comments[place].codes]
         used.update((path, line, finding.code) for path, line in silencing)
-        if not silencing or finding.code in ALWAYS:
+        if not silencing:
             remaining.append(finding)
     for (path, line), comment in comments.items():
         remaining.extend(_unknown(path, comment) if "DX003" in codes else [])

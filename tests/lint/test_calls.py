@@ -34,6 +34,7 @@ from .sources import Sources
         "x = ctx.call_activity(charge, 1)\nreturn x",
         "x = ctx.call_activity(charge, 1)\nawait ctx.call_activity(charge, x)",
         "x = ctx.call_activity(charge, 1)\ny = x > 3",
+        "x = ctx.call_activity(charge, 1)\nif x:\n    pass",
         "x, y = ctx.call_activity(charge, 1), ctx.call_sub_orchestrator('z')\nreturn y",
         "helper(ctx)",
     ],
@@ -127,6 +128,7 @@ def test_an_async_generator_that_is_called_is_fine(sources: Sources) -> None:
         ("x = await ctx.call_activity(charge, 1) if ctx.is_replaying else 3", ["DX505"]),
         ("if ctx.is_replaying:\n    return\nawait ctx.call_activity(charge, 1)", ["DX505"]),
         ("if not ctx.is_replaying:\n    value = 3\nawait ctx.call_activity(charge, 1)", []),
+        ("if await ctx.call_activity(charge, 1) and not ctx.is_replaying:\n    print('x')", []),
     ],
 )
 def test_a_call_that_depends_on_the_replay_is_found(line: str, codes: list[str], sources: Sources) -> None:
@@ -141,6 +143,7 @@ def test_a_call_that_depends_on_the_replay_is_found(line: str, codes: list[str],
         ("def plain(x): ...\ndf.Registry().add_activity(plain)", "plain(1)"),
         ("def plain(x): ...\nfor each in (plain,):\n    registry.add_activity(each)", "plain(1)"),
         ("", "await charge(3)"),
+        ("@app.activity\ndef plain(x):\n    open('x')", "plain(1)"),
     ],
 )
 def test_an_activity_called_as_a_function_is_found(outer: str, line: str, sources: Sources) -> None:

@@ -31,6 +31,8 @@ FLOW = "\n@app.orchestrator\nasync def flow(ctx, value=None):\n    "
         ),
         ("def make() -> 'Clock': ...\nclass Clock:\n    def stamp(self):\n        time.time()", "make().stamp()"),
         ("def stamp():\n    return time.time()\nalias = stamp", "alias()"),
+        ("class Clock:\n    def stamp(self):\n        time.time()", "with Clock() as clock:\n        clock.stamp()"),
+        ("class Clock:\n    time = 3\n    def stamp(self):\n        time.time()", "Clock().stamp()"),
         ("def stamp(ctx):\n    yield time.time()", "list(stamp(ctx))"),
     ],
 )
@@ -130,10 +132,15 @@ def test_a_file_that_is_not_linted_is_not_followed(sources: Sources) -> None:
         "await ctx.call_sub_orchestrator(stamp, 1)",
         "value.stamp()",
         "stamp = value\n    stamp()",
+        "clock = Clock()\n    clock = value\n    clock.stamp()",
+        "Clock.other(value)",
     ],
 )
 def test_what_runs_elsewhere_is_not_followed(call: str, sources: Sources) -> None:
-    assert sources.codes(f"import time\ndef stamp(value):\n    return time.time()\n{FLOW}{call}") == []
+    other = "    @staticmethod\n    def other(self):\n        self.stamp()\n"
+    clock = f"class Clock:\n{other}    def stamp(self):\n        stamp(3)"
+    text = f"import time\ndef stamp(value):\n    return time.time()\n{clock}\n{FLOW}{call}"
+    assert sources.codes(text) == []
 
 
 def test_a_function_that_calls_itself_ends(sources: Sources) -> None:

@@ -103,6 +103,7 @@ def test_aliases_are_resolved(imports: str, line: str, code: str, sources: Sourc
     [
         ("", "time = value\ntime.time()"),
         ("", "def now():\n    return ctx.now\nnow()"),
+        ("import time", "list(map(lambda time: time.time(), value))"),
         ("", "random = ctx.random\nrandom.random()"),
         ("", "for open in value:\n    open()"),
         ("", "datetime = ctx.now\ndatetime.now()"),

@@ -130,6 +130,11 @@ def test_reading_what_is_filled_at_import_is_fine(outer: str, line: str, sources
     assert sources.body(line, imports=outer) == []
 
 
+def test_a_primitive_that_is_made_in_two_places_is_reported_once(sources: Sources) -> None:
+    shared = "try:\n    LOCK = asyncio.Lock()\nexcept RuntimeError:\n    LOCK = asyncio.Lock()"
+    assert sources.body("await LOCK.acquire()", imports=shared) == ["DX404"]
+
+
 @pytest.mark.parametrize("kind", ["Lock", "Event", "Queue", "Semaphore", "Condition"])
 def test_a_shared_primitive_is_found(kind: str, sources: Sources) -> None:
     shared = f"from asyncio import {kind} as Made\nSHARED = Made()"
