@@ -105,7 +105,7 @@ class Witness(LiveExecution):
         return call
 
     def _asking_place(self) -> Place | None:
-        return current_place() or self._traced.origin() or self._waiting_place()
+        return current_place() or self._traced.origin()
 
     def _waiting_place(self) -> Place | None:
         return self._ended if self.finished else _innermost(reversed(list(_waiting_frames(self._body)))) or self._head

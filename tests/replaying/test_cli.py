@@ -188,6 +188,21 @@ def test_damaged_histories(line: Line, statement: str, reason: str) -> None:
     assert reason in found["done"]["reason"]
 
 
+def test_an_instance_that_is_purged_meanwhile(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = SqliteProvider.history
+
+    async def purging(store: SqliteProvider, instance_id: str, execution_id: str | None = None) -> Any:
+        if instance_id == "done":
+            line.sql("DELETE FROM instances WHERE instance_id = 'done'")
+            return ()
+        return await real(store, instance_id, execution_id)
+
+    monkeypatch.setattr(SqliteProvider, "history", purging)
+    code, found, _ = line.json()
+    assert code == ExitCode.OK
+    assert set(found) == ALL - {"done"}
+
+
 def test_which_instances_are_meant(line: Line) -> None:
     running = {"begun", "counted", "generator", "stopped", "to come", "waits"}
     assert set(line.verdicts("--running")) == running
@@ -247,6 +262,9 @@ def test_a_folder(line: Line) -> None:
     assert totals == {"ok": 1, "differs": 1, "unchecked": 7}, "one of theirs has the name of another"
     assert found[str(folder / "waits.json")]["verdict"] == "ok"
     assert "is no history file" in found[str(folder / "broken.json")]["reason"]
+    one = line.folder / "one.json"
+    shutil.copy(folder / "waits.json", one)
+    assert set(line.verdicts("--history", str(one), "--folder", str(folder))) == {str(one), *found}
 
 
 def test_a_history_is_written_with_what_is_said_of_it(line: Line) -> None:

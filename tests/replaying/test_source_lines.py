@@ -7,8 +7,10 @@ import contextlib
 import inspect
 import itertools
 from collections.abc import Generator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from durable_ext.authoring.registry import AnyFunction
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import NonDeterminismError, NotDurableError
 from durable_ext.records.events import Input
+from durable_ext.records.parting import Place
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.turn import replay
 from durable_ext.replay.witness import Witness
@@ -141,6 +144,13 @@ async def not_durable(ctx: Context) -> None:
     await asyncio.to_thread(print)  # here
 
 
+async def not_durable_and_goes_on(ctx: Context) -> None:
+    await ctx.call_activity("a")
+    with contextlib.suppress(NotDurableError):
+        await asyncio.to_thread(print)  # here
+    await ctx.wait_for_external_event("go")
+
+
 async def status(ctx: Context) -> None:
     await ctx.call_activity("a")
     ctx.set_custom_status(1)  # here
@@ -224,6 +234,7 @@ CHANGED = [
     raises,
     continues,
     not_durable,
+    not_durable_and_goes_on,
     status,
     raises_an_event,
     a_generator,
@@ -275,7 +286,8 @@ def test_the_parts_are_attributes() -> None:
 
 async def tries_again(ctx: Context) -> None:
     policy = RetryPolicy(first_interval=timedelta(seconds=1), max_attempts=3)
-    await ctx.call_activity("a", retry=policy)  # here
+    call = ctx.call_activity("a", retry=policy)  # here
+    await call
 
 
 async def tries_once(ctx: Context) -> None:
@@ -316,6 +328,76 @@ def test_code_that_is_never_twice_the_same_is_said_to_be_so() -> None:
     assert error.source is None
     assert error.actual == "TaskScheduled(0, activity 0)"
     assert "did something else" in str(error)
+
+
+def test_watched_code_that_is_never_twice_the_same_has_its_line() -> None:
+    names = itertools.count()
+
+    async def restless(ctx: Context) -> None:
+        await ctx.call_activity(f"activity {next(names)}")
+
+    registry = registry_of(restless)
+    error = parted(Witness(EXECUTION, registry, registry.converter), recorded(one))
+    assert error.source is not None
+    assert error.source.function == "restless"
+
+
+def test_code_that_runs_once_more_is_told_it_is_a_replay() -> None:
+    seen: list[bool] = []
+
+    async def looks(ctx: Context) -> None:
+        seen.append(ctx.is_replaying)
+        await ctx.call_activity("x")
+
+    parted(fresh(looks), recorded(one))
+    assert seen == [True, True]
+
+
+_LIBRARY = """
+async def call(ctx):
+    await ctx.call_activity("x")
+
+
+async def orchestrator(ctx):
+    await call(ctx)
+"""
+
+
+def library(name: str) -> dict[str, Any]:
+    """The functions of a module that was installed."""
+    names: dict[str, Any] = {"__name__": name}
+    FunctionType(compile(_LIBRARY, f"/site-packages/{name}.py", "exec"), names)()
+    return names
+
+
+def test_the_line_is_in_the_users_own_code() -> None:
+    """Not in a library it uses; but in a library when the orchestrator is from one."""
+    names = library("installed")
+
+    async def uses(ctx: Context) -> None:
+        await names["call"](ctx)
+
+    error = parted(fresh(uses), recorded(one))
+    assert error.source is not None
+    assert (error.source.file, error.source.function) == (__file__, "uses")
+    error = parted(fresh(names["orchestrator"]), recorded(one))
+    assert error.source == Place("/site-packages/installed.py", 3, "call")
+
+
+@dataclass(frozen=True)
+class Order:
+    number: int
+
+
+async def typed(ctx: Context, order: Order) -> None:
+    await ctx.call_activity("a", order.number)
+
+
+def test_watched_code_gets_its_input_as_it_is_annotated() -> None:
+    situation = Situation(registry_of(typed))
+    situation.start({"number": 1})
+    replay(witness := Witness(EXECUTION, situation.registry, situation.registry.converter), situation.turns)
+    witness.drop()
 
 
 def test_an_orchestrator_that_is_gone_has_no_line() -> None:
