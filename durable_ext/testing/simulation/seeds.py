@@ -15,11 +15,14 @@ import msgspec
 
 from durable_ext.testing.simulation.case import Case, to_text
 from durable_ext.testing.simulation.load import case_of
+from durable_ext.testing.simulation.patience import PatienceError, at_most
 from durable_ext.testing.simulation.shrink import Shrunk, shrink
 from durable_ext.testing.simulation.world import Outcome, play
 
 _AT_ONCE = 5
 _WAITING = 4
+# A run takes a fraction of a second; one that takes this long will not end.
+_LONGEST_RUN = 60
 _LOGGER = logging.getLogger("durable_ext")
 COMMAND = "python -m durable_ext.testing.simulation"
 
@@ -90,8 +93,9 @@ def play_seed(seed: int, *, shrinks: bool = True) -> Result:
 def played(case: Case) -> Outcome:
     """Play a case; one that ends with an exception has failed of it."""
     try:
-        return play(case)
-    except Exception as error:  # noqa: BLE001 - whatever ends a run is what is wrong with it
+        with at_most(_LONGEST_RUN):
+            return play(case)
+    except (Exception, PatienceError) as error:  # noqa: BLE001 - whatever ends a run is what is wrong with it
         text = f"the run ended with {type(error).__name__}: {error}"
         return Outcome(wrong=(text,), drawn=(), digest="", faults={}, instances=0, calls=0, seconds=0)
 

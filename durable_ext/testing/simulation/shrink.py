@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from durable_ext.testing.simulation.world import Outcome, play
 T = TypeVar("T")
 
 _MOST_TRIES = 250
+_LONGEST = 180.0
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|[0-9]+")
 _TELLING = 24
 
@@ -35,11 +37,12 @@ class Shrinker:
         self.tries = 0
         self._run = run
         self._most = most_tries
+        self._ends_at = monotonic() + _LONGEST
         self._kinds = _kinds(outcome)
 
     def fails(self, case: Case) -> bool:
         """Whether a case fails; one that does is the smallest so far. False when there are no tries left."""
-        if self.tries >= self._most:
+        if self.tries >= self._most or monotonic() > self._ends_at:
             return False
         self.tries += 1
         outcome = self._run(case)
