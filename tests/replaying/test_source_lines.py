@@ -396,7 +396,8 @@ async def typed(ctx: Context, order: Order) -> None:
 def test_watched_code_gets_its_input_as_it_is_annotated() -> None:
     situation = Situation(registry_of(typed))
     situation.start({"number": 1})
-    replay(witness := Witness(EXECUTION, situation.registry, situation.registry.converter), situation.turns)
+    registry = registry_of(typed)
+    replay(witness := Witness(EXECUTION, registry, registry.converter), situation.turns)
     witness.drop()
 
 
