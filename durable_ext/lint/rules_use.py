@@ -17,7 +17,7 @@ _FILES = (
     Rule(
         code="DX002",
         name="unreadable-file",
-        what="The file cannot be read or decoded, so nothing in it was checked.",
+        what="The file cannot be read or decoded, or is nested too deeply, so nothing in it was checked.",
         remedy="save it as UTF-8, or name its encoding in the first line",
         bad="# a file that is not in the encoding it claims\n",
         good="# coding: utf-8\n",
