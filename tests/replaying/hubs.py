@@ -124,6 +124,9 @@ class Seeds:
         return turns
 
 
+ALL = {"begun", "counted", "done", "ended", "failed", "generator", "long", "stopped", "to come", "waits"}
+
+
 async def fill(store: Store, registry: Registry) -> None:
     """One instance of each kind of state."""
     seeds = Seeds(store, registry)

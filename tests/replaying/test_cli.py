@@ -2,113 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-import os
 import shutil
-import sqlite3
-import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, redirect_stdout
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from durable_ext.errors import StorageUnavailableError
 from durable_ext.host import cli_verdicts
-from durable_ext.host.cli import main
 from durable_ext.host.exit_codes import ExitCode
-from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.providers.sqlite import SqliteProvider
-from durable_ext.testing.storage_double import StorageDouble
 
-from ..replay.events import NOON
-from .hubs import APP, Store, app_file, fill, registry_in
+from .command import Line
+from .hubs import ALL
 
 RECORDED = Path(__file__).parents[1] / "histories"
-ALL = {"begun", "counted", "done", "ended", "failed", "generator", "long", "stopped", "to come", "waits"}
-
-
-class Line:
-    """The command line on the hub of a folder."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self.file = folder / "hub.sqlite"
-        self.where = f"sqlite:{self.file}"
-        self.app = app_file(folder)
-        self.errors = ""
-        self._capsys = capsys
-        self._apps = 0
-
-    def change(self, *changes: tuple[str, str]) -> None:
-        """Another version of the app."""
-        text = APP
-        for old, new in changes:
-            assert text.count(old) == 1
-            text = text.replace(old, new)
-        self._apps += 1
-        self.app = app_file(self.folder, text, f"checked_app_{self._apps}")
-
-    def run(self, *arguments: str, command: str = "replay") -> tuple[int, str]:
-        self._capsys.readouterr()
-        try:
-            code = main([command, *arguments, "--app", str(self.app), "--storage", self.where])
-        except SystemExit as error:
-            code = int(error.code or 0)
-        printed = self._capsys.readouterr()
-        self.errors = printed.err
-        return code, printed.out
-
-    def json(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, int]]:
-        """Exit code, results by file or instance and execution, totals."""
-        code, output = self.run(*arguments, "--json")
-        value = json.loads(output)
-        found = {one["file"] or one["instanceId"]: one for one in value["results"]}
-        assert len(found) <= len(value["results"])
-        return code, found, value["totals"]
-
-    def verdicts(self, *arguments: str) -> dict[str, str]:
-        _, found, _ = self.json(*arguments)
-        return {name: one["verdict"] for name, one in found.items()}
-
-    def sql(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.file)) as db, db:
-            assert db.execute(statement).rowcount > 0
-
-    def content(self) -> list[str]:
-        with closing(sqlite3.connect(self.file)) as db:
-            return list(db.iterdump())
-
-
-@pytest.fixture
-def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    monkeypatch.chdir(tmp_path)
-    environ, path, known = dict(os.environ), list(sys.path), set(sys.modules)
-    for name in environ:
-        if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
-            del os.environ[name]
-    yield Line(tmp_path, capsys)
-    os.environ.clear()
-    os.environ.update(environ)
-    sys.path[:] = path
-    for name in set(sys.modules) - known:
-        if name.startswith("checked_app"):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def line(empty: Line) -> Line:
-    async def prepare() -> None:
-        store = SqliteProvider(empty.file)
-        await store.create_hub()
-        await fill(cast("Store", store), registry_in(empty.app))
-        await store.close()
-
-    asyncio.run(prepare())
-    return empty
 
 
 def test_code_that_fits(line: Line) -> None:
@@ -316,98 +224,3 @@ def test_progress_is_for_terminals(line: Line, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cli_verdicts, "_shows_progress", lambda: True)
     line.run()
     assert "8 checked, 0 of them not ok" in line.errors
-
-
-class Account:
-    """A hub in a storage account that refuses to be written to; small pages."""
-
-    def __init__(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.double = StorageDouble(lambda: NOON, page_rows=2)
-        line.where = "azure"
-        monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
-        monkeypatch.setattr("durable_ext.host.storage.opened", self._opened)
-
-    def provider(self) -> AzureStorageProvider:
-        return AzureStorageProvider("", "Hub", 1, client=self.double)
-
-    async def prepare(self, line: Line) -> None:
-        store = self.provider()
-        await store.create_hub()
-        await fill(cast("Store", store), registry_in(line.app))
-        for name in dir(self.double):
-            if name.startswith(("create_", "insert_", "put_", "replace_", "delete_", "update_")):
-                setattr(self.double, name, _refuse)
-
-    def replace(self, name: str, call: Callable[..., Any]) -> None:
-        setattr(self.double, name, call)
-
-    @asynccontextmanager
-    async def _opened(self, _: Any) -> AsyncGenerator[AzureStorageProvider]:
-        yield self.provider()
-
-
-def _refuse(*_: Any, **__: Any) -> Any:
-    raise AssertionError("nothing may be written")
-
-
-@pytest.fixture
-def account(empty: Line, monkeypatch: pytest.MonkeyPatch) -> Account:
-    return Account(empty, monkeypatch)
-
-
-def test_a_storage_account(empty: Line, account: Account) -> None:
-    asyncio.run(account.prepare(empty))
-    code, found, _ = empty.json("--all-executions")
-    assert code == ExitCode.OK
-    assert set(found) == ALL
-    empty.change(("len(text) > 1000", "len(text) > 1_000_000"))
-    assert empty.verdicts("--quiet") == {"long": "differs"}
-
-
-def test_verdicts_come_while_others_are_read(empty: Line, account: Account) -> None:
-    """A page of a hub is read when the instances of the one before are dealt with."""
-    asyncio.run(account.prepare(empty))
-    real, printed = account.double.query_entities, list[int]()
-    output = io.StringIO()
-    table = account.provider().names.instances
-
-    async def counted(*arguments: Any) -> Any:
-        if arguments[0] == table:
-            printed.append(len(output.getvalue().splitlines()))
-        return await real(*arguments)
-
-    account.replace("query_entities", counted)
-    with redirect_stdout(output):
-        assert main(["replay", "--app", str(empty.app), "--storage", "azure"]) == ExitCode.OK
-    assert len(printed) >= 5
-    assert printed == sorted(set(printed))
-
-
-def test_a_payload_that_is_gone(empty: Line, account: Account) -> None:
-    asyncio.run(account.prepare(empty))
-
-    async def gone(*_: Any) -> None:
-        return None
-
-    account.replace("get_blob", gone)
-    code, found, totals = empty.json()
-    assert code == ExitCode.FAILURE
-    assert totals == {"ok": 9, "differs": 0, "unchecked": 1}
-    assert "the history is damaged" in found["long"]["reason"]
-
-
-def test_a_storage_account_that_does_not_answer(empty: Line, account: Account) -> None:
-    asyncio.run(account.prepare(empty))
-
-    async def unavailable(*_: Any) -> None:
-        raise StorageUnavailableError("storage does not answer")
-
-    account.replace("get_blob", unavailable)
-    code, output = empty.run()
-    assert code == ExitCode.NO_STORAGE
-    assert "checked:" not in output
-
-
-def test_a_hub_that_is_not_in_the_account(empty: Line, account: Account) -> None:
-    assert empty.run()[0] == ExitCode.NOT_FOUND
-    assert "there is no such task hub" in empty.errors
