@@ -15,7 +15,7 @@ class Item:
     `attempt`: how often it has been taken from there, this time included.
     """
 
-    __slots__ = ("attempt", "done", "message", "queue", "repeated")
+    __slots__ = ("_twins", "attempt", "done", "message", "queue", "repeated")
 
     def __init__(self, message: Message, *, repeated: bool = False, queue: str = "", attempt: int = 1) -> None:
         self.message = message
@@ -23,12 +23,15 @@ class Item:
         self.attempt = attempt
         self.repeated = repeated or message.resent or attempt > 1
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._twins: list[Item] = []
 
     def share_fate(self, twin: Item) -> None:
         """Another delivery of this message: dealt with when this one is."""
+        self._twins.append(twin)
         self.done.add_done_callback(twin._follow)
 
     def _follow(self, done: asyncio.Future[None]) -> None:
+        """What `settle` and `fail` do at once, and what cancelling does."""
         if done.cancelled():
             self.fail(LeaseLostError(f"message {self.message.id}: the delivery that was being dealt with is lost"))
         elif (error := done.exception()) is not None:
@@ -40,9 +43,13 @@ class Item:
         """Dealt with: its delivery may be completed."""
         if not self.done.done():
             self.done.set_result(None)
+            for twin in self._twins:
+                twin.settle()
 
     def fail(self, error: BaseException) -> None:
         """Not dealt with: its delivery is to be abandoned and comes back."""
         if not self.done.done():
             self.done.set_exception(error)
             self.done.exception()  # seen, whether or not anybody awaits it
+            for twin in self._twins:
+                twin.fail(error)

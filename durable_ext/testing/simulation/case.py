@@ -48,7 +48,8 @@ class Planned(_Part, frozen=True, kw_only=True):
 
 
 class ProcessPlan(_Part, frozen=True, kw_only=True):
-    """A place where a process runs, and another after it when it ended. `skew`: its clock is so many seconds ahead."""
+    """A place where a process runs, and another after it when it ended. `skew`: its clock is so many seconds ahead,
+    unless the store has one machine only."""
 
     skew: float = 0
     sessions: bool = True

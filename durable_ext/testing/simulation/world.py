@@ -164,7 +164,8 @@ class World:
         line = self._line(f"{place}.{self._lives[place]}")
         self._lives[place] += 1
         line.die = lambda: self._kill(place, 5)
-        clock = _skewed(self._clock, plan)
+        # The processes of an SQLite file run on one machine, and have its clock.
+        clock = _skewed(self._clock, plan) if self.case.store == "azure" else self._clock
         self.processes[place] = Process(plan, self._store.reach(line, clock), self._registry, clock)
         self._trace.note("process", line.name)
 

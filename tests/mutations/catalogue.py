@@ -1,0 +1,357 @@
+"""Deliberate breaks of the engine, rule by rule, each with the tests that notice it (T7)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_AZURE = "durable_ext/providers/azure_storage/"
+_WORKER = "durable_ext/worker/"
+_REPLAY = "durable_ext/replay/"
+_SCENARIOS = "tests/scenarios/"
+_DOUBLE = "tests/storage_double/test_conformance.py"
+_CRASHES = "tests/storage_double/test_crash_points.py"
+
+
+class Mutation(NamedTuple):
+    """`was` stands in `file` once, and becomes `now`; one of `tests` (arguments of pytest) has to fail."""
+
+    rule: str
+    what: str
+    file: str
+    was: str
+    now: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation(
+        "P1",
+        "a long turn is inserted before its blob is put",
+        _AZURE + "history.py",
+        "            await self._blobs.put(str(entity[turn_rows.BLOB]), overflow)\n        try:\n"
+        "            await self._client.insert_entity(self._table, entity)\n",
+        "            pass\n        try:\n            await self._client.insert_entity(self._table, entity)\n"
+        "            if overflow is not None:\n"
+        "                await self._blobs.put(str(entity[turn_rows.BLOB]), overflow)\n",
+        (_CRASHES, "-k", "long"),
+    ),
+    Mutation(
+        "P2",
+        "a turn is put over another one",
+        _AZURE + "history.py",
+        "await self._client.insert_entity(self._table, entity)",
+        "await self._client.put_entity(self._table, entity)",
+        (_DOUBLE, "-k", "turn"),
+    ),
+    Mutation(
+        "P2",
+        "a process that lost a turn goes on as if it had won",
+        _WORKER + "session.py",
+        "        await self._services.provider.append(turn)\n",
+        "        try:\n            await self._services.provider.append(turn)\n"
+        "        except TurnLostError:\n            pass\n",
+        (_SCENARIOS + "test_interleavings.py", _SCENARIOS + "test_sessions.py"),
+    ),
+    Mutation(
+        "P3",
+        "a log without its turn 0 is history",
+        _AZURE + "history.py",
+        "turn_rows.number_of(self.entities[0]) == 0 and not self.is_buried",
+        "not self.is_buried",
+        (_DOUBLE,),
+    ),
+    Mutation(
+        "P3",
+        "a turn may leave a gap behind it",
+        _WORKER + "session.py",
+        "            number=state.ledger.turns,\n",
+        "            number=2 * state.ledger.turns,\n",
+        (_SCENARIOS + "test_debts.py", _SCENARIOS + "test_sessions.py"),
+    ),
+    Mutation(
+        "P4",
+        "what a turn asks for begins before the turn is committed",
+        _WORKER + "session.py",
+        "        await self._services.provider.append(turn)\n        state.record(turn)\n"
+        "        emit(state.row, result.logs)\n"
+        "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n",
+        "        state.record(turn)\n        emit(state.row, result.logs)\n"
+        "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n"
+        "        await self._services.provider.append(turn)\n",
+        (_SCENARIOS + "test_known_failures.py",),
+    ),
+    Mutation(
+        "P4",
+        "sending again sends another message",
+        _REPLAY + "outbox.py",
+        "        id=message_id(turn.execution, turn.number, position),\n",
+        "        id=message_id(turn.execution, turn.number, position) + str(__import__('random').random()),\n",
+        (_SCENARIOS + "test_debts.py", _SCENARIOS + "test_repeats.py", "tests/replay/test_outbox.py"),
+    ),
+    Mutation(
+        "P5",
+        "the trigger is let go with its first turn",
+        _WORKER + "session.py",
+        "        state.record(turn)\n        emit(",
+        "        state.record(turn)\n        trigger.settle()\n        emit(",
+        (_SCENARIOS + "test_debts.py",),
+    ),
+    Mutation(
+        "P5",
+        "the outcome of local work does not hold the trigger",
+        _WORKER + "session.py",
+        "        self._answers.add(item)\n",
+        "",
+        (_SCENARIOS + "test_interleavings.py", _SCENARIOS + "test_sessions.py", _SCENARIOS + "test_debts.py"),
+    ),
+    Mutation(
+        "P6",
+        "a message that comes again repairs nothing",
+        _WORKER + "session.py",
+        "        for repair in admitted.repairs:\n",
+        "        for repair in ():\n",
+        (_SCENARIOS + "test_debts.py",),
+    ),
+    Mutation(
+        "P6",
+        "what has its outcome is sent again all the same",
+        _REPLAY + "ledger.py",
+        " if owed.task_id not in self._answered",
+        "",
+        (_SCENARIOS + "test_debts.py", "tests/replay/test_ledger.py"),
+    ),
+    Mutation(
+        "P7",
+        "a message is news however often it comes",
+        _REPLAY + "ledger.py",
+        "        if message.id in self._consumed:\n            return Verdict.KNOWN\n",
+        "",
+        (_SCENARIOS + "test_repeats.py", _SCENARIOS + "test_commands.py"),
+    ),
+    Mutation(
+        "P7",
+        "earlier executions are not asked",
+        _WORKER + "earlier.py",
+        "    if previous is None or message_id not in await services.provider.consumed(instance_id):\n",
+        "    if previous or not previous:\n",
+        (_SCENARIOS + "test_commands.py", _SCENARIOS + "test_repeats.py", _SCENARIOS + "test_debts.py"),
+    ),
+    Mutation(
+        "P8",
+        "an older status is written over a newer one",
+        _WORKER + "projection.py",
+        "                if stored.row.position > row.position:\n"
+        '                    return ""  # no etag: the next write has to look again\n',
+        "",
+        (_SCENARIOS + "test_rows.py", _SCENARIOS + "test_known_failures.py"),
+    ),
+    Mutation(
+        "P8",
+        "nobody notices that a row lags",
+        _WORKER + "state.py",
+        "        state.row_lags = bool(lag)\n",
+        "",
+        (_SCENARIOS + "test_rows.py",),
+    ),
+    Mutation(
+        "P9",
+        "the janitor leaves starts that were not sent",
+        _WORKER + "janitor.py",
+        "        await self._send_starts(now)\n",
+        "",
+        (_SCENARIOS + "test_starts.py", _SCENARIOS + "test_later_starts.py"),
+    ),
+    Mutation(
+        "P9",
+        "a start that is there already is put over",
+        _AZURE + "instances.py",
+        "await self._client.insert_entity(self._names.instances, entity)",
+        "await self._client.put_entity(self._names.instances, entity)",
+        (_DOUBLE,),
+    ),
+    Mutation(
+        "P10",
+        "a purge leaves no tombstone",
+        _AZURE + "purging.py",
+        "                await self._client.put_entity(self._table, tombstone)\n",
+        '                keys = str(tombstone["PartitionKey"]), str(tombstone["RowKey"])\n'
+        "                await self._client.delete_entity(self._table, *keys)\n",
+        (_DOUBLE, "-k", "purge"),
+    ),
+    Mutation(
+        "P10",
+        "a purge takes the payloads of neighbours",
+        _AZURE + "names.py",
+        'return kept + "^4" * (len(escaped) - len(kept)) + "/"',
+        'return kept + "^4" * (len(escaped) - len(kept))',
+        (_DOUBLE,),
+    ),
+    Mutation(
+        "P11",
+        "what nobody can read is dropped",
+        _WORKER + "worker.py",
+        "            await self._giving_up.keep_defect(delivery)\n            return\n",
+        "            return\n",
+        (_SCENARIOS + "test_quarantine.py",),
+    ),
+    Mutation(
+        "P11",
+        "an activity that cannot be run waits for ever",
+        _WORKER + "giving_up.py",
+        "            await self._services.provider.send([self._failed_task(message, body, attempts, error)])\n",
+        "            return\n",
+        (_SCENARIOS + "test_quarantine.py", _SCENARIOS + "test_worn_out.py"),
+    ),
+    Mutation(
+        "P12",
+        "a message ahead of its cause is dropped",
+        _WORKER + "admission.py",
+        "            await self._deferral.put_off(item, admitted.starts_at)\n",
+        "            continue\n",
+        (_SCENARIOS + "test_later_starts.py", _SCENARIOS + "test_commands.py"),
+    ),
+    Mutation(
+        "P12",
+        "waiting has no bound",
+        _WORKER + "deferral.py",
+        "_MOST_DEFERRALS = 100\n",
+        "_MOST_DEFERRALS = 10**9\n",
+        (_SCENARIOS + "test_debts.py", _SCENARIOS + "test_quarantine.py"),
+    ),
+    Mutation(
+        "P13",
+        "an insert whose answer was lost counts as somebody else's",
+        _AZURE + "history.py",
+        'found.entity.get("CommitId") != turn.commit_id',
+        'found.entity.get("CommitId") != ""',
+        (_DOUBLE,),
+    ),
+    Mutation(
+        "P13",
+        "a start whose answer was lost counts as somebody else's",
+        _AZURE + "instances.py",
+        "        own = await self._own_etag(row)\n        if own is None:\n            raise InstanceExistsError(",
+        "        own = None\n        if own is None:\n            raise InstanceExistsError(",
+        (_DOUBLE,),
+    ),
+    Mutation(
+        "S2",
+        "a session keeps what it knew after it lost a turn",
+        _WORKER + "session.py",
+        "                self._forget()\n                for item in batch:\n",
+        "                for item in batch:\n",
+        (_SCENARIOS + "test_interleavings.py", _SCENARIOS + "test_sessions.py"),
+    ),
+    Mutation(
+        "S3",
+        "an activity is queued although there is room",
+        _WORKER + "routing.py",
+        "                if self._services.activities.admits(body.name, placement):\n",
+        "                if False:\n",
+        ("tests/benchmarks/test_calls.py", _SCENARIOS + "test_sessions.py"),
+    ),
+    Mutation(
+        "S5",
+        "a worker that ends keeps what it holds",
+        _WORKER + "held_work.py",
+        "        messages = tuple(self._local.values())\n",
+        "        messages = ()\n",
+        (_SCENARIOS + "test_drained_activities.py", _SCENARIOS + "test_sessions.py"),
+    ),
+    Mutation(
+        "S6",
+        "a lost lease stops nothing",
+        _WORKER + "session.py",
+        "        if item is self._trigger:\n            self._break(",
+        "        if item is None:\n            self._break(",
+        (_SCENARIOS + "test_sessions.py",),
+    ),
+    Mutation(
+        "S7",
+        "a slow message holds its neighbours",
+        _WORKER + "own_deliveries.py",
+        "            if work.done():\n                return False\n",
+        "            return False\n",
+        (_SCENARIOS + "test_slow_messages.py",),
+    ),
+    Mutation(
+        "R3",
+        "a replay that differs goes on",
+        _REPLAY + "turn.py",
+        "if not asked or _identity(event) != _identity(asked[0]):",
+        "if not asked:",
+        ("tests/replay/test_nondeterminism.py",),
+    ),
+    Mutation(
+        "F2",
+        "what a dead process held is not sent again",
+        _WORKER + "heartbeat.py",
+        "            await self._provider.send(again)\n",
+        "            pass\n",
+        (_SCENARIOS + "test_heartbeat.py",),
+    ),
+    Mutation(
+        "F2",
+        "the hidden original repairs beside its copy",
+        _WORKER + "heartbeat.py",
+        "        if message.recoveries:\n            return False\n",
+        "        return False\n",
+        (_SCENARIOS + "test_heartbeat.py",),
+    ),
+    Mutation(
+        "F2",
+        "a message that kills its processes is never given up",
+        _WORKER + "heartbeat.py",
+        "_MOST_RECOVERIES = 5\n",
+        "_MOST_RECOVERIES = 10**9\n",
+        (_SCENARIOS + "test_heartbeat.py",),
+    ),
+    Mutation(
+        "F2",
+        "a living process is taken for dead",
+        _WORKER + "heartbeat.py",
+        "_MISSED_BEATS = 3\n",
+        "_MISSED_BEATS = 0.5\n",
+        (_SCENARIOS + "test_heartbeat.py",),
+    ),
+    Mutation(
+        "at most once",
+        "a second delivery runs the activity again",
+        _WORKER + "activities.py",
+        "if definition.at_most_once and not await self._claims.is_first(run.message):",
+        "if False:",
+        ("tests/worker/test_at_most_once.py",),
+    ),
+    Mutation(
+        "cancellation",
+        "nobody hears that a work item was withdrawn",
+        _WORKER + "withdrawals.py",
+        "        await self._provider.withdraw(work_items, self._clock())\n",
+        "",
+        (_SCENARIOS + "test_withdrawals.py",),
+    ),
+    Mutation(
+        "cancellation",
+        "what runs elsewhere is not stopped",
+        _WORKER + "withdrawals.py",
+        "                task.cancel()\n",
+        "",
+        (_SCENARIOS + "test_withdrawals.py",),
+    ),
+    Mutation(
+        "recovery",
+        "a message that is gone is not missed",
+        _WORKER + "janitor.py",
+        "        await self._outstanding.send(found)\n",
+        "",
+        (_SCENARIOS + "test_lost_messages.py",),
+    ),
+    Mutation(
+        "recovery",
+        "a known outcome repairs nothing of what it led to",
+        _WORKER + "worker.py",
+        "            await self._through_session(Item(answer, attempt=item.attempt))\n",
+        "",
+        (_SCENARIOS + "test_worn_out.py",),
+    ),
+)
