@@ -6,6 +6,7 @@ It answers four questions: is this message news (P7), is it ahead of its cause (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import assert_never
 
@@ -77,7 +78,10 @@ class Ledger:
 
     def owed_under(self, trigger_id: str) -> tuple[Owed, ...]:
         """What the turns that name this trigger still owe: everything sent without a recorded outcome (P6)."""
-        turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
+        return self.owed_of(turn for turn in self._turns if turn.trigger_id == trigger_id)
+
+    def owed_of(self, turns: Iterable[Turn]) -> tuple[Owed, ...]:
+        """What these recorded turns still owe."""
         return tuple(owed for turn in turns for owed in self.owed_by(turn) if owed.task_id not in self._answered)
 
     def owed_by(self, turn: Turn) -> tuple[Owed, ...]:

@@ -35,6 +35,10 @@ class HeldWork:
         """Whether activities or timers run here."""
         return bool(self._local)
 
+    def holds(self, message_id: str) -> bool:
+        """Whether the activity or timer of a message runs here."""
+        return any(message.id == message_id for message in self._local.values())
+
     def run_activity(self, message: Message, body: RunActivity) -> None:
         """Run an activity in this process (S3)."""
         self._start(message, self._activity(message, body))

@@ -17,7 +17,7 @@ from durable_ext.worker.withdrawals import Withdrawals
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_commit_id` makes ids no other process makes (P2)."""
+    """`next_commit_id` makes ids no other process makes (P2); all begin with `process_id`."""
 
     provider: Provider
     catalog: Catalog
@@ -29,4 +29,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     projector: Projector
     heartbeat: Heartbeat
     withdrawals: Withdrawals
+    process_id: str
     next_commit_id: Callable[[], str]

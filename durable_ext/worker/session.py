@@ -18,6 +18,7 @@ import msgspec
 from durable_ext.errors import LeaseLostError, TurnLostError
 from durable_ext.records.events import Input
 from durable_ext.records.ids import result_message_id
+from durable_ext.records.instance import Execution
 from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
 from durable_ext.replay.outbox import Owed
@@ -57,6 +58,7 @@ class Session:
         self._answers: set[Item] = set()  # outcomes of local work that no turn has recorded yet
         self._repaired: set[str] = set()
         self._reports: list[Owed] = []
+        self._lost: tuple[Execution, int] | None = None  # the turn that somebody else took
         self._broken: BaseException | None = None
         self._winding_down = False
         self._opened_at = services.clock()
@@ -131,6 +133,7 @@ class Session:
                 await self._take_turn(batch)
             except TurnLostError:
                 logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
+                self._lost = None if self.state is None else (self.state.execution, self.state.ledger.turns)
                 self._forget()
                 for item in batch:
                     item.repeated = True  # an earlier turn of this attempt may have consumed it
@@ -144,9 +147,9 @@ class Session:
         for item in admitted.dropped:
             self._settle(item)
         leader = next(iter((*admitted.accepted, *(repair.item for repair in admitted.repairs))), None)
-        if leader is None or self.state is None:
+        if self.state is None or (not self._adopt_stragglers(self.state) and leader is None):
             return
-        if self._trigger is None:
+        if self._trigger is None and leader is not None:
             if leader.done.cancelled():
                 raise LeaseLostError(f"instance {self.instance_id!r}: the lease of its trigger was lost")
             self._trigger = leader
@@ -167,6 +170,28 @@ class Session:
             is_trigger = item is self._trigger
             queued = self._router.place(repair.owed, resent=True, here=is_trigger and self._may_place_here())
             self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)
+
+    def _adopt_stragglers(self, state: SessionState) -> bool:
+        """Whether nobody else sees to the turn that won: an insert that was given up, and came through later (P13).
+
+        It is this process's own, or under a trigger that has come back to us. That found nothing to repair then, so
+        what the turn owes is seen to now.
+        """
+        lost, self._lost = self._lost, None
+        trigger = self._trigger
+        if lost is None or trigger is None or lost[0] != state.execution:
+            return False
+        stragglers = [
+            turn
+            for turn in state.ledger.recorded[lost[1] :]
+            if turn.commit_id.rpartition("-")[0] == self._services.process_id
+            or (trigger.repeated and turn.trigger_id == trigger.message.id)
+        ]
+        owed = [entry for entry in state.ledger.owed_of(stragglers) if not self._held.holds(entry.message.id)]
+        withdrawn = [item for turn in stragglers for item in state.ledger.withdrawn_by(turn)]
+        queued = self._router.place(owed, resent=True, here=self._may_place_here())
+        self._queue(queued, [], withdrawn=self._held.stop(withdrawn))
+        return bool(stragglers)
 
     async def _continue_as_new(self) -> None:
         state = self.state

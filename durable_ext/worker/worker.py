@@ -74,6 +74,7 @@ class Worker:
             projector=Projector(provider, signals),
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
+            process_id=process_id,
             next_commit_id=next_id,
         )
         self._deferral = Deferral(self._services)

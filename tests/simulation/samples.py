@@ -55,3 +55,16 @@ def purged(seed: int, *faults: CallFault) -> Case:
     case = quiet(seed, Planned(id="purged", programme=node, orders=orders), faults=faults)
     kills = tuple(Disturbance(at=5, kind="kill", place=place, seconds=2) for place in (0, 1))
     return msgspec.structs.replace(case, disturbances=kills)
+
+
+def reported(seed: int, *faults: CallFault) -> Case:
+    """A loop waits for two events; another orchestration sends them, with a long activity of its own between."""
+    wait = {"kind": "wait", "name": "told", "count": 2, "ordered": False, "values": ["a", "b"]}
+    parts = [
+        {"kind": "send", "to": "waits", "name": "told", "value": "a"},
+        {"kind": "work", "value": "long", "seconds": 25, "placement": "local"},
+        {"kind": "send", "to": "waits", "name": "told", "value": "b"},
+        {"kind": "work", "value": "more", "seconds": 8, "placement": "local"},
+    ]
+    sender = Planned(id="sender", programme={"kind": "chain", "parts": parts}, at=5, after="waits")
+    return quiet(seed, Planned(id="waits", programme=wait), sender, faults=faults)

@@ -11,8 +11,9 @@ from durable_ext.testing.simulation.case import CallFault, Case
 from durable_ext.testing.simulation.world import play
 from durable_ext.worker import admission, earlier
 from durable_ext.worker.outstanding import Outstanding
+from durable_ext.worker.session import Session
 
-from .samples import eternal, here_and_there, purged, told
+from .samples import eternal, here_and_there, purged, reported, told
 
 
 def _between_two_executions() -> Iterator[Case]:
@@ -90,3 +91,22 @@ def _a_send_that_fails_while_the_row_is_written() -> Iterator[Case]:
 def test_a_send_that_fails_while_the_row_is_written_ends_the_session() -> None:
     """The session ended in silence: its trigger was held, and its lease renewed, until the process ended (P5)."""
     assert [case.faults for case in _a_send_that_fails_while_the_row_is_written() if play(case).wrong] == []
+
+
+def _a_turn_that_comes_through_late() -> Iterator[Case]:
+    """An insert that is given up and comes through while the activity before it runs again."""
+    for seed in (0, 1, 2):
+        for line in ("0.0", "1.0"):
+            for call in range(3, 16):
+                yield reported(seed, CallFault(line=line, call=call, kind="straggling", seconds=12))
+
+
+def test_debts_of_a_turn_that_came_through_late_are_paid() -> None:
+    """Its trigger had come back before and found nothing to repair; who lost to it took it for another process's, and
+    dropped what it asked for (P13)."""
+    assert [case.faults for case in _a_turn_that_comes_through_late() if play(case).wrong] == []
+
+
+def test_turns_still_come_through_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_adopt_stragglers", lambda *_: False)
+    assert any(play(case).wrong for case in _a_turn_that_comes_through_late())
