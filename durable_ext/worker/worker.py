@@ -53,11 +53,8 @@ class Worker:
         settings = settings or WorkerSettings()
         converter = registry.converter
         signals, payloads = Signals(), PayloadStore(provider)
-        process_id, numbers = uuid.uuid4().hex, itertools.count()
-
-        def next_id() -> str:
-            return f"{process_id}-{next(numbers)}"
-
+        process_id = uuid.uuid4().hex
+        next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         self.provider = provider
         self.catalog = catalog
         self.registry = registry

@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         copies = _copies(Path(folder), options.jobs)
         _say("the tests pass as long as nothing is broken: ...\n")
-        whole = pool.map(lambda tests: _run(tests, copies), {mutation.tests for mutation in chosen})
-        if any(verdict != SURVIVED for verdict in whole):
+        whole = [pool.submit(_run, tests, copies) for tests in {mutation.tests for mutation in chosen}]
+        if any(done.result() != SURVIVED for done in whole):
             _say("they do not, so they show nothing; make test\n")
             return 1
         tried = {pool.submit(_try, mutation, copies): mutation for mutation in chosen}

@@ -264,7 +264,7 @@ MUTATIONS = (
         _WORKER + "session.py",
         "        if item is self._trigger:\n            self._break(",
         "        if item is None:\n            self._break(",
-        (_SCENARIOS + "test_sessions.py",),
+        (_SCENARIOS + "test_interleavings.py",),
     ),
     Mutation(
         "S7",
@@ -310,8 +310,8 @@ MUTATIONS = (
         "F2",
         "a living process is taken for dead",
         _WORKER + "heartbeat.py",
-        "_MISSED_BEATS = 3\n",
-        "_MISSED_BEATS = 0.5\n",
+        "_STALE_BEATS = 4\n",
+        "_STALE_BEATS = 1\n",
         (_SCENARIOS + "test_heartbeat.py",),
     ),
     Mutation(

@@ -4,74 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.options import Placement
-from durable_ext.authoring.registry import Registry
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Delivery, RunActivity, StartExecution
-from durable_ext.testing.faults import Fault, Plan
+from durable_ext.records.messages import RunActivity, StartExecution
+from durable_ext.testing.faults import Fault
 from durable_ext.worker.settings import WorkerSettings
 
-from .engine import Process, make_process, no_faults
+from .dead_processes import HIDDEN, App, calls, dead, hide, start
+from .engine import make_process
 from .hub import Hub, run
 
-# As the Functions host leases messages.
-HIDDEN = timedelta(minutes=10)
 _ABOUT_A_MINUTE = 75
 _JOURNAL_VERBS = ("write_journal", "delete_journal", "journals")
-
-
-class App:
-    """An orchestration of one activity that takes `seconds`; `runs` counts how often it was begun, by instance."""
-
-    def __init__(self, hub: Hub, *, seconds: float = 5, placement: Placement = "local") -> None:
-        self.registry = Registry()
-        self.runs: dict[str, int] = {}
-        self._hub = hub
-        self._seconds = seconds
-        self.placement: Placement = placement
-        self.registry.add_activity(self.work, name="work")
-        self.registry.add_orchestrator(self.order, name="order")
-
-    async def work(self, name: str) -> str:
-        self.runs[name] = self.runs.get(name, 0) + 1
-        await self._hub.clock.sleep(self._seconds)
-        return name
-
-    async def order(self, ctx: OrchestrationContext) -> Any:
-        return await ctx.call_activity("work", ctx.instance_id, placement=self.placement)
-
-
-async def hide(hub: Hub) -> list[Delivery]:
-    """Receive all that is visible, as the host does."""
-    control = await hub.store.receive_control(0, limit=1000, lease=HIDDEN, wait=timedelta(0))
-    work = await hub.store.receive_work(limit=1000, lease=HIDDEN, wait=timedelta(0))
-    return [*control, *work]
-
-
-async def start(process: Process, count: int) -> list[str]:
-    names = [f"order-{number}" for number in range(count)]
-    for name in names:
-        await process.client.start("order", instance_id=name)
-    return names
-
-
-def calls(process: Process, *verbs: str) -> list[str]:
-    return [verb for verb in process.provider.calls if verb in verbs]
-
-
-async def dead(hub: Hub, app: App, count: int = 3, *, plan: Plan = no_faults) -> list[str]:
-    """A process dies a few seconds after it received the starts of some instances."""
-    process = hub.process(app.registry, plan=plan)
-    names = await start(process, count)
-    process.begin(*await hide(hub))
-    await hub.clock.sleep(3)
-    await process.kill()
-    return names
 
 
 def test_what_a_dead_process_held_goes_on_within_about_a_minute() -> None:
@@ -379,5 +326,28 @@ def test_an_activity_that_kills_its_process_becomes_a_failed_task(placement: Pla
         assert await hub.status("order-0") is RuntimeStatus.FAILED
         assert app.runs == {"order-0": runs}
         assert await hub.store.list_quarantined() == []
+
+    run(test)
+
+
+def test_a_beat_left_out_is_no_death() -> None:
+    async def test(hub: Hub) -> None:
+        app = App(hub, seconds=300)
+        broken = (timedelta(seconds=20), timedelta(seconds=50))
+        began = hub.clock()
+
+        def plan(verb: str, _number: int) -> Fault:
+            fails = verb == "write_journal" and broken[0] < hub.clock() - began < broken[1]
+            return Fault.BEFORE if fails else Fault.NONE
+
+        process = hub.process(app.registry, plan=plan)
+        await start(process, 1)
+        process.begin(*await hide(hub))
+        await hub.clock.sleep(2)
+        watcher = hub.process(app.registry)
+        for _ in range(20):
+            await watcher.worker.tidy()
+            await hub.clock.sleep(5)
+        assert calls(watcher, "send", "write_journal") == []
 
     run(test)

@@ -108,5 +108,8 @@ def test_debts_of_a_turn_that_came_through_late_are_paid() -> None:
 
 
 def test_turns_still_come_through_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Session, "_adopt_stragglers", lambda *_: False)
+    def leaves_them(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Session, "_adopt_stragglers", leaves_them)
     assert any(play(case).wrong for case in _a_turn_that_comes_through_late())
