@@ -1,4 +1,4 @@
-# The five verbs of this repository. Each does its own set-up, and does it once: see the stamp files in .venv.
+# The verbs of this repository. Each does its own set-up, and does it once: see the stamp files in .venv.
 # `run` needs Python 3.11 or newer and nothing else; `test` and `bench` also need node and npm for the storage emulator.
 
 VENV := .venv
@@ -19,17 +19,18 @@ export PYTHON
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench simulate crash-points soak clean $(WORKER_VENV)
+.PHONY: help run test check bench simulate crash-points mutations soak clean $(WORKER_VENV)
 
 help:
-	@echo "make run     start the app of function_app.py here, on one SQLite file (options: make run ARGS=...)"
-	@echo "make test    all tests, the storage emulator's included (options: make test ARGS=...)"
-	@echo "make check   lint, formatting, strict types, architecture"
-	@echo "make bench   the benchmarks (options: make bench ARGS=...)"
-	@echo "make crash-points   every scenario, stopped at every storage call; a table (options: make crash-points ARGS=...)"
-	@echo "make soak    minutes of load under kill -9 and storage restarts (options: make soak MINUTES=10 ARGS=...)"
-	@echo "make simulate   whole hubs with everything going wrong, one run a seed (options: make simulate SEEDS=10000)"
-	@echo "make clean   remove what set-up and tools have made; your data files stay"
+	@echo "make run          start the app of function_app.py here, on one SQLite file (options: make run ARGS=...)"
+	@echo "make test         all tests, the storage emulator's included (options: make test ARGS=...)"
+	@echo "make check        lint, formatting, strict types, architecture"
+	@echo "make bench        the benchmarks (options: make bench ARGS=...)"
+	@echo "make crash-points every scenario, stopped at every storage call; a table (options: make crash-points ARGS=...)"
+	@echo "make mutations    the engine broken on purpose, rule by rule: do tests notice? (options: make mutations ARGS=...)"
+	@echo "make soak         minutes of load under kill -9 and storage restarts (options: make soak MINUTES=10 ARGS=...)"
+	@echo "make simulate     whole hubs with everything going wrong, one run a seed (options: make simulate SEEDS=10000)"
+	@echo "make clean        remove what set-up and tools have made; your data files stay"
 
 run: $(READY_RUN)
 	@exec $(BIN)/durable host $(ARGS)
@@ -49,6 +50,9 @@ bench: $(READY_DEV) $(READY_AZURITE)
 
 crash-points: $(READY_DEV)
 	@$(BIN)/python -m tests.crash_points $(ARGS)
+
+mutations: $(READY_DEV)
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 soak: $(READY_DEV) $(READY_AZURITE)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
