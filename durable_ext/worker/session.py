@@ -89,11 +89,18 @@ class Session:
                 self._unsettled.update(batch)
                 if batch:
                     await self._process(batch)
-                if not self._held and not self._answers:
+                if not self._held and not self._awaits_answers():
                     await self._come_to_rest()
+                elif not batch and not self._held:
+                    raise LookupError(f"the session of instance {self.instance_id!r} waits for nothing")
             self._check_that_all_is_settled()
         except Exception as error:  # noqa: BLE001 - the session ends; its deliveries come back and repair (P6)
             self._fail(error)
+
+    def _awaits_answers(self) -> bool:
+        """Whether outcomes of local work are still to be recorded; a twin is done with the first of them."""
+        self._answers = {item for item in self._answers if not item.done.done()}
+        return bool(self._answers)
 
     def _check_that_all_is_settled(self) -> None:
         """No promise stays open: a delivery nobody settles would be held until the process ends."""
@@ -266,7 +273,7 @@ class Session:
             return
         if not self._inbox:
             await self._project()
-        if self._trigger is not None and not self._held and not self._answers:
+        if self._trigger is not None and not self._held and not self._awaits_answers():
             self._settle(self._trigger)
 
     async def _project(self) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from durable_ext.testing.simulation.case import CallFault, Case
+from durable_ext.testing.simulation.case import CallFault, Case, from_text
 from durable_ext.testing.simulation.world import play
 from durable_ext.worker import admission, earlier
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.session import Session
 
 from .samples import eternal, here_and_there, purged, reported, told
+
+FOUND = Path(__file__).parent / "found"
 
 
 def _between_two_executions() -> Iterator[Case]:
@@ -113,3 +116,11 @@ def test_turns_still_come_through_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Session, "_adopt_stragglers", leaves_them)
     assert any(play(case).wrong for case in _a_turn_that_comes_through_late())
+
+
+@pytest.mark.parametrize("file", sorted(FOUND.glob("*.json")), ids=lambda file: file.stem)
+def test_a_case_that_was_found_is_survived(file: Path) -> None:
+    """`an-outcome-with-a-twin`: two outcomes of one activity in one turn; the session waited for the second in a loop
+    that let nothing else run."""
+    outcome = play(from_text(file.read_text()))
+    assert outcome.wrong == ()
