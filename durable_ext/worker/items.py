@@ -27,8 +27,11 @@ class Item:
 
     def share_fate(self, twin: Item) -> None:
         """Another delivery of this message: dealt with when this one is."""
-        self._twins.append(twin)
-        self.done.add_done_callback(twin._follow)
+        if self.done.done():
+            twin._follow(self.done)
+        else:
+            self._twins.append(twin)
+            self.done.add_done_callback(twin._follow)
 
     def _follow(self, done: asyncio.Future[None]) -> None:
         """What `settle` and `fail` do at once, and what cancelling does."""

@@ -56,7 +56,7 @@ class Session:
         self._trigger: Item | None = None
         self._unsettled: set[Item] = set()
         self._answers: set[Item] = set()  # outcomes of local work that no turn has recorded yet
-        self._repaired: set[str] = set()
+        self._repaired: dict[str, Item] = {}
         self._reports: list[Owed] = []
         self._lost: tuple[Execution, int] | None = None  # the turn that somebody else took
         self._broken: BaseException | None = None
@@ -171,9 +171,12 @@ class Session:
         """Send again what the turns under a redelivered message still owe (P6). Only the trigger guards work here."""
         for repair in admitted.repairs:
             item = repair.item
-            if item.message.id in self._repaired:
+            first = self._repaired.get(item.message.id)
+            if first is not None:
+                if item is not first and item is not self._trigger:
+                    first.share_fate(item)
                 continue
-            self._repaired.add(item.message.id)
+            self._repaired[item.message.id] = item
             is_trigger = item is self._trigger
             queued = self._router.place(repair.owed, resent=True, here=is_trigger and self._may_place_here())
             self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)

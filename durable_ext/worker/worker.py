@@ -185,16 +185,18 @@ class Worker:
                 await self._through_session(item)
 
     async def _run_activity(self, item: Item, body: RunActivity) -> None:
-        message = item.message
-        if item.repeated and not await self._is_wanted_again(item, body):
+        message, definition = item.message, self.registry.activities.get(body.name)
+        # A purge takes claims with it: a copy that comes later must not find the instance gone and the claim free.
+        is_claimed = definition is not None and definition.at_most_once
+        if (item.repeated or is_claimed) and not await self._is_wanted(item, body):
             return
         services = self._services
         outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))
         if outcome is not None:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
 
-    async def _is_wanted_again(self, item: Item, body: RunActivity) -> bool:
-        """Whether a repeated work item is to be run here and now (P7)."""
+    async def _is_wanted(self, item: Item, body: RunActivity) -> bool:
+        """Whether a work item that may have run before is to be run here and now (P7)."""
         answer = self._answer(item.message, FinishTask(task_id=body.task_id), repeated=True)
         if await is_settled(self._services, item.message, answer):
             # The turns its outcome led to name the outcome as their trigger, and only the work item comes back (P6).

@@ -22,7 +22,7 @@ class App:
         self.registry.add_activity(self.act, name="act")
         for orchestrator in (racing, kid, mother, fan_out, busy, at_rest, two_events, one_queued, waits, eternal):
             self.registry.add_orchestrator(orchestrator)
-        for orchestrator in (ten_events, queued_then_waits):
+        for orchestrator in (ten_events, queued_then_waits, queues_then_holds):
             self.registry.add_orchestrator(orchestrator)
 
     async def act(self, value: Any) -> Any:
@@ -77,6 +77,13 @@ async def one_queued(ctx: OrchestrationContext) -> Any:
 async def waits(ctx: OrchestrationContext) -> Any:
     result = ctx.call_activity("act", "held")
     return [await ctx.wait_for_external_event("go"), await result]
+
+
+async def queues_then_holds(ctx: OrchestrationContext) -> list[Any]:
+    await ctx.wait_for_external_event("go")
+    queued = ctx.call_activity("act", "queued", placement="queue")
+    await ctx.wait_for_external_event("more")
+    return [await ctx.call_activity("act", "held", placement="local"), await queued]
 
 
 async def eternal(ctx: OrchestrationContext, seen: list[Any]) -> Any:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import msgspec
 
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
 from durable_ext.records.messages import FinishTask, RaiseEvent, RunActivity, StartExecution
 from durable_ext.testing.faults import Fault
 
-from .hub import Hub, failing, run
+from .engine import LEASE
+from .hub import Gate, Hub, failing, run
 from .meetings import App
 
 
@@ -95,5 +101,63 @@ def test_lost_answers_of_every_kind_change_nothing() -> None:
             await hub.settle(first)
             assert await hub.output(f"x{number}") == ["mother", 1]
             await hub.check(f"x{number}")
+
+    run(test)
+
+
+def test_a_late_copy_of_an_at_most_once_activity_does_not_run_after_a_purge() -> None:
+    """The purge took the claim with it; nothing marks the copy."""
+
+    async def test(hub: Hub) -> None:
+        ran: list[int] = []
+        registry = Registry()
+
+        async def charge(amount: int) -> int:
+            ran.append(amount)
+            return amount
+
+        async def once(ctx: OrchestrationContext) -> Any:
+            return await ctx.call_activity("charge", 5, placement="queue")
+
+        registry.add_activity(charge, at_most_once=True)
+        registry.add_orchestrator(once)
+        process = hub.process(registry)
+        await process.client.start("once", instance_id="x")
+        await hub.settle_control(process)
+        work = await hub.take_one(RunActivity)
+        await hub.store.send(work.messages)
+        await process.handle(work)
+        await hub.settle_control(process)
+        assert await process.client.purge("x")
+        await hub.settle(hub.process(registry))
+        assert ran == [5]
+        assert await hub.left() == []
+
+    run(test)
+
+
+def test_second_copy_of_a_message_that_was_repaired_is_dealt_with() -> None:
+    """While the session goes on: nobody may hold it until the session ends."""
+
+    async def test(hub: Hub) -> None:
+        app = App()
+        app.gates = {"held": Gate()}
+        process = hub.process(app.registry)
+        await process.client.start("queues_then_holds", instance_id="x")
+        await hub.settle_control(process)
+        await process.client.raise_event("x", "go")
+        go = await hub.take_one(RaiseEvent)
+        await process.handle(go)
+        await process.client.raise_event("x", "more")
+        process.begin(*await hub.store.receive_control(0, limit=1, lease=LEASE, wait=LEASE * 0))
+        await hub.until(lambda: app.ran == ["held"])
+        for attempt in (2, 3):
+            async with asyncio.timeout(60):
+                await process.worker.process(msgspec.structs.replace(go, dequeue_count=attempt))
+        assert process.worker.open_sessions == 1
+        app.gates["held"].open()
+        await hub.clock.sleep(60)
+        await hub.settle(process)
+        assert await hub.output("x") == ["held", "queued"]
 
     run(test)
