@@ -55,6 +55,7 @@ class Worker:
         signals, payloads = Signals(), PayloadStore(provider)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
+        claims = Claims(provider.claim, provider.read_row, next_id)
         self.provider = provider
         self.catalog = catalog
         self.registry = registry
@@ -67,7 +68,7 @@ class Worker:
             clock=clock,
             loader=Loader(provider, registry, converter, payloads),
             payloads=payloads,
-            activities=ActivityRunner(registry, converter, payloads, settings, Claims(provider.claim, next_id)),
+            activities=ActivityRunner(registry, converter, payloads, settings, claims),
             projector=Projector(provider, signals),
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
@@ -185,10 +186,8 @@ class Worker:
                 await self._through_session(item)
 
     async def _run_activity(self, item: Item, body: RunActivity) -> None:
-        message, definition = item.message, self.registry.activities.get(body.name)
-        # A purge takes claims with it: a copy that comes later must not find the instance gone and the claim free.
-        is_claimed = definition is not None and definition.at_most_once
-        if (item.repeated or is_claimed) and not await self._is_wanted(item, body):
+        message = item.message
+        if item.repeated and not await self._is_wanted(item, body):
             return
         services = self._services
         outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))

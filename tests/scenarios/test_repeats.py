@@ -130,6 +130,8 @@ def test_a_late_copy_of_an_at_most_once_activity_does_not_run_after_a_purge() ->
         await hub.settle_control(process)
         assert await process.client.purge("x")
         await hub.settle(hub.process(registry))
+        await hub.clock.sleep(2)
+        await hub.settle(hub.process(registry))
         assert ran == [5]
         assert await hub.left() == []
 

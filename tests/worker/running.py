@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from durable_ext.authoring.registry import Registry
+from durable_ext.providers.contract import VersionedRow
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import inline
 from durable_ext.worker.activities import ActivityRunner
@@ -23,6 +25,19 @@ from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.settings import WorkerSettings
 
 PATIENCE = 30.0
+
+
+async def row_is_there(instance_id: str) -> VersionedRow:
+    """The row of an instance that runs."""
+    now = utc_now()
+    row = InstanceRow(
+        execution=Execution(instance_id=instance_id, execution_id="e"),
+        name="order",
+        status=RuntimeStatus.RUNNING,
+        created_at=now,
+        updated_at=now,
+    )
+    return VersionedRow(row, "")
 
 
 class Running:
@@ -37,7 +52,7 @@ class Running:
             registry.converter,
             PayloadStore(store),
             WorkerSettings(activity_slots=slots),
-            Claims(self._noted, lambda: f"p-{next(names)}"),
+            Claims(self._noted, row_is_there, lambda: f"p-{next(names)}"),
         )
 
     async def _noted(self, instance_id: str, work_item: str, claimant: str) -> bool:

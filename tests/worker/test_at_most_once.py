@@ -14,7 +14,7 @@ from durable_ext.records.payloads import inline
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import utc_now
 
-from .running import failure_of, registry_of, running, until, value_of
+from .running import failure_of, registry_of, row_is_there, running, until, value_of
 
 
 def test_a_second_delivery_does_not_run_it() -> None:
@@ -211,7 +211,7 @@ class Ledger:
 
     def claims(self) -> Claims:
         names = iter(f"c{number}" for number in range(10_000))
-        return Claims(self.claim, lambda: next(names))
+        return Claims(self.claim, row_is_there, lambda: next(names))
 
 
 def test_a_claim_whose_answer_was_lost_is_still_ours() -> None:
