@@ -15,10 +15,11 @@ from typing import Any, TypeVar, Unpack, cast, overload
 
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.decisions import Decisions
+from durable_ext.authoring.definition import Definition
 from durable_ext.authoring.logger import ReplaySafeLogger
 from durable_ext.authoring.options import ActivityOptions, ChildOptions
 from durable_ext.authoring.payload import Converter, decode, encode
-from durable_ext.authoring.registry import Definition, Registry
+from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.authoring.tasks import AnyTask, GeneratorTask
 from durable_ext.errors import InvalidInputError, TaskFailedError

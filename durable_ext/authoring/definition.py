@@ -1,0 +1,73 @@
+"""What is known of a registered function: its name, and what its signature says about input and result."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from durable_ext.errors import ConfigurationError
+from durable_ext.records.ids import check_name
+
+AnyFunction = Callable[..., Any]
+
+
+class Definition:
+    """A registered function, its name, and what its signature says about input and result."""
+
+    kind = "function"
+    terms: tuple[Any, ...] = ()
+
+    def __init__(self, name: str, function: AnyFunction) -> None:
+        self.name = check_name(f"{self.kind} name", name)
+        self.function = function
+        self._hints: dict[str, Any] = {}
+        self._parameters = [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+
+    @property
+    def input_type(self) -> Any:
+        """Annotation of the input parameter; Any without one."""
+        name = self._input_name
+        return Any if name is None else self._hint(name)
+
+    @property
+    def output_type(self) -> Any:
+        """Annotation of the result; Any without one."""
+        return self._hint("return")
+
+    @property
+    def _input_name(self) -> str | None:
+        raise NotImplementedError
+
+    @property
+    def takes_input(self) -> bool:
+        return self._input_name is not None
+
+    def _hint(self, name: str) -> Any:
+        if name not in self._hints:
+            self._hints[name] = self._resolve(name)
+        return self._hints[name]
+
+    def _resolve(self, name: str) -> Any:
+        # Each annotation on its own: the one of the context may be there for type checkers only.
+        plain = inspect.unwrap(self.function)
+
+        def holder() -> None: ...
+
+        holder.__annotations__ = {name: getattr(plain, "__annotations__", {}).get(name, Any)}
+        try:
+            return typing.get_type_hints(holder, globalns=getattr(plain, "__globals__", {}))[name]
+        except (NameError, AttributeError) as error:
+            raise ConfigurationError(
+                f"an annotation of {self.kind} {self.name!r} cannot be resolved: {error}; "
+                "define the type at module level"
+            ) from error
+
+    def _refuse(self, wanted: str) -> ConfigurationError:
+        found = ", ".join(parameter.name for parameter in self._parameters)
+        return ConfigurationError(f"{self.kind} {self.name!r} has the parameters ({found}); it takes {wanted}")
