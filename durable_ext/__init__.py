@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from durable_ext.errors import (
         ActivityError,
         ActivityOutcomeUnknownError,
+        ActivityProcessError,
         ActivityTimedOutError,
         ConfigurationError,
         DuplicateNameError,
@@ -47,6 +48,7 @@ _HOMES = {
     "ActivityContext": "authoring.activity_context",
     "ActivityError": "errors",
     "ActivityOutcomeUnknownError": "errors",
+    "ActivityProcessError": "errors",
     "ActivityTimedOutError": "errors",
     "Client": "worker.client",
     "ConfigurationError": "errors",
@@ -84,6 +86,7 @@ __all__ = [
     "ActivityContext",
     "ActivityError",
     "ActivityOutcomeUnknownError",
+    "ActivityProcessError",
     "ActivityTimedOutError",
     "Client",
     "ConfigurationError",

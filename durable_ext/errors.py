@@ -13,8 +13,9 @@
     │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
     │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
     │   └── NotDurableError         the code awaited something that is not durable (R2)
-    ├── ActivityError               an activity has no outcome of its own; in a TaskFailedError, as its Failure (R4)
+    ├── ActivityError               an activity has no outcome of its own; to an orchestrator a TaskFailedError too
     │   ├── ActivityTimedOutError   it took longer than its time limit
+    │   ├── ActivityProcessError    the process it ran in ended before it answered
     │   └── ActivityOutcomeUnknownError  at most once: it began, what came of it is unknown, it is not run again
     └── StorageError                a storage call did not do what was asked
         ├── TurnLostError           another process committed this turn (P2)
@@ -77,12 +78,20 @@ class OrchestratorError(DurableError):
 
 
 class TaskFailedError(OrchestratorError):
-    """An activity or a child orchestration failed. `failure` has type, message, traceback and cause (R4)."""
+    """An activity or a child orchestration failed. `failure` has type, message, traceback and cause (R4).
+
+    What an orchestrator meets is of the type that was raised as well, where that type is known: `except OutOfStock`.
+    """
 
     def __init__(self, task_name: str, failure: Failure) -> None:
-        super().__init__(f"{task_name} failed: {failure.summary}")
+        super().__init__(failed_text(task_name, failure))
         self.task_name = task_name
         self.failure = failure
+
+
+def failed_text(task_name: str, failure: Failure) -> str:
+    """The text of a TaskFailedError."""
+    return f"{task_name} failed: {failure.summary}"
 
 
 class NonDeterminismError(OrchestratorError):
@@ -107,12 +116,21 @@ class NotDurableError(OrchestratorError):
 
 
 class ActivityError(DurableError):
-    """An activity came to no outcome of its own. Orchestrators meet it as the failure of a TaskFailedError (R4):
-    `error.failure.is_caused_by(ActivityTimedOutError)`."""
+    """An activity came to no outcome of its own. Orchestrators catch it by its type, as a TaskFailedError too."""
 
 
 class ActivityTimedOutError(ActivityError):
     """The time limit of the activity has passed. Not retryable when it runs at most once: it may have had an effect."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class ActivityProcessError(ActivityError):
+    """The process an activity ran in ended before it answered. Not retryable when the activity runs at most once."""
 
     retryable = True
 

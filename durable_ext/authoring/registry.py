@@ -6,13 +6,15 @@ import inspect
 import typing
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from durable_ext.authoring.definition import AnyFunction, Definition
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import ConfigurationError, DuplicateNameError
+from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
 
+_Error = TypeVar("_Error", bound=type[Exception])
 _CONTEXT_NAMES = frozenset({"ctx", "context"})
 
 
@@ -120,12 +122,17 @@ def _checked_limit(name: str, time_limit: Any) -> timedelta | None:
 
 
 class Registry:
-    """The orchestrators and activities of one app, by name, and how the app turns values into JSON."""
+    """The orchestrators and activities of one app, by name, and how the app turns values into JSON.
 
-    def __init__(self, converter: Converter | None = None) -> None:
+    `properties_of` says what of an exception its Failure keeps as `properties`; by default the attribute of that name.
+    """
+
+    def __init__(self, converter: Converter | None = None, properties_of: PropertiesOf = own_properties) -> None:
         self.converter: Converter = converter or JsonConverter()
+        self.properties_of = properties_of
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
         self.activities: dict[str, ActivityDefinition] = {}
+        self.errors: dict[str, type[Exception]] = {}
         self._names: dict[AnyFunction, str] = {}
 
     def add_orchestrator(
@@ -149,12 +156,24 @@ class Registry:
         self._names[function] = definition.name
         return definition
 
+    def add_error(self, kind: _Error, name: str | None = None) -> _Error:
+        """Have orchestrators catch failures of this type by its class, in every process; a class decorator too.
+
+        `name` is the qualified name failures have it under, when the class was moved. Raises DuplicateNameError.
+        """
+        name = name or qualified_name(kind)
+        if self.errors.setdefault(name, kind) is not kind:
+            raise DuplicateNameError(f"two errors are called {name!r}; give one of them another name")
+        return kind
+
     def include(self, other: Registry) -> None:
         """Take over all of another registry, a blueprint's for example. Raises DuplicateNameError."""
         for orchestrator in other.orchestrators.values():
             _insert(self.orchestrators, orchestrator)
         for activity in other.activities.values():
             _insert(self.activities, activity)
+        for name, kind in other.errors.items():
+            self.add_error(kind, name)
         self._names.update(other._names)
 
     def name_of(self, function: AnyFunction | str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from durable_ext.authoring.payload import NULL
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.http_api.history import to_history
+from durable_ext.records.failures import Failure
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload
 from durable_ext.worker.client import Client
@@ -23,6 +24,15 @@ _NULL = msgspec.Raw(NULL)
 
 T = TypeVar("T")
 V = TypeVar("V")
+
+
+class FailureView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why an instance failed. `properties` are what the exception says of itself; `cause` comes from inside."""
+
+    type: str
+    message: str
+    properties: dict[str, Any]
+    cause: FailureView | None
 
 
 class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -37,6 +47,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_time: str
     last_updated_time: str
     history_events: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    failure: FailureView | msgspec.UnsetType = msgspec.UNSET
 
 
 def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET) -> StatusView:
@@ -52,6 +63,16 @@ def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetTy
         created_time=_seconds(row.created_at),
         last_updated_time=_seconds(row.updated_at),
         history_events=history,
+        failure=msgspec.UNSET if row.failure is None else _failure_view(row.failure),
+    )
+
+
+def _failure_view(failure: Failure) -> FailureView:
+    return FailureView(
+        type=failure.type,
+        message=failure.message,
+        properties=failure.properties,
+        cause=None if failure.cause is None else _failure_view(failure.cause),
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 from durable_ext.authoring.context import GeneratorContext, OrchestrationContext
 from durable_ext.authoring.decisions import LogLine
 from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.raised import task_failed
 from durable_ext.authoring.registry import OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
 from durable_ext.errors import DurableError, NotDurableError, PayloadError, TaskFailedError
@@ -220,9 +221,9 @@ class LiveExecution:
                 return events.ExecutionCompleted(result=inline(self._converter.encode(main.result())))
             except PayloadError as misfit:
                 error = misfit
-        if isinstance(error, RuntimeError) and _FOREIGN in str(error):
+        if isinstance(error, RuntimeError) and not isinstance(error, TaskFailedError) and _FOREIGN in str(error):
             error = _foreign(error)
-        return events.ExecutionFailed(failure=failure_from(error))
+        return events.ExecutionFailed(failure=failure_from(error, self._registry.properties_of))
 
     def _waits(self) -> bool:
         """Whether anything is under way that can wake the code."""
@@ -276,7 +277,7 @@ class LiveExecution:
     def _fail(self, task_id: int, failure: Failure) -> None:
         asked = self._asked.pop(task_id, None)
         if asked is not None and not asked.future.done():
-            asked.future.set_exception(TaskFailedError(asked.name, failure))
+            asked.future.set_exception(task_failed(asked.name, failure, self._registry.errors))
 
     def _raise(self, event: EventRaised) -> None:
         waiters = self._waiting[event.name]

@@ -12,7 +12,7 @@ from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.payload import Converter, decode, encode
 from durable_ext.authoring.registry import ActivityDefinition, Registry
 from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError
-from durable_ext.records.failures import failure_from
+from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload
 from durable_ext.worker.calls import Calls, Slot
@@ -27,17 +27,20 @@ _WEIGHT = 0.2
 class _Run:
     """One run of a work item."""
 
-    def __init__(self, message: Message, body: RunActivity, attempt: int, slot: Slot) -> None:
+    def __init__(
+        self, message: Message, body: RunActivity, attempt: int, slot: Slot, properties_of: PropertiesOf
+    ) -> None:
         self.message = message
         self.body = body
         self.slot = slot
+        self._properties_of = properties_of
         self.cancelled = threading.Event()
         self.context = ActivityContext(
             message.instance_id, message.execution_id or "", body.task_id, attempt, self.cancelled
         )
 
     def failed(self, error: BaseException) -> FinishTask:
-        return FinishTask(task_id=self.body.task_id, failure=failure_from(error))
+        return FinishTask(task_id=self.body.task_id, failure=failure_from(error, self._properties_of))
 
 
 class ActivityRunner:
@@ -91,7 +94,7 @@ class ActivityRunner:
         slot = Slot(self._slots, partial(self._leave, expected))
         try:
             async with slot:
-                return await self._outcome(_Run(message, body, attempt, slot))
+                return await self._outcome(_Run(message, body, attempt, slot, self._registry.properties_of))
         finally:
             if slot.is_taken:
                 self._outlived = [slot, *self._still_taken()]

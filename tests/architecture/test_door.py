@@ -18,6 +18,7 @@ PUBLIC: tuple[str, ...] = (
     "ActivityContext",
     "ActivityError",
     "ActivityOutcomeUnknownError",
+    "ActivityProcessError",
     "ActivityTimedOutError",
     "Client",
     "ConfigurationError",

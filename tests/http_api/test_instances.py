@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from durable_ext.http_api.instances import CONTINUATION
 from durable_ext.http_api.queries import instance_filter
+from durable_ext.records.failures import Failure
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import inline, stored
 
@@ -71,6 +72,20 @@ def test_the_output_of_a_failed_instance_says_why() -> None:
     shown = ask(hub, "GET instances/a").json()
     assert shown["output"] == "ValueError: no luck"
     assert "deep inside" not in str(shown)
+
+
+def test_a_failure_has_its_parts() -> None:
+    hub = Hub()
+    cause = Failure(type="shop.OutOfStock", message="none", traceback="secret", properties={"sku": "a"})
+    hub.add("a", RuntimeStatus.FAILED, failure=Failure(type="ValueError", message="no", cause=cause))
+    hub.add("b")
+    assert ask(hub, "GET instances/a").json()["failure"] == {
+        "type": "ValueError",
+        "message": "no",
+        "properties": {},
+        "cause": {"type": "shop.OutOfStock", "message": "none", "properties": {"sku": "a"}, "cause": None},
+    }
+    assert "failure" not in ask(hub, "GET instances/b").json()
 
 
 @pytest.mark.parametrize("path", ["instances/a", "instances"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 import msgspec
 import pytest
 
@@ -13,6 +16,12 @@ MOST_TEXT = 8 * 1024
 
 class OutOfStockError(Exception):
     retryable = False
+
+
+class ToldError(Exception):
+    def __init__(self, **properties: object) -> None:
+        super().__init__("told")
+        self.properties = properties
 
 
 class BrokenTextError(Exception):
@@ -152,3 +161,73 @@ def test_a_text_that_is_not_unicode_can_be_stored() -> None:
     failure = failure_from(caught(FileNotFoundError("caf\udce9.txt")))
     assert failure.message == "caf\\udce9.txt"
     assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
+
+
+def test_bases_are_kept() -> None:
+    assert failure_from(FileNotFoundError()).bases == ("OSError",)
+    assert failure_from(ValueError()).bases == ()
+    failure = failure_from(StorageUnavailableError("x"))
+    assert failure.bases == ("durable_ext.errors.StorageError", "durable_ext.errors.DurableError")
+    assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
+
+
+@pytest.mark.parametrize("kind", [OSError, "OSError", Exception, BaseException, "Exception", FileNotFoundError])
+def test_asking_for_a_base(kind: type[BaseException] | str) -> None:
+    outer = RuntimeError("no")
+    outer.__cause__ = FileNotFoundError("x")
+    assert failure_from(outer).is_caused_by(kind)
+
+
+def test_properties_are_kept_as_data() -> None:
+    failure = failure_from(
+        ToldError(sku="a", when=datetime(2030, 1, 1, tzinfo=UTC), ids={UUID(int=1)}, nested=[{"b": 1}])
+    )
+    assert failure.properties == {
+        "sku": "a",
+        "when": "2030-01-01T00:00:00Z",
+        "ids": ["00000000-0000-0000-0000-000000000001"],
+        "nested": [{"b": 1}],
+    }
+    assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
+
+
+def test_properties_of_a_cause() -> None:
+    outer = ToldError(code=1)
+    outer.__cause__ = ToldError(code=2)
+    failure = failure_from(outer)
+    assert [link.properties for link in failure.chain()] == [{"code": 1}, {"code": 2}]
+
+
+def test_a_property_that_is_no_data_says_so() -> None:
+    failure = failure_from(ToldError(lock=object(), sku="a", name="\ud800"))
+    assert failure.properties == {"lock": "not data: object", "sku": "a", "name": "not data: str"}
+
+
+def test_properties_are_bounded() -> None:
+    failure = failure_from(ToldError(first=1, long="x" * MOST_TEXT, last=2))
+    assert failure.properties == {"first": 1, "...": "2 more are left out: properties are at most 8192 bytes"}
+
+
+def test_what_is_no_mapping_is_no_properties() -> None:
+    error = ValueError("x")
+    error.properties = 5  # pyright: ignore[reportAttributeAccessIssue]
+    assert failure_from(error).properties == {}
+
+
+def test_properties_that_an_app_provides() -> None:
+    def provide(error: BaseException) -> dict[str, object] | None:
+        return {"errno": error.errno} if isinstance(error, OSError) else None
+
+    outer = ToldError(code=1)
+    outer.__cause__ = OSError(5, "x")
+    assert [link.properties for link in failure_from(outer, provide).chain()] == [{}, {"errno": 5}]
+
+    def broken(error: BaseException) -> dict[str, object]:
+        raise LookupError
+
+    assert failure_from(outer, broken).properties == {"properties": "they cannot be had: LookupError"}
+
+
+def test_the_failure_inside_counts() -> None:
+    error = TaskFailedError("reserve", Failure(type="shop.OutOfStock", message="", properties={"a": 1}))
+    assert failure_from(error).properties == {}
