@@ -1,19 +1,23 @@
 """Users' values to JSON text and back (R4). Never pickle, never a class named by the data.
 
-JSON goes through msgspec: dataclasses, Structs, TypedDicts, named tuples, enums, datetime, Decimal, UUID and bytes are
-decoded by annotation; pydantic models too where pydantic is installed. Without an annotation the plain value comes.
+JSON goes through msgspec: dataclasses, Structs, attrs classes, TypedDicts, named tuples, enums, datetime, Decimal, UUID
+and bytes are decoded by annotation; pydantic models too where pydantic is installed, and classes with `to_json` and
+`from_json`. Without an annotation the plain value comes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Any, Protocol, cast
 
 import msgspec
 
-from durable_ext.errors import PayloadError
+from durable_ext.errors import ConfigurationError, PayloadError
 from durable_ext.records.payloads import Payload, inline
 
 NULL = b"null"
+# The keys by which azure-functions-durable says what an object is.
+_MARK = {"__class__", "__module__", "__data__"}
 
 
 class Converter(Protocol):
@@ -29,10 +33,21 @@ class Converter(Protocol):
 
 
 class JsonConverter:
-    """The default converter."""
+    """The default converter.
 
-    def __init__(self) -> None:
-        self._encoder = msgspec.json.Encoder(enc_hook=_encode_foreign)
+    `marked` are classes with `to_json` and `from_json` whose objects say in JSON what they are, as
+    azure-functions-durable has it, so that they come back without an annotation. Others come back by annotation only,
+    and no class is looked up anywhere else.
+    """
+
+    def __init__(self, marked: Collection[type] = ()) -> None:
+        self._marked = {(kind.__module__, kind.__name__): kind for kind in marked}
+        for kind in marked:
+            if not (callable(getattr(kind, "to_json", None)) and callable(getattr(kind, "from_json", None))):
+                raise ConfigurationError(
+                    f"{kind.__qualname__} has no to_json and from_json; add them, or do not mark it"
+                )
+        self._encoder = msgspec.json.Encoder(enc_hook=self._encode_foreign)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def encode(self, value: Any) -> bytes:
@@ -48,8 +63,9 @@ class JsonConverter:
     def decode(self, data: bytes, kind: Any) -> Any:
         """The value of JSON text as `kind` (Any: plain JSON). Raises PayloadError when it does not fit."""
         try:
-            return self._decoder(kind).decode(data)
-        except msgspec.DecodeError as error:
+            value = self._decoder(kind).decode(data)
+            return self._unmarked(value) if kind is Any and self._marked else value
+        except (msgspec.DecodeError, _RefusedError) as error:
             raise PayloadError(f"the payload does not fit {_type_name(kind)}: {error}") from error
 
     def _decoder(self, kind: Any) -> msgspec.json.Decoder[Any]:
@@ -61,6 +77,43 @@ class JsonConverter:
         except TypeError:  # an unhashable annotation
             return _make_decoder(kind)
 
+    def _encode_foreign(self, value: Any) -> Any:
+        kind = cast("type[Any]", type(value))
+        if callable(getattr(kind, "model_dump", None)):  # pydantic
+            return value.model_dump(mode="json", by_alias=True)
+        if callable(getattr(kind, "to_json", None)):
+            data = kind.to_json(value)  # by the class: with azure-functions-durable it may be static
+            marked = self._marked.get((kind.__module__, kind.__name__)) is kind
+            return {"__class__": kind.__name__, "__module__": kind.__module__, "__data__": data} if marked else data
+        raise TypeError(f"{kind.__qualname__} is not data")
+
+    def _unmarked(self, value: Any) -> Any:
+        """The value with marked objects in their places."""
+        if isinstance(value, list):
+            return [self._unmarked(item) for item in cast("list[Any]", value)]
+        if not isinstance(value, dict):
+            return value
+        found = cast("dict[str, Any]", value)
+        kind = self._marked.get((found.get("__module__", ""), found.get("__class__", ""))) if _is_mark(found) else None
+        if kind is not None:
+            return _from_json(kind, found["__data__"])
+        return {key: self._unmarked(item) for key, item in found.items()}
+
+
+class _RefusedError(ValueError):
+    """A class of the user's does not take what is there."""
+
+
+def _is_mark(value: Any) -> bool:
+    return isinstance(value, dict) and cast("dict[str, Any]", value).keys() == _MARK
+
+
+def _from_json(kind: Any, value: Any) -> Any:
+    try:
+        return kind.from_json(value)
+    except Exception as error:
+        raise _RefusedError(f"{_type_name(kind)}.from_json refused it: {type(error).__name__}: {error}") from error
+
 
 def _make_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     try:
@@ -69,17 +122,12 @@ def _make_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
         raise PayloadError(f"{_type_name(kind)} cannot be decoded from JSON: {error}") from error
 
 
-def _encode_foreign(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)  # pydantic
-    if callable(dump):
-        return dump(mode="json")
-    raise TypeError(f"{type(value).__qualname__} is not data")
-
-
 def _decode_foreign(kind: Any, value: Any) -> Any:
-    validate = getattr(kind, "model_validate", None)  # pydantic
+    validate = getattr(kind, "model_validate_json", None)  # pydantic
     if callable(validate):
-        return validate(value)
+        return validate(msgspec.json.encode(value))
+    if callable(getattr(kind, "from_json", None)):
+        return _from_json(kind, value["__data__"] if _is_mark(value) else value)
     raise TypeError(f"{_type_name(kind)} is not a type that JSON can be decoded to")
 
 

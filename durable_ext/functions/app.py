@@ -18,18 +18,31 @@ from durable_ext.errors import ConfigurationError
 from durable_ext.functions.decorators import DurableDecorators
 from durable_ext.functions.engine import Engine
 from durable_ext.functions.triggers import engine_functions
+from durable_ext.records.failures import PropertiesOf, own_properties
 
 if TYPE_CHECKING:
+    from durable_ext.authoring.payload import Converter
     from durable_ext.worker.worker import Worker
 
 _ENGINE = "_durable_engine"
 
 
 class DurableApp(DurableDecorators, func.FunctionApp):
-    """A function app with orchestrations. Settings come from the environment, see docs/settings.md."""
+    """A function app with orchestrations. Settings come from the environment, see docs/settings.md.
 
-    def __init__(self, http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION) -> None:
+    `converter` turns the values of the whole app into JSON; `properties_of` says what failures keep of an exception
+    beside its text. In a blueprint neither counts, unless it is the first one of a plain func.FunctionApp.
+    """
+
+    def __init__(
+        self,
+        http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION,
+        *,
+        converter: Converter | None = None,
+        properties_of: PropertiesOf = own_properties,
+    ) -> None:
         super().__init__(http_auth_level=http_auth_level)
+        self.registry = Registry(converter, properties_of)
         self._engine = Engine(self.registry)
         self._indexed: list[func.Function] | None = None
 
@@ -76,8 +89,9 @@ class DurableBlueprint(DurableDecorators, func.Blueprint):
     In several apps, as in tests, its functions get the client of the app that took it over last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, converter: Converter | None = None, properties_of: PropertiesOf = own_properties) -> None:
         super().__init__()
+        self.registry = Registry(converter, properties_of)
         self._function_builders = _Builders(self)
 
     def join(self, engine: Engine) -> None:
@@ -107,7 +121,7 @@ def _plain_app_joins(app: func.FunctionRegister, blueprint: DurableBlueprint) ->
     if engine is not None:
         blueprint.join(engine)
         return []
-    engine = Engine(Registry())
+    engine = Engine(Registry(blueprint.registry.converter, blueprint.registry.properties_of))
     setattr(app, _ENGINE, engine)
     blueprint.join(engine)
     return engine_functions(engine)

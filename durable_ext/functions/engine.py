@@ -99,7 +99,7 @@ class Engine:
         from durable_ext.worker.client import Client
 
         store = await self._open_store(settings)
-        return Client(store, store)
+        return Client(store, store, converter=self.registry.converter)
 
     async def _open_store(self, settings: AppSettings) -> AzureStorageProvider | SqliteProvider:
         from durable_ext.functions.storage import open_store

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import pydantic
+import pydantic.alias_generators
+import pydantic.dataclasses
 import pytest
 
 from durable_ext.authoring import payload
 from durable_ext.authoring.payload import JsonConverter
-from durable_ext.errors import InvalidInputError, PayloadError
+from durable_ext.errors import ConfigurationError, InvalidInputError, PayloadError
 from durable_ext.records.payloads import stored
 
 from .samples import Address, Level, Line, Order, Parcel, Point, Size
+
+T = TypeVar("T")
 
 ORDER = Order(
     id=UUID("12345678-1234-5678-1234-567812345678"),
@@ -69,31 +77,113 @@ def test_without_an_annotation_the_plain_value_comes() -> None:
     assert json.loads(converter.encode(Size.LARGE)) == "l"
 
 
-class Model:
-    """What a pydantic model looks like from here."""
+class Bill(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, alias_generator=pydantic.alias_generators.to_camel)
+    total_amount: Decimal
+    due_at: datetime
+    parts: list[Part] = []
 
-    def __init__(self, total: int) -> None:
-        self.total = total
 
-    def model_dump(self, *, mode: str) -> dict[str, Any]:
-        assert mode == "json"
-        return {"total": self.total}
+class Part(pydantic.BaseModel):
+    sku: str
+
+
+class Basket(pydantic.BaseModel, Generic[T]):
+    items: list[T]
+
+
+@pydantic.dataclasses.dataclass
+class Label:
+    text: str
+
+
+def test_pydantic_models() -> None:
+    converter = JsonConverter()
+    bill = Bill(totalAmount=Decimal("1.50"), dueAt=datetime(2030, 1, 1, tzinfo=UTC), parts=[Part(sku="a")])  # pyright: ignore[reportCallIssue]
+    text = converter.encode({"bill": bill})
+    assert json.loads(text)["bill"]["totalAmount"] == "1.50"
+    assert converter.decode(text, dict[str, Bill]) == {"bill": bill}
+    assert converter.decode(b"null", Bill | None) is None
+    basket = Basket[Part](items=[Part(sku="a")])
+    assert converter.decode(converter.encode(basket), Basket[Part]) == basket
+    assert converter.decode(converter.encode([Label("a")]), list[Label]) == [Label("a")]
+    with pytest.raises(PayloadError, match=r"does not fit Part.*\n?.*sku\n  Input should be a valid string"):
+        converter.decode(b'{"sku":5}', Part)
+
+
+class Money:
+    """As users of azure-functions-durable write them."""
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+
+    @staticmethod
+    def to_json(obj: Money) -> str:
+        return str(obj.amount)
+
+    @staticmethod
+    def from_json(text: str) -> Money:
+        return Money(int(text))
+
+
+class Pair:
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def to_json(self) -> dict[str, int]:
+        return {"left": self.left}
 
     @classmethod
-    def model_validate(cls, value: dict[str, Any]) -> Model:
-        if not isinstance(value.get("total"), int):
-            raise ValueError("total: Input should be a valid integer")
-        return cls(value["total"])
+    def from_json(cls, data: dict[str, int]) -> Pair:
+        return cls(data["left"])
 
 
-def test_models_with_the_methods_of_pydantic() -> None:
+@dataclass
+class Purse:
+    coins: list[Money]
+    first: Pair | None = None
+
+
+def test_classes_with_methods_of_their_own() -> None:
     converter = JsonConverter()
-    assert converter.encode({"bill": Model(5)}) == b'{"bill":{"total":5}}'
-    back = converter.decode(b'{"bill":{"total":5}}', dict[str, Model])
-    assert isinstance(back["bill"], Model)
-    assert back["bill"].total == 5
-    with pytest.raises(PayloadError, match="Input should be a valid integer"):
-        converter.decode(b'{"total":"five"}', Model)
+    text = converter.encode(Purse([Money(5)], Pair(1)))
+    assert text == b'{"coins":["5"],"first":{"left":1}}'
+    back = converter.decode(text, Purse)
+    assert isinstance(back.coins[0], Money)
+    assert back.coins[0].amount == 5
+    assert isinstance(back.first, Pair)
+    assert converter.decode(text, Any) == {"coins": ["5"], "first": {"left": 1}}
+    old = b'{"__class__":"Money","__module__":"elsewhere","__data__":"7"}'
+    assert converter.decode(old, Money).amount == 7
+    with pytest.raises(PayloadError, match=r"Pair\.from_json refused it: KeyError: 'left' - at `\$\[0\]`"):
+        converter.decode(b"[{}]", list[Pair])
+
+
+def test_marked_classes_come_back_without_an_annotation() -> None:
+    converter = JsonConverter(marked=[Money])
+    text = converter.encode({"all": [Money(5), Pair(1)]})
+    mark = {"__class__": "Money", "__module__": __name__, "__data__": "5"}
+    assert json.loads(text) == {"all": [mark, {"left": 1}]}
+    back = converter.decode(text, Any)
+    assert isinstance(back["all"][0], Money)
+    assert back["all"][1] == {"left": 1}
+    assert converter.decode(converter.encode(Money(5)), Money).amount == 5
+    assert JsonConverter().decode(text, Any)["all"][0] == mark
+    with pytest.raises(PayloadError, match=r"Money\.from_json refused it: ValueError"):
+        converter.decode(json.dumps({**mark, "__data__": "many"}).encode(), Any)
+    with pytest.raises(ConfigurationError, match="Line has no to_json and from_json"):
+        JsonConverter(marked=[Line])
+
+
+def test_nothing_is_imported_for_a_payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what it names, nor what is loaded but was not marked."""
+    (tmp_path / "planted_module.py").write_text("raise SystemExit", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    for module, name in (("planted_module", "Bad"), (__name__, "Pair"), ("pathlib", "Path")):
+        mark = {"__class__": name, "__module__": module, "__data__": {"left": 1}}
+        for converter in (JsonConverter(), JsonConverter(marked=[Money])):
+            assert converter.decode(json.dumps(mark).encode(), Any) == mark
+    assert "planted_module" not in sys.modules
 
 
 @pytest.mark.parametrize(
