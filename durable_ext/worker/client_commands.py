@@ -1,0 +1,49 @@
+"""Commands to an instance: messages that take part in its next turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durable_ext.authoring.payload import encode
+from durable_ext.records.ids import check_name
+from durable_ext.records.messages import RaiseEvent, Resume, Suspend, Terminate
+from durable_ext.worker.client_core import ClientCore
+
+
+class CommandingClient(ClientCore):
+    """Sends commands."""
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        name: str,
+        data: Any = None,
+        *,
+        message_id: str | None = None,
+    ) -> None:
+        """Raise an external event. Two events with one `message_id` (an idempotency key) are one event (P7).
+
+        Raises InstanceNotFoundError, InstanceStateError when the instance has ended, and InvalidInputError for an empty
+        name or id and for one longer than 256 characters.
+        """
+        check_name("event name", name)
+        if message_id is not None:
+            check_name("message id", message_id)
+        await self._running(instance_id)
+        payload = await self._payloads.put(instance_id, encode(self.converter, data))
+        await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id)
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an instance, and its running children too. Raises as raise_event."""
+        await self._running(instance_id)
+        await self._command(instance_id, Terminate(reason=reason, recursive=recursive))
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Keep what happens to the instance from its code until it is resumed. Raises as raise_event."""
+        await self._running(instance_id)
+        await self._command(instance_id, Suspend(reason=reason))
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Undo suspend. Raises as raise_event."""
+        await self._running(instance_id)
+        await self._command(instance_id, Resume(reason=reason))

@@ -1,0 +1,94 @@
+"""What the rooms of the client share: where it speaks to, and how a command is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from durable_ext.authoring.payload import Converter, JsonConverter
+from durable_ext.errors import InstanceNotFoundError, InstanceStateError
+from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
+from durable_ext.records.instance import InstanceRow
+from durable_ext.records.messages import Body, Delivery, Message
+from durable_ext.records.payloads import Payload
+from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.signals import Signals
+
+
+def utc_now() -> datetime:
+    """Aware UTC now."""
+    return datetime.now(UTC)
+
+
+class LocalDelivery(Protocol):
+    """Whoever processes deliveries in this very process, if anybody does."""
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a reserved message is hidden at first."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether one more instance may begin here."""
+        ...
+
+    def adopt(self, delivery: Delivery) -> None:
+        """Process a delivery that was reserved here, as one received (S4)."""
+        ...
+
+
+class ClientCore:
+    """Talks to one task hub. What every room of the client needs."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        catalog: Catalog,
+        *,
+        converter: Converter | None = None,
+        clock: Clock = utc_now,
+        signals: Signals | None = None,
+    ) -> None:
+        self._provider = provider
+        self.catalog = catalog
+        self.converter: Converter = converter or JsonConverter()
+        self._clock = clock
+        self._signals = signals or Signals()
+        self._payloads = PayloadStore(provider)
+        self.known_orchestrator: Callable[[str], bool] | None = None
+        self.local: LocalDelivery | None = None
+        self._started_here: dict[str, None] = {}
+
+    async def load_payload(self, payload: Payload) -> Payload:
+        """A payload of a row or an event, inline. Raises StorageError when its blob is gone."""
+        return await self._payloads.get(payload)
+
+    async def _existing(self, instance_id: str) -> VersionedRow:
+        stored = await self._provider.read_row(instance_id)
+        if stored is None:
+            raise unknown(instance_id)
+        return stored
+
+    async def _running(self, instance_id: str) -> InstanceRow:
+        row = (await self._existing(instance_id)).row
+        if row.status.is_terminal:
+            raise InstanceStateError(f"instance {instance_id!r} has ended: it is {row.status.value}")
+        return row
+
+    async def _command(self, instance_id: str, body: Body, message_id: str | None = None) -> None:
+        message = Message(
+            id=message_id or uuid.uuid4().hex,
+            instance_id=instance_id,
+            body=body,
+            sent_at=self._clock(),
+            # A caller's own id may be a repeat: have the receiver look it up (P7).
+            resent=message_id is not None,
+        )
+        await self._provider.send([message])
+
+
+def unknown(instance_id: str) -> InstanceNotFoundError:
+    """The error for an id that no instance has."""
+    return InstanceNotFoundError(f"no instance has the id {instance_id!r}")

@@ -1,0 +1,78 @@
+"""Reading instances, and waiting for what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from durable_ext.authoring.status import InstanceStatus
+from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.instance import InstanceRow
+from durable_ext.records.turns import Turn
+from durable_ext.worker.client_core import ClientCore
+
+_POLL_FIRST = 0.05
+_POLL_LAST = 2.0
+# What was started here runs here, unless this process gives it away.
+_POLL_HERE = 1.0
+_PAGE = 100
+
+
+class ReadingClient(ClientCore):
+    """Reads instances."""
+
+    async def get(self, instance_id: str, *, with_input: bool = True) -> InstanceStatus | None:
+        """The instance with its payloads loaded, or None; without its input when the caller does not want it."""
+        stored = await self._provider.read_row(instance_id)
+        return None if stored is None else await self.status_of(stored.row, with_input=with_input)
+
+    async def status_of(self, row: InstanceRow, *, with_input: bool = True) -> InstanceStatus:
+        """A row with its payloads loaded; without its input when the caller does not want it."""
+        loaded = msgspec.structs.replace(
+            row,
+            input=await self._payloads.get(row.input) if row.input is not None and with_input else None,
+            output=None if row.output is None else await self._payloads.get(row.output),
+            custom_status=None if row.custom_status is None else await self._payloads.get(row.custom_status),
+        )
+        return InstanceStatus(loaded, self.converter)
+
+    async def list(self, where: InstanceFilter = InstanceFilter()) -> AsyncIterator[InstanceStatus]:  # noqa: B008
+        """Every matching instance, page by page, ordered by id."""
+        continuation: str | None = None
+        while True:
+            page = await self.catalog.query(where, limit=_PAGE, continuation=continuation)
+            for row in page.rows:
+                yield await self.status_of(row)
+            continuation = page.continuation
+            if continuation is None:
+                return
+
+    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
+        """The turns of the current, or of the named, execution."""
+        return await self.catalog.history(instance_id, execution_id)
+
+    async def wait_for_completion(self, instance_id: str, timeout: timedelta) -> InstanceStatus:  # noqa: ASYNC109
+        """The instance once it has ended. Raises TimeoutError, and InstanceNotFoundError for an unknown id."""
+        return await self.wait_until(instance_id, lambda row: row.status.is_terminal, timeout)
+
+    async def wait_until(
+        self,
+        instance_id: str,
+        ready: Callable[[InstanceRow], bool],
+        timeout: timedelta,  # noqa: ASYNC109
+    ) -> InstanceStatus:
+        """The instance once `ready` holds for its row. Raises TimeoutError and InstanceNotFoundError."""
+        async with asyncio.timeout(timeout.total_seconds()):
+            # A session of this process publishes its rows, so the first look can wait for that.
+            pause = _POLL_HERE if instance_id in self._started_here else _POLL_FIRST
+            row = await self._signals.next_row(instance_id, pause)
+            while row is None or not ready(row):
+                row = (await self._existing(instance_id)).row
+                if ready(row):
+                    break
+                row = await self._signals.next_row(instance_id, pause)
+                pause = min(pause * 1.5, _POLL_LAST)
+            return await self.status_of(row)

@@ -1,0 +1,122 @@
+"""Starting instances: the row first, then the message (P9)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from durable_ext.authoring.payload import encode
+from durable_ext.errors import ConfigurationError, InstanceExistsError, RowChangedError
+from durable_ext.records.ids import check_instance_id, check_name, start_message_id
+from durable_ext.records.instance import TERMINAL, Execution, InstanceRow, RuntimeStatus
+from durable_ext.records.messages import Message, StartExecution
+from durable_ext.worker.client_core import ClientCore
+
+_MOST_REMEMBERED = 10_000
+
+
+class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start an instance. `start_at` delays it; `replace` are the statuses an existing instance may have."""
+
+    version: str | None = None
+    tags: Mapping[str, str] = {}
+    start_at: datetime | None = None
+    replace: frozenset[RuntimeStatus] = TERMINAL
+
+
+class StartingClient(ClientCore):
+    """Starts instances."""
+
+    async def start(
+        self,
+        name: str,
+        input: Any = None,  # noqa: A002 - the field's word for it
+        *,
+        instance_id: str | None = None,
+        options: StartOptions = StartOptions(),  # noqa: B008 - frozen
+    ) -> str:
+        """Start an orchestration and return its instance id (P9).
+
+        Raises ConfigurationError for an orchestrator this app does not have, InstanceExistsError when the id is taken
+        by an instance in a status outside `options.replace`, PayloadError for an input that is not data.
+        """
+        check_name("orchestrator name", name)
+        if self.known_orchestrator is not None and not self.known_orchestrator(name):
+            raise ConfigurationError(f"no orchestrator is registered under the name {name!r}")
+        instance_id = uuid.uuid4().hex if instance_id is None else check_instance_id(instance_id)
+        now = self._clock()
+        payload = await self._payloads.put(instance_id, encode(self.converter, input))
+        row = InstanceRow(
+            execution=Execution(instance_id=instance_id, execution_id=uuid.uuid4().hex),
+            name=name,
+            status=RuntimeStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+            version=options.version,
+            input=payload,
+            scheduled_start=options.start_at,
+            tags=dict(options.tags),
+        )
+        row, etag, previous = await self._claim(row, options.replace)
+        await self._send_start(start_message(row, etag, previous=previous))
+        return instance_id
+
+    async def _send_start(self, message: Message) -> None:
+        if self.local is None or message.due is not None or not self.local.has_room():
+            await self._provider.send([message])
+            return
+        # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
+        self.local.adopt(await self._provider.reserve(message, self.local.lease))
+        self._started_here[message.instance_id] = None
+        while len(self._started_here) > _MOST_REMEMBERED:
+            del self._started_here[next(iter(self._started_here))]
+
+    async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
+        """Write the row; it, its etag, and the execution it replaced."""
+        try:
+            return row, await self._provider.create_row(row), None
+        except InstanceExistsError:
+            stored = await self._provider.read_row(row.instance_id)
+        if stored is None:  # purged this moment
+            return row, await self._provider.create_row(row), None
+        if stored.row.status not in replace:
+            raise InstanceExistsError(
+                f"instance {row.instance_id!r} already exists and is {stored.row.status.value}; "
+                "use another id, or terminate and purge it first"
+            )
+        following = msgspec.structs.replace(row.execution, generation=stored.row.execution.generation + 1)
+        row = msgspec.structs.replace(row, execution=following)
+        try:
+            etag = await self._provider.create_row(row, replacing=stored.etag)
+        except RowChangedError as error:
+            raise InstanceExistsError(f"instance {row.instance_id!r} was started by somebody else just now") from error
+        return row, etag, stored.row.execution.execution_id
+
+
+def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, resent: bool = False) -> Message:
+    """The message that starts the execution a Pending row describes; the janitor makes the same one (P9)."""
+    body = StartExecution(
+        execution=row.execution,
+        name=row.name,
+        input=row.input,
+        version=row.version,
+        parent=row.parent,
+        tags=row.tags,
+        created_at=row.created_at,
+        scheduled_start=row.scheduled_start,
+        row_etag=etag,
+        previous=previous,
+    )
+    return Message(
+        id=start_message_id(row.execution),
+        instance_id=row.instance_id,
+        execution_id=row.execution.execution_id,
+        body=body,
+        sent_at=row.created_at,
+        due=row.scheduled_start,
+        resent=resent,
+    )
