@@ -1,8 +1,9 @@
-"""What an activity may know about its call, and how it learns that nobody wants the outcome any more."""
+"""What an activity may know about its call, how it tells how far it is, and how it learns that nobody wants the outcome
+any more."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Signal(Protocol):
@@ -11,6 +12,18 @@ class Signal(Protocol):
     def is_set(self) -> bool: ...
 
     def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class Progress(Protocol):
+    """Where the progress of a call goes, and what an earlier run of it left."""
+
+    def report(self, value: Any) -> None:
+        """Keep a value as the newest progress. Raises PayloadError for what is no data, or too much of it."""
+        ...
+
+    def decode(self, kind: Any) -> Any:
+        """The newest progress, this run's or an earlier one's; None when there is none. Raises PayloadError."""
+        ...
 
 
 class ActivityContext:
@@ -28,6 +41,33 @@ class ActivityContext:
         self.task_id = task_id
         self.attempt = attempt
         self._cancelled = cancelled
+        self._progress: Progress | None = None
+
+    def attach(self, progress: Progress) -> None:
+        """Have `heartbeat` and `last_progress` go there; without it they do nothing."""
+        self._progress = progress
+
+    def heartbeat(self, progress: Any = None) -> bool:
+        """Say that the activity is alive and how far it is; whether its outcome is still wanted (not `is_cancelled`).
+
+        `progress` is any value that is data, at most 16 KiB of JSON; None only asks. Cheap: call it as often as you
+        like, every few seconds the newest value is stored. `Client.activity_progress` reads it while the activity
+        runs, and when the activity has to begin again, its next run finds it as `last_progress`. From any thread.
+        Raises PayloadError.
+        """
+        if progress is not None and self._progress is not None:
+            self._progress.report(progress)
+        return not self.is_cancelled
+
+    @property
+    def last_progress(self) -> Any:
+        """The newest progress of this call as plain JSON value: what an earlier run stored, until this one says more.
+        None when there is none."""
+        return self.last_progress_as(Any)
+
+    def last_progress_as(self, kind: Any) -> Any:
+        """The same, decoded to a type. Raises PayloadError when it does not fit."""
+        return None if self._progress is None else self._progress.decode(kind)
 
     @property
     def is_cancelled(self) -> bool:

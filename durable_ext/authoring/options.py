@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from durable_ext.authoring.retry import RetryPolicy
 
 Placement = Literal["auto", "local", "queue"]
+RunIn = Literal["thread", "process"]
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -39,8 +40,13 @@ class ActivityTerms(TypedDict, total=False):
     fails with ActivityOutcomeUnknownError. `after_fault`: what runs instead when a second delivery finds it begun; of
     the shapes of an activity and called with the same input, its result is that of the call. It may run more than once.
     `time_limit`: how long one run may take, longer than zero; after that the call fails with ActivityTimedOutError.
+    `max_concurrent`: at most so many run at once in this process, at least 1; the rest waits without a slot, or goes to
+    the queue. `run_in`: "process" for work of the processor, in one of a few child processes; the function is found
+    there by its module and name. "thread" is the default, and async functions run on the loop.
     """
 
     at_most_once: bool
     after_fault: Callable[..., Any] | None
     time_limit: timedelta | None
+    max_concurrent: int | None
+    run_in: RunIn

@@ -32,6 +32,20 @@ class Converter(Protocol):
         ...
 
 
+def place_of(converter: Converter) -> str:
+    """Where a child process finds the converter, as `module:name`; empty for the default one.
+
+    Another converter says so itself, with an attribute `import_name`. Raises ConfigurationError when it does not.
+    """
+    place = getattr(converter, "import_name", "")
+    if not place and (type(converter) is not JsonConverter or converter.is_marking):
+        raise ConfigurationError(
+            "an activity runs in a process, which has to find the converter of the app: keep the converter in a module "
+            'of its own and give it an attribute import_name = "module:variable"'
+        )
+    return place
+
+
 class JsonConverter:
     """The default converter.
 
@@ -49,6 +63,11 @@ class JsonConverter:
                 )
         self._encoder = msgspec.json.Encoder(enc_hook=self._encode_foreign)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+    @property
+    def is_marking(self) -> bool:
+        """Whether it marks objects of some classes."""
+        return bool(self._marked)
 
     def encode(self, value: Any) -> bytes:
         """JSON text of a value. Raises PayloadError for what JSON cannot carry."""

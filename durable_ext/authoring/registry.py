@@ -58,25 +58,23 @@ class ActivityDefinition(Definition):
 
     kind = "activity"
 
-    def __init__(
-        self,
-        name: str,
-        function: AnyFunction,
-        *,
-        at_most_once: bool = False,
-        after_fault: AnyFunction | None = None,
-        time_limit: timedelta | None = None,
-    ) -> None:
+    def __init__(self, name: str, function: AnyFunction, **terms: Unpack[ActivityTerms]) -> None:
         super().__init__(name, function)
+        unknown = terms.keys() - ActivityTerms.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"activity {name!r} has unknown options: {', '.join(sorted(unknown))}")
         if len(self._parameters) > 2:
             raise self._refuse("(), (input) or (ctx, input)")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(f"{self.kind} {name!r} is a generator; return a value instead")
         self.is_async = inspect.iscoroutinefunction(function)
-        self.at_most_once = at_most_once
-        self.time_limit = _checked_limit(name, time_limit)
+        self.at_most_once = terms.get("at_most_once", False)
+        self.time_limit = _checked_limit(name, terms.get("time_limit"))
+        self.max_concurrent = _checked_most(name, terms.get("max_concurrent"))
+        self.in_process = _checked_process(name, function, terms.get("run_in", "thread"))
+        after_fault = terms.get("after_fault")
         self.after_fault = None if after_fault is None else self._after_fault(after_fault)
-        self.terms = (at_most_once, after_fault, time_limit)
+        self.terms = (self.at_most_once, after_fault, self.time_limit, self.max_concurrent, self.in_process)
 
     def _after_fault(self, function: AnyFunction) -> ActivityDefinition:
         if not self.at_most_once:
@@ -119,6 +117,24 @@ def _checked_limit(name: str, time_limit: Any) -> timedelta | None:
             f"time_limit of activity {name!r} is {time_limit!r}; it takes a timedelta longer than zero"
         )
     return time_limit
+
+
+def _checked_most(name: str, most: Any) -> int | None:
+    if most is not None and not (isinstance(most, int) and most >= 1):
+        raise ConfigurationError(f"max_concurrent of activity {name!r} is {most!r}; it takes a number of at least 1")
+    return most
+
+
+def _checked_process(name: str, function: AnyFunction, run_in: Any) -> bool:
+    if run_in not in ("thread", "process"):
+        raise ConfigurationError(f'run_in of activity {name!r} is {run_in!r}; it takes "thread" or "process"')
+    found = f"{function.__module__}.{function.__qualname__}"
+    if run_in == "process" and ("<" in found or function.__module__ == "__main__"):
+        raise ConfigurationError(
+            f"activity {name!r} cannot run in a process: a new process has to import it, and cannot find {found}; "
+            "define it at module level, in a module that is imported by name"
+        )
+    return run_in == "process"
 
 
 class Registry:

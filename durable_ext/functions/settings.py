@@ -39,6 +39,9 @@ SETTINGS = (
     Setting("DURABLE_HUB", "the site's name, else `DurableHub`", "Name of the task hub: 3 to 45 letters and digits"),
     Setting("DURABLE_PARTITIONS", f"`{DEFAULT_PARTITIONS}`", "Control queues of the hub, 1 to 16; fixed for its life"),
     Setting("DURABLE_ACTIVITY_SLOTS", "10 for each processor", "Activities that run at once in a process"),
+    Setting(
+        "DURABLE_ACTIVITY_PROCESSES", "1 for each processor", 'Child processes of activities with run_in="process"'
+    ),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
     Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
@@ -69,6 +72,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     folder = app_folder or Path.cwd()
     budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
     slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
+    processes = _number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
     beat = _number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
@@ -81,6 +85,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         max_attempts=_max_attempts(environ, folder),
         worker=WorkerSettings(
             activity_slots=slots,
+            activity_processes=processes,
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
             most_attempts=_max_attempts(environ, folder),

@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from durable_ext.authoring.activity_context import ActivityContext
-from durable_ext.authoring.payload import Converter, decode, encode
+from durable_ext.authoring.payload import NULL, Converter, decode, encode, place_of
 from durable_ext.authoring.registry import ActivityDefinition, Registry
 from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError
 from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
-from durable_ext.records.payloads import Payload
-from durable_ext.worker.calls import Calls, Slot
+from durable_ext.records.payloads import Payload, inline
+from durable_ext.worker.calls import Calls
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.process_frames import Call
+from durable_ext.worker.process_pool import FailedElsewhereError, ProcessCall
 from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.slots import Gate, Gates, Slot
 
 # How much the last run weighs in the running mean of an activity's duration.
 _WEIGHT = 0.2
+# How long a work item stays away for which there is no room here.
+_SHORTEST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(seconds=30)
 
 
 class _Run:
@@ -40,6 +50,8 @@ class _Run:
         )
 
     def failed(self, error: BaseException) -> FinishTask:
+        if isinstance(error, FailedElsewhereError):
+            return FinishTask(task_id=self.body.task_id, failure=error.failure)
         return FinishTask(task_id=self.body.task_id, failure=failure_from(error, self._properties_of))
 
 
@@ -60,7 +72,8 @@ class ActivityRunner:
         self._settings = settings
         self._claims = claims
         self._slots = asyncio.Semaphore(settings.activity_slots)
-        self._calls = Calls(settings.activity_slots)
+        self._gates = Gates(registry, settings.activity_processes)
+        self._calls = Calls(settings.activity_slots, settings.activity_processes)
         self._closed = False
         self._durations: dict[str, float] = {}
         self._admitted = 0
@@ -68,9 +81,24 @@ class ActivityRunner:
         self._outlived: list[Slot] = []
 
     def admits(self, name: str, placement: str) -> bool:
-        """Whether an activity should run here rather than be queued (S3)."""
-        if placement != "auto":
-            return placement == "local"
+        """Whether an activity should run here rather than be queued (S3). Who is admitted is run at once."""
+        gates = self._gates.of(name)
+        admitted = placement == "local" if placement != "auto" else self._has_room(name, gates)
+        if admitted:
+            for gate in gates:
+                gate.expect()
+        return admitted
+
+    def turns_away(self, name: str) -> timedelta | None:
+        """How long an activity from the queue should stay away because enough wait here already; None: let it come."""
+        if not any(gate.is_crowded for gate in self._gates.of(name)):
+            return None
+        expected = timedelta(seconds=self._durations.get(name, 0.0))
+        return min(max(expected, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+    def _has_room(self, name: str, gates: Sequence[Gate]) -> bool:
+        if any(gate.is_full for gate in gates):
+            return False
         expected = self._durations.get(name)
         if expected is not None and expected > self._settings.long_activity.total_seconds():
             return False
@@ -89,15 +117,19 @@ class ActivityRunner:
         Raises StorageError when its input or result cannot be moved, or its work item not be claimed.
         """
         expected = self._durations.get(body.name, 0.0)
-        self._admitted += 1
-        self._admitted_seconds += expected
-        slot = Slot(self._slots, partial(self._leave, expected))
+        coming, left = partial(self._come, expected), partial(self._leave, expected)
+        slot = Slot(self._slots, self._gates.of(body.name), coming, left)
         try:
             async with slot:
                 return await self._outcome(_Run(message, body, attempt, slot, self._registry.properties_of))
         finally:
             if slot.is_taken:
                 self._outlived = [slot, *self._still_taken()]
+
+    @property
+    def running_processes(self) -> int:
+        """How many activities are with a child process."""
+        return self._calls.running_processes
 
     def close(self) -> None:
         """Run nothing more: what waits is cancelled and comes back, running threads end with their activity."""
@@ -106,6 +138,10 @@ class ActivityRunner:
 
     def _still_taken(self) -> list[Slot]:
         return [slot for slot in self._outlived if slot.is_taken]
+
+    def _come(self, expected: float) -> None:
+        self._admitted += 1
+        self._admitted_seconds += expected
 
     def _leave(self, expected: float) -> None:
         self._admitted -= 1
@@ -132,17 +168,33 @@ class ActivityRunner:
     def _arguments(self, definition: ActivityDefinition, run: _Run, payload: Payload) -> list[Any] | FinishTask:
         arguments: list[Any] = [run.context] if definition.takes_context else []
         try:
+            if definition.in_process:
+                return [ProcessCall(self._call_of(definition, run, payload), lambda _: None)]
             if definition.takes_input:
                 arguments.append(decode(self._converter, payload, definition.input_type))
         except Exception as error:  # noqa: BLE001 - an input that does not fit is the task's failure
             return run.failed(error)
         return arguments
 
+    def _call_of(self, definition: ActivityDefinition, run: _Run, payload: Payload) -> Call:
+        return Call(
+            name=definition.name,
+            module=definition.function.__module__,
+            function=definition.function.__qualname__,
+            converter=place_of(self._converter),
+            instance_id=run.message.instance_id,
+            execution_id=run.message.execution_id or "",
+            task_id=run.body.task_id,
+            attempt=run.context.attempt,
+            input=payload.json,
+            last_progress=msgspec.Raw(NULL),
+        )
+
     async def _call(self, definition: ActivityDefinition, arguments: list[Any], run: _Run) -> FinishTask:
         began = time.monotonic()
         try:
             value = await self._calls.call(definition, arguments, run.slot, run.cancelled)
-            outcome = encode(self._converter, value)
+            outcome = inline(value) if definition.in_process else encode(self._converter, value)
         except asyncio.CancelledError as error:
             if self._closed:
                 run.cancelled.set()

@@ -1,7 +1,8 @@
-"""One call of an activity's function: async code on the loop, anything else in a thread; with or without a time limit.
+"""One call of an activity's function: async code on the loop, anything else in a thread or a child process; with or
+without a time limit.
 
-A thread cannot be stopped, and async code may ignore that it is cancelled. What outlives its run in such a way holds
-its slot until it ends, so that there is never more running than there are slots.
+A child process is killed. A thread cannot be stopped, and async code may ignore that it is cancelled. What outlives its
+run in such a way holds its slot until it ends, so that there is never more running than there are slots.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from functools import partial
 from typing import Any
 
 from durable_ext.authoring.registry import ActivityDefinition
-from durable_ext.errors import ActivityTimedOutError
+from durable_ext.errors import ActivityProcessError, ActivityTimedOutError
+from durable_ext.worker.process_pool import ProcessCall, ProcessPool
+from durable_ext.worker.slots import Slot
 
 logger = logging.getLogger("durable_ext.activities")
 
@@ -25,59 +28,32 @@ _GRACE_SECONDS = 5.0
 _Outcome = tuple[Any, BaseException | None]
 
 
-class Slot:
-    """One activity slot, from when it is free until all that runs in it has ended; `left` follows that."""
+class Calls:
+    """Calls functions of activities, at most `threads` of them in threads and `processes` in processes at a time."""
 
-    def __init__(self, slots: asyncio.Semaphore, left: Callable[[], None]) -> None:
-        self._slots = slots
-        self._left = left
-        self._holders = 1
+    def __init__(self, threads: int, processes: int) -> None:
+        self._most_threads = threads
+        self._most_processes = processes
+        self._threads: ThreadPoolExecutor | None = None
+        self._waiting_threads: ThreadPoolExecutor | None = None
+        self._processes = ProcessPool()
+        self._in_processes: set[ProcessCall] = set()
+        self._closed = False
 
     @property
-    def is_taken(self) -> bool:
-        """Whether something is still in the slot, or waits for it."""
-        return self._holders > 0
-
-    async def __aenter__(self) -> Slot:
-        try:
-            await self._slots.acquire()
-        except BaseException:
-            self._holders = 0
-            self._left()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._let_go()
-
-    def hold(self, work: asyncio.Future[Any]) -> None:
-        """Keep the slot until this work has ended too."""
-        self._holders += 1
-        work.add_done_callback(self._let_go)
-
-    def _let_go(self, _: object = None) -> None:
-        self._holders -= 1
-        if self._holders == 0:
-            self._slots.release()
-            self._left()
-
-
-class Calls:
-    """Calls functions of activities, at most `threads` of them in threads at a time."""
-
-    def __init__(self, threads: int) -> None:
-        self._most_threads = threads
-        self._threads: ThreadPoolExecutor | None = None
-        self._closed = False
+    def running_processes(self) -> int:
+        """How many calls a child process has in hand."""
+        return sum(call.is_running for call in self._in_processes)
 
     async def call(
         self, definition: ActivityDefinition, arguments: Sequence[Any], slot: Slot, cancelled: threading.Event
     ) -> Any:
         """The result. Raises what the function raises, and ActivityTimedOutError once its time limit has passed.
 
-        When this is cancelled or the limit passes, `cancelled` is set, and async code is cancelled too.
+        When this is cancelled or the limit passes, `cancelled` is set, async code is cancelled, a process is killed.
+        What runs in a process has a ProcessCall for its one argument, a result in JSON, and fails elsewhere.
         """
-        if definition.is_async and definition.time_limit is None:
+        if definition.is_async and definition.time_limit is None and not definition.in_process:
             return await definition.function(*arguments)
         work = self._begin(definition, arguments)
         slot.hold(work)
@@ -87,16 +63,18 @@ class Calls:
             in_time = work.done()
         except asyncio.CancelledError:
             cancelled.set()
-            await _stop(definition, work)
+            await _stop(definition, arguments, work)
             raise
         if not in_time:
             cancelled.set()
-            await _stop(definition, work)
+            await _stop(definition, arguments, work)
             raise ActivityTimedOutError(
                 f"activity {definition.name!r} took longer than its time limit of {limit}",
                 retryable=not definition.at_most_once,
             )
         result, error = work.result()
+        if self._closed and isinstance(error, ActivityProcessError):  # killed by us, and begun again elsewhere
+            raise asyncio.CancelledError("the worker has drained")
         if error is not None:
             raise error
         return result
@@ -104,23 +82,45 @@ class Calls:
     def close(self) -> None:
         """Begin nothing more. Running threads end with their activity."""
         self._closed = True
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._waiting_threads):
+            if threads is not None:
+                threads.shutdown(wait=False, cancel_futures=True)
+        for call in list(self._in_processes):
+            call.kill()
+        self._processes.close()
 
     def _begin(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> asyncio.Future[_Outcome]:
-        if definition.is_async:
+        if definition.is_async and not definition.in_process:
             return asyncio.ensure_future(_call_as_task(definition.function, arguments))
         if self._closed:
             raise asyncio.CancelledError("the worker has drained")
+        if definition.in_process:
+            return self._begin_in_process(arguments[0], retryable=not definition.at_most_once)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._most_threads, thread_name_prefix="activity")
         variables = contextvars.copy_context()
         call = partial(variables.run, partial(_call_in_thread, definition.function, arguments))
         return asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    def _begin_in_process(self, call: ProcessCall, *, retryable: bool) -> asyncio.Future[_Outcome]:
+        # A thread waits for each. It is no activity's, so that none of those can keep it from being there.
+        if self._waiting_threads is None:
+            self._waiting_threads = ThreadPoolExecutor(self._most_processes, thread_name_prefix="process")
+        self._in_processes.add(call)
+        in_process = partial(self._processes.call, call, retryable=retryable)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._waiting_threads, partial(_call_in_thread, in_process, ())
+        )
+        work.add_done_callback(lambda _: self._in_processes.discard(call))
+        return work
 
-async def _stop(definition: ActivityDefinition, work: asyncio.Future[_Outcome]) -> None:
+
+async def _stop(definition: ActivityDefinition, arguments: Sequence[Any], work: asyncio.Future[_Outcome]) -> None:
     """Have async code end soon; a thread has to look for itself, and cancelling its future would only lose sight."""
+    if definition.in_process:
+        arguments[0].kill()
+        await asyncio.wait([work])
+        return
     if not definition.is_async:
         return
     work.cancel()

@@ -11,7 +11,8 @@ from durable_ext.errors import ConfigurationError
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`activity_slots`: activities running at once in this process. `session_budget`: how long a session may go on
+    """`activity_slots`: activities running at once in this process. `activity_processes`: child processes for those
+    that run in one, begun when they are needed. `session_budget`: how long a session may go on
     placing work here (S5); under Functions a share of the function timeout. `cached_instances`: instances kept in
     memory after their session (S2). `long_activity`: one that has proved to take longer is queued, so that it does not
     hold a trigger (S3). `local_backlog`: how much waiting work, measured in time, is kept here rather than queued.
@@ -23,6 +24,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
+    activity_processes: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     session_budget: timedelta = timedelta(minutes=5)
     cached_instances: int = 500
     long_activity: timedelta = timedelta(seconds=10)
@@ -38,6 +40,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.activity_slots < 1:
             raise ConfigurationError("activity_slots is at least 1")
+        if self.activity_processes < 1:
+            raise ConfigurationError("activity_processes is at least 1")
         if self.cached_instances < 0:
             raise ConfigurationError("cached_instances is at least 0")
         if self.most_attempts < 1:

@@ -190,6 +190,10 @@ class Worker:
         if item.repeated and not await self._is_wanted(item, body):
             return
         services = self._services
+        pause = services.activities.turns_away(body.name)
+        if pause is not None:
+            await self._deferral.put_off(item, services.clock() + pause)
+            return
         outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))
         if outcome is not None:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))

@@ -43,7 +43,9 @@ async def row_is_there(instance_id: str) -> VersionedRow:
 class Running:
     """Runs activities by name; `claimed` are the work items of all claims, with the claimant."""
 
-    def __init__(self, registry: Registry, store: SqliteProvider, claim: Claim | None, slots: int) -> None:
+    def __init__(
+        self, registry: Registry, store: SqliteProvider, claim: Claim | None, settings: WorkerSettings
+    ) -> None:
         self.claimed: list[tuple[str, str]] = []
         self._claim = claim or store.claim
         names = itertools.count()
@@ -51,7 +53,7 @@ class Running:
             registry,
             registry.converter,
             PayloadStore(store),
-            WorkerSettings(activity_slots=slots),
+            settings,
             Claims(self._noted, row_is_there, lambda: f"p-{next(names)}"),
         )
 
@@ -66,10 +68,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(registry: Registry, *, claim: Claim | None = None, slots: int = 4) -> AsyncGenerator[Running, None]:
+async def running(
+    registry: Registry, *, claim: Claim | None = None, slots: int = 4, processes: int = 2
+) -> AsyncGenerator[Running, None]:
     store = SqliteProvider(":memory:")
     await store.create_hub()
-    found = Running(registry, store, claim, slots)
+    settings = WorkerSettings(activity_slots=slots, activity_processes=processes)
+    found = Running(registry, store, claim, settings)
     try:
         yield found
     finally:
