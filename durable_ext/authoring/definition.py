@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.ids import check_name
 
 AnyFunction = Callable[..., Any]
+_PLAIN = frozenset({str, int, float, bool, None, type(None), list, dict, typing.List, typing.Dict, Any, object})  # noqa: UP006
 
 
 class Definition:
@@ -18,6 +20,8 @@ class Definition:
 
     kind = "function"
     terms: tuple[Any, ...] = ()
+    checks_plain_types = True
+    """False: an annotation that is plain JSON, as `str` or `list[int]`, is a remark, as in azure-functions-durable."""
 
     def __init__(self, name: str, function: AnyFunction) -> None:
         self.name = check_name(f"{self.kind} name", name)
@@ -51,7 +55,8 @@ class Definition:
     def _hint(self, name: str) -> Any:
         if name not in self._hints:
             self._hints[name] = self._resolve(name)
-        return self._hints[name]
+        hint = self._hints[name]
+        return Any if not self.checks_plain_types and _is_plain(hint) else hint
 
     def _resolve(self, name: str) -> Any:
         # Each annotation on its own: the one of the context may be there for type checkers only.
@@ -71,3 +76,10 @@ class Definition:
     def _refuse(self, wanted: str) -> ConfigurationError:
         found = ", ".join(parameter.name for parameter in self._parameters)
         return ConfigurationError(f"{self.kind} {self.name!r} has the parameters ({found}); it takes {wanted}")
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether JSON gives values of this type by itself."""
+    if typing.get_origin(hint) in (list, dict, typing.Union, types.UnionType):
+        return all(_is_plain(argument) for argument in typing.get_args(hint))
+    return hint in _PLAIN if isinstance(hint, Hashable) else False

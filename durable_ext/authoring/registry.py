@@ -13,6 +13,7 @@ from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import ConfigurationError, DuplicateNameError
 from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
+from durable_ext.records.ids import check_name
 
 _Error = TypeVar("_Error", bound=type[Exception])
 _CONTEXT_NAMES = frozenset({"ctx", "context"})
@@ -171,6 +172,25 @@ class Registry:
         _insert(self.activities, definition)
         self._names[function] = definition.name
         return definition
+
+    def note_name(self, function: AnyFunction, name: str) -> None:
+        """Have calls by this function mean what is registered under the name: a wrapper of it."""
+        self._names[function] = name
+
+    def rename(self, function: AnyFunction, name: str) -> bool:
+        """Have a registered function go by another name; False when it is not registered. Raises DuplicateNameError."""
+        for table in self._tables():
+            present = table.get(self._names.get(function, ""))
+            if present is not None and inspect.unwrap(present.function) is inspect.unwrap(function):
+                del table[present.name]
+                present.name = check_name(f"{present.kind} name", name)
+                _insert(table, present)
+                self._names[function] = name
+                return True
+        return False
+
+    def _tables(self) -> tuple[dict[str, Any], ...]:
+        return self.orchestrators, self.activities
 
     def add_error(self, kind: _Error, name: str | None = None) -> _Error:
         """Have orchestrators catch failures of this type by its class, in every process; a class decorator too.

@@ -6,14 +6,14 @@ from durable_ext.functions.app import DurableApp, DurableBlueprint
 from durable_ext.functions.blocking import BlockingClient
 from durable_ext.functions.client import DurableClient
 from durable_ext.functions.retry_options import RetryOptions
-from durable_ext.functions.status import OrchestrationRuntimeStatus, OrchestrationStatus
+from durable_ext.functions.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 
 __all__ = [
     "BlockingClient",
     "DurableApp",
     "DurableBlueprint",
     "DurableClient",
+    "DurableOrchestrationStatus",
     "OrchestrationRuntimeStatus",
-    "OrchestrationStatus",
     "RetryOptions",
 ]

@@ -1,20 +1,19 @@
 """DurableApp and DurableBlueprint: a func.FunctionApp and a func.Blueprint that know orchestrations (F1).
 
-The engine's triggers join the list of functions when the host asks for it, once per app. For a DurableBlueprint in a
-plain func.FunctionApp they join it at registration, with the first such blueprint.
+The engine's triggers join the list of functions when the host asks for it, once per app. In a plain func.FunctionApp
+they join at registration, with the first DurableBlueprint, or when the host asks.
 """
 
 from __future__ import annotations
 
-import inspect
-import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import azure.functions as func
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
+from durable_ext.functions.containers import ENGINE, DurableBuilders, adopt, asking_container, blueprint_of
 from durable_ext.functions.decorators import DurableDecorators
 from durable_ext.functions.engine import Engine
 from durable_ext.functions.triggers import engine_functions
@@ -23,8 +22,6 @@ from durable_ext.records.failures import PropertiesOf, own_properties
 if TYPE_CHECKING:
     from durable_ext.authoring.payload import Converter
     from durable_ext.worker.worker import Worker
-
-_ENGINE = "_durable_engine"
 
 
 class DurableApp(DurableDecorators, func.FunctionApp):
@@ -67,69 +64,71 @@ class DurableApp(DurableDecorators, func.FunctionApp):
         Raises ConfigurationError for wrong settings, ValueError for functions the host would refuse.
         """
         if self._indexed is None:
+            self.settle_names()
             self._function_builders.extend(engine_functions(self.engine))
             self._indexed = super().get_functions()
         return self._indexed
 
     def register_functions(self, function_container: func.DecoratorApi) -> None:
-        """Take over a blueprint's functions and, from a DurableBlueprint, its orchestrators and activities.
+        """Take over a blueprint's functions and, from one with orchestrators or activities, these too.
 
         Raises DuplicateNameError.
         """
+        durable = blueprint_of(function_container)
         if isinstance(function_container, DurableBlueprint):
-            function_container.join(self.engine)
+            durable = function_container
+        if durable is not None:
+            durable.join(self.engine)
         super().register_functions(function_container)
 
     register_blueprint = register_functions
+
+    @classmethod
+    def from_classic(cls, file: str, http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION) -> Self:
+        """The app of the folder that `file` lies in, made of its function.json folders: `from_classic(__file__)`.
+
+        Raises ConfigurationError, which names the folder, for what cannot be loaded.
+        """
+        from durable_ext.functions.classic import add_folders
+
+        app = cls(http_auth_level)
+        add_folders(app, Path(file).resolve().parent)
+        return app
 
 
 class DurableBlueprint(DurableDecorators, func.Blueprint):
     """Functions, orchestrators and activities that an app takes over with `register_functions`.
 
-    In several apps, as in tests, its functions get the client of the app that took it over last.
+    In several apps, as in tests, its functions get the client of the app that took it over last. `http_auth_level` is
+    there because azure-functions-durable has it: routes without a level of their own have that of the app.
     """
 
-    def __init__(self, *, converter: Converter | None = None, properties_of: PropertiesOf = own_properties) -> None:
+    def __init__(
+        self,
+        http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION,
+        *,
+        converter: Converter | None = None,
+        properties_of: PropertiesOf = own_properties,
+    ) -> None:
         super().__init__()
         self.registry = Registry(converter, properties_of)
-        self._function_builders = _Builders(self)
+        container = asking_container()
+        self._first = self if container is None else adopt(container, self)
+        if container is None:
+            self._function_builders = DurableBuilders(self)
+        else:
+            self.registry = self._first.registry
+            self._function_builders = container._function_builders
 
-    def join(self, engine: Engine) -> None:
-        """Bring the orchestrators and activities along. Raises DuplicateNameError."""
-        engine.registry.include(self.registry)
-        self._engine = engine
-
-
-class _Builders(list[Any]):
-    """A blueprint's list of functions. A plain func.FunctionApp copies it, and knows nothing else of us."""
-
-    def __init__(self, blueprint: DurableBlueprint) -> None:
-        super().__init__()
-        self._blueprint = blueprint
-
-    def __iter__(self) -> Iterator[Any]:
-        # Who copies is not handed over; it is `self` of the register_functions that runs.
-        frame = inspect.currentframe()
-        app = frame.f_back.f_locals.get("self") if frame is not None and frame.f_back is not None else None
-        if isinstance(app, func.FunctionRegister) and not isinstance(app, DurableApp):
-            return itertools.chain(super().__iter__(), _plain_app_joins(app, self._blueprint))
-        return super().__iter__()
-
-
-def _plain_app_joins(app: func.FunctionRegister, blueprint: DurableBlueprint) -> list[Any]:
-    engine: Engine | None = app.__dict__.get(_ENGINE)
-    if engine is not None:
-        blueprint.join(engine)
-        return []
-    engine = Engine(Registry(blueprint.registry.converter, blueprint.registry.properties_of))
-    setattr(app, _ENGINE, engine)
-    blueprint.join(engine)
-    return engine_functions(engine)
+    @property
+    def engine(self) -> Engine:
+        """What the functions of the app share. Raises ConfigurationError for a blueprint that is in no app yet."""
+        return super().engine if self._first is self else self._first.engine
 
 
 def engine_of(app: func.FunctionRegister) -> Engine:
     """The engine of an app, plain or not. Raises ConfigurationError when nothing of it is durable."""
-    engine: Engine | None = app.engine if isinstance(app, DurableApp) else app.__dict__.get(_ENGINE)
+    engine: Engine | None = app.engine if isinstance(app, DurableApp) else app.__dict__.get(ENGINE)
     if engine is None:
         raise ConfigurationError("the app has no orchestrations: make it a DurableApp or register a DurableBlueprint")
     return engine

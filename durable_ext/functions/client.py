@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 import msgspec
 
-from durable_ext.errors import InstanceStateError, InvalidInputError
+from durable_ext.errors import ConfigurationError, InstanceStateError, InvalidInputError
 from durable_ext.functions.settings import AppSettings
-from durable_ext.functions.status import OrchestrationStatus
+from durable_ext.functions.status import DurableOrchestrationStatus, PurgeHistoryResult, status_of
 from durable_ext.http_api.links import management_urls
 from durable_ext.http_api.statuses import history, output_of
 from durable_ext.providers.contract import InstanceFilter
@@ -28,28 +28,36 @@ _RETRY_AFTER = "10"
 
 
 class EventNames(TypedDict, total=False):
-    """The names that azure-functions-durable has for `name` and `data` of an event."""
+    """The names that azure-functions-durable has for `name` and `data` of an event, and for another hub."""
 
     event_name: str
     event_data: Any
+    task_hub_name: str | None
+    connection_name: str | None
 
 
-class PurgeHistoryResult(msgspec.Struct, frozen=True):
-    """How many instances were purged."""
+class Elsewhere(Protocol):
+    """How a client gets one of another hub or connection; None is that of the app."""
 
-    instances_deleted: int
+    async def __call__(self, hub: str | None = None, connection: str | None = None, /) -> DurableClient: ...
 
 
 class DurableClient(Client):
     """A client of one hub that also knows how its app is reached. Errors are those of Client."""
 
-    def __init__(self, native: Client, settings: AppSettings) -> None:
+    def __init__(self, native: Client, settings: AppSettings, elsewhere: Elsewhere | None = None) -> None:
         super().__init__(
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
         self.known_orchestrator = native.known_orchestrator
         self._native = native
         self._settings = settings
+        self._elsewhere = elsewhere
+
+    @property
+    def hub_name(self) -> str:
+        """Name of the task hub."""
+        return self._settings.hub
 
     async def start_new(
         self,
@@ -68,15 +76,15 @@ class DurableClient(Client):
         show_history: bool = False,
         show_history_output: bool = False,
         show_input: bool = False,
-    ) -> OrchestrationStatus:
+    ) -> DurableOrchestrationStatus:
         """The instance; a false status when there is none. `show_history_output` puts payloads into the history."""
         found = await self.get(instance_id, with_input=show_input)
         if found is None or not show_history:
-            return OrchestrationStatus(found)
+            return status_of(found)
         events = await history(self, instance_id, with_input=show_history_output, with_output=show_history_output)
-        return OrchestrationStatus(found, history=json.loads(msgspec.json.encode(events)))
+        return status_of(found, history=json.loads(msgspec.json.encode(events)))
 
-    async def get_status_all(self) -> list[OrchestrationStatus]:
+    async def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """Every instance of the hub."""
         return await self.get_status_by()
 
@@ -86,10 +94,10 @@ class DurableClient(Client):
         created_time_to: datetime | None = None,
         runtime_status: Iterable[str] | None = None,
         instance_id_prefix: str | None = None,
-    ) -> list[OrchestrationStatus]:
+    ) -> list[DurableOrchestrationStatus]:
         """Every instance for which all conditions given hold; times are aware UTC, ends included."""
         where = _filter(created_time_from, created_time_to, runtime_status, instance_id_prefix)
-        return [OrchestrationStatus(found) async for found in self.list(where)]
+        return [status_of(found) async for found in self.list(where)]
 
     async def raise_event(
         self,
@@ -100,10 +108,17 @@ class DurableClient(Client):
         message_id: str | None = None,
         **names: Unpack[EventNames],
     ) -> None:
-        """Raise an external event; `event_name` and `event_data` are other names of `name` and `data`."""
+        """Raise an external event; `event_name` and `event_data` are other names of `name` and `data`.
+
+        `task_hub_name` and `connection_name` lead to an instance of another hub.
+        """
         name = names.get("event_name", name)
         data = names.get("event_data", data)
-        await super().raise_event(instance_id, name, data, message_id=message_id)
+        there = await self._client_of(names.get("task_hub_name"), names.get("connection_name"))
+        if there is self:
+            await super().raise_event(instance_id, name, data, message_id=message_id)
+        else:
+            await there.raise_event(instance_id, name, data, message_id=message_id)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""
@@ -143,7 +158,12 @@ class DurableClient(Client):
         created_time_to: datetime | None = None,
         runtime_status: Iterable[str] | None = None,
     ) -> PurgeHistoryResult:
-        """Purge every ended instance for which all conditions given hold."""
+        """Purge every ended instance for which all conditions given hold.
+
+        Raises InvalidInputError, a ValueError, without `created_time_from`: nobody purges a whole hub by accident.
+        """
+        if created_time_from is None:
+            raise InvalidInputError("created_time_from is missing; say since when, however long ago that is")
         where = _filter(created_time_from, created_time_to, runtime_status, None)
         return PurgeHistoryResult(await self.purge_matching(where))
 
@@ -189,7 +209,15 @@ class DurableClient(Client):
         if found.runtime_status is RuntimeStatus.COMPLETED:
             return _json(200, output_of(found.row))
         failed = found.runtime_status is RuntimeStatus.FAILED
-        return _json(500 if failed else 200, OrchestrationStatus(found).to_json())
+        return _json(500 if failed else 200, status_of(found).to_json())
+
+    async def _client_of(self, hub: str | None, connection: str | None) -> DurableClient:
+        """The client of the hub that is named, this one when none is. Raises ConfigurationError."""
+        if hub is None and connection is None:
+            return self
+        if self._elsewhere is None:
+            raise ConfigurationError("this client was made for one hub; get one for another by durable_client_input")
+        return await self._elsewhere(hub, connection)
 
     async def _send_start(self, message: Message) -> None:
         # By the worker's own client, which knows whether this process takes the start itself (S4).

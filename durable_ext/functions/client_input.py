@@ -16,6 +16,7 @@ from azure.functions.decorators.function_app import FunctionBuilder
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.blocking import BlockingClient
+from durable_ext.functions.client_binding import ClientBinding
 
 if TYPE_CHECKING:
     from durable_ext.functions.engine import Engine
@@ -24,10 +25,22 @@ AnyFunction = Callable[..., Any]
 
 
 class ClientInput:
-    """The decorator. The app's engine is looked up at the call: a blueprint gets its app after it is decorated."""
+    """The decorator. The app's engine is looked up at the call: a blueprint gets its app after it is decorated.
 
-    def __init__(self, engine: Callable[[], Engine], client_name: str, hub: str | None, connection: str | None) -> None:
+    `as_text`: the function takes the binding as the classic model has it, see ClientBinding.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        client_name: str,
+        hub: str | None,
+        connection: str | None,
+        *,
+        as_text: bool = False,
+    ) -> None:
         self._engine = engine
+        self._as_text = as_text
         self._client_name = client_name
         self._hub = hub
         self._connection = connection
@@ -57,7 +70,8 @@ class ClientInput:
     def _async_wrapper(self, function: AnyFunction) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             client = await self._engine().client(self._hub, self._connection)
-            return await function(*args, **{self._client_name: client}, **kwargs)
+            given = ClientBinding(client) if self._as_text else client
+            return await function(*args, **{self._client_name: given}, **kwargs)
 
         return call
 
@@ -66,6 +80,7 @@ class ClientInput:
         async def call(*args: Any, **kwargs: Any) -> Any:
             client = await self._engine().client(self._hub, self._connection)
             blocking = BlockingClient(client, asyncio.get_running_loop())
-            return await asyncio.to_thread(function, *args, **{self._client_name: blocking}, **kwargs)
+            given = ClientBinding(client, blocking) if self._as_text else blocking
+            return await asyncio.to_thread(function, *args, **{self._client_name: given}, **kwargs)
 
         return call

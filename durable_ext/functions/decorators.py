@@ -16,7 +16,9 @@ from azure.functions.decorators.function_app import FunctionBuilder
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
+from durable_ext.functions.activity_shapes import as_activity
 from durable_ext.functions.client_input import ClientInput
+from durable_ext.functions.decorated import as_decorated
 from durable_ext.functions.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,37 +82,60 @@ class DurableDecorators(func.DecoratorApi):
         """
         return ClientInput(lambda: self.engine, client_name, task_hub, connection_name)
 
+    def join(self, engine: Engine) -> None:
+        """Bring the orchestrators and activities to an app's engine. Raises DuplicateNameError."""
+        self.settle_names()
+        engine.registry.include(self.registry)
+        self._engine = engine
+
+    def settle_names(self) -> None:
+        """`function_name` above one of our decorators names the orchestrator or activity; it makes no function.
+
+        Raises DuplicateNameError.
+        """
+        for builder in self._function_builders[:]:
+            inner: Any = builder._function  # pyright: ignore[reportPrivateUsage]
+            function = inner.get_user_function()
+            named = inner.get_function_name() != function.__name__
+            name: str = inner.get_function_name() if named else self.registry.name_of(function)
+            if inner.get_trigger() is None and self.registry.rename(function, name):
+                self._function_builders.remove(builder)
+                builder.__dict__["__name__"] = name  # what calls by the decorated object look for
+
     def _orchestrator(
         self, name: str | None, context_name: str | None, input_type: type[Any] | None = None
     ) -> Callable[[F], F]:
-        def register(function: F) -> F:
-            parameters = _parameters(function)
+        def register(decorated: F) -> F:
+            function, given = self._taken(decorated)
+            parameters = list(inspect.signature(function).parameters)
             if context_name is not None and parameters[:1] != [context_name]:
                 raise ConfigurationError(
                     f"orchestrator {function.__name__!r} takes ({', '.join(parameters)}); "
                     f"its first parameter has to be {context_name!r}, as context_name says"
                 )
-            self.registry.add_orchestrator(function, name, input_type)
-            function.__dict__["orchestrator_function"] = function
-            return function
+            definition = self.registry.add_orchestrator(function, name or given, input_type)
+            definition.checks_plain_types = context_name is None
+            return as_decorated(function, "orchestrator_function")
 
         return register
 
     def _activity(self, name: str | None, input_name: str | None, terms: ActivityTerms) -> Callable[[F], F]:
-        def register(function: F) -> F:
-            parameters = _parameters(function)
-            if input_name is not None and input_name not in parameters:
-                raise ConfigurationError(
-                    f"activity {function.__name__!r} takes ({', '.join(parameters)}); "
-                    f"{input_name!r}, which input_name says, is not among them"
-                )
-            self.registry.add_activity(function, name, **terms)
-            return function
+        def register(decorated: F) -> F:
+            function, given = self._taken(decorated)
+            called = function if input_name is None else as_activity(function, input_name)
+            definition = self.registry.add_activity(called, name or given, **terms)
+            definition.checks_plain_types = input_name is None
+            self.registry.note_name(function, definition.name)
+            return as_decorated(function)
 
         return register
 
-
-def _parameters(function: Any) -> list[str]:
-    if isinstance(function, FunctionBuilder):
-        raise ConfigurationError("an orchestrator or activity takes no other decorator; name it with name=")
-    return list(inspect.signature(function).parameters)
+    def _taken(self, decorated: Any) -> tuple[Any, str | None]:
+        """The function, and the name that `function_name` below has given it."""
+        if not isinstance(decorated, FunctionBuilder):
+            return decorated, None
+        inner: Any = decorated._function  # pyright: ignore[reportPrivateUsage]
+        if inner.get_trigger() is not None:
+            raise ConfigurationError("an orchestrator, activity or entity takes no other trigger; register it apart")
+        self._function_builders.remove(decorated)
+        return inner.get_user_function(), inner.get_function_name()

@@ -62,10 +62,10 @@ class Engine:
         key = (settings.hub, settings.connection)
         if settings is self.settings:
             worker = await self.worker()
-            return self._clients.setdefault(key, DurableClient(worker.client, settings))
+            return self._clients.setdefault(key, DurableClient(worker.client, settings, self.client))
         async with self._opening:
             if key not in self._clients:
-                self._clients[key] = DurableClient(await self._open_client(settings), settings)
+                self._clients[key] = DurableClient(await self._open_client(settings), settings, self.client)
             return self._clients[key]
 
     async def api(self) -> AsgiApp:

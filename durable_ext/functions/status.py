@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import msgspec
 
 if TYPE_CHECKING:
     from durable_ext.authoring.status import InstanceStatus
@@ -25,55 +29,57 @@ class OrchestrationRuntimeStatus(StrEnum):
     Suspended = "Suspended"
 
 
-class OrchestrationStatus:
+class StatusFields(TypedDict, total=False):
+    """The fields of a status, spelled as the management API does. Times are datetimes or ISO 8601 text."""
+
+    name: str | None
+    instanceId: str | None
+    createdTime: datetime | str | None
+    lastUpdatedTime: datetime | str | None
+    input: Any
+    output: Any
+    runtimeStatus: str | None
+    customStatus: Any
+    history: list[dict[str, Any]] | None
+    historyEvents: list[dict[str, Any]] | None
+
+
+class DurableOrchestrationStatus:
     """What `get_status` answers. `bool(status)` says whether the instance exists; all fields are None if not.
 
-    Times are aware UTC. `history` is a list of events as plain data, as the management API shows them, when it was
-    asked for.
+    Times are aware UTC. `history`, and `historyEvents`, is a list of events as plain data, as the management API shows
+    them, when it was asked for.
     """
 
-    def __init__(self, found: InstanceStatus | None, *, history: list[dict[str, Any]] | None = None) -> None:
-        self._found = found
-        self.history = history
+    def __init__(self, **fields: Unpack[StatusFields]) -> None:
+        status = fields.get("runtimeStatus")
+        self.name = fields.get("name")
+        self.instance_id = fields.get("instanceId")
+        self.created_time = _time(fields.get("createdTime"))
+        self.last_updated_time = _time(fields.get("lastUpdatedTime"))
+        self.input_ = fields.get("input")
+        self.output = fields.get("output")
+        self.runtime_status = None if status is None else OrchestrationRuntimeStatus(str(status))
+        self.custom_status = fields.get("customStatus")
+        history = fields.get("historyEvents")
+        self.history = fields.get("history") if history is None else history
 
     def __bool__(self) -> bool:
-        return self._found is not None
+        return self.created_time is not None
+
+    def __str__(self) -> str:
+        return json.dumps(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"DurableOrchestrationStatus({self})"
 
     @property
-    def name(self) -> str | None:
-        return None if self._found is None else self._found.name
-
-    @property
-    def instance_id(self) -> str | None:
-        return None if self._found is None else self._found.instance_id
-
-    @property
-    def created_time(self) -> datetime | None:
-        return None if self._found is None else self._found.created_time
-
-    @property
-    def last_updated_time(self) -> datetime | None:
-        return None if self._found is None else self._found.last_updated_time
-
-    @property
-    def runtime_status(self) -> OrchestrationRuntimeStatus | None:
-        return None if self._found is None else OrchestrationRuntimeStatus(self._found.runtime_status.value)
-
-    @property
-    def input_(self) -> Any:
-        return None if self._found is None else self._found.input
-
-    @property
-    def output(self) -> Any:
-        return None if self._found is None else self._found.output
-
-    @property
-    def custom_status(self) -> Any:
-        return None if self._found is None else self._found.custom_status
+    def historyEvents(self) -> list[dict[str, Any]] | None:
+        """As `history`."""
+        return self.history
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are set, as the management API spells them."""
-        status = self.runtime_status
         fields = {
             "name": self.name,
             "instanceId": self.instance_id,
@@ -81,11 +87,58 @@ class OrchestrationStatus:
             "lastUpdatedTime": _text(self.last_updated_time),
             "input": self.input_,
             "output": self.output,
-            "runtimeStatus": None if status is None else status.value,
+            "runtimeStatus": None if self.runtime_status is None else self.runtime_status.value,
             "customStatus": self.custom_status,
             "historyEvents": self.history,
         }
         return {key: value for key, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, json_obj: str | Mapping[str, Any] | None) -> DurableOrchestrationStatus:
+        """The status that JSON text, or its object, describes; one that is false for nothing.
+
+        Raises ValueError for text that is no JSON and for a status that there is not.
+        """
+        found: Any = json.loads(json_obj) if isinstance(json_obj, str) else json_obj
+        fields: StatusFields = {}
+        for name in StatusFields.__annotations__.keys() & (found or {}).keys():
+            fields[name] = found[name]
+        return cls(**fields)
+
+
+def status_of(
+    found: InstanceStatus | None, *, history: list[dict[str, Any]] | None = None
+) -> DurableOrchestrationStatus:
+    """An instance under those names, or nothing."""
+    if found is None:
+        return DurableOrchestrationStatus()
+    return DurableOrchestrationStatus(
+        name=found.name,
+        instanceId=found.instance_id,
+        createdTime=found.created_time,
+        lastUpdatedTime=found.last_updated_time,
+        input=found.input,
+        output=found.output,
+        runtimeStatus=found.runtime_status.value,
+        customStatus=found.custom_status,
+        history=history,
+    )
+
+
+class PurgeHistoryResult(msgspec.Struct, frozen=True):
+    """How many instances were purged."""
+
+    instances_deleted: int
+
+    @classmethod
+    def from_json(cls, json_obj: Mapping[str, Any]) -> PurgeHistoryResult:
+        """The result that the management API's answer describes."""
+        return cls(int(json_obj["instancesDeleted"]))
+
+
+def _time(value: datetime | str | None) -> datetime | None:
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _text(time: datetime | None) -> str | None:

@@ -167,7 +167,7 @@ def test_an_orchestrator_takes_no_trigger_of_its_own() -> None:
     def built(ctx: Any) -> None: ...
 
     for decorate in (mine.orchestrator, mine.activity, mine.orchestration_trigger("ctx"), mine.activity_trigger("ctx")):
-        with pytest.raises(ConfigurationError, match="no other decorator"):
+        with pytest.raises(ConfigurationError, match="no other trigger"):
             decorate(built)
 
 
