@@ -18,6 +18,9 @@ class GeneratorTask:
     def __init__(self, future: asyncio.Future[Any]) -> None:
         self.future = future
 
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.future.__await__()
+
     @property
     def is_completed(self) -> bool:
         return self.future.done()

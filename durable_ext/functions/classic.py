@@ -7,6 +7,7 @@ host as it stands there. The bodies are imported as the Functions worker imports
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -112,8 +113,8 @@ def _add(app: DurableApp, folder: _Folder, body: Callable[..., Any]) -> None:
 
 
 def _first_parameter(function: Any) -> str:
-    # A handle that `create` has made hides what the body calls its context; function.json names the handle's.
-    return next(iter(function.__code__.co_varnames), "")
+    # What function.json names is the parameter of the handle; the body calls its context as it likes.
+    return next(iter(inspect.signature(function).parameters), "")
 
 
 def _add_function(app: DurableApp, folder: _Folder, body: Callable[..., Any]) -> None:
@@ -152,9 +153,9 @@ def _trigger(app: DurableApp, trigger: dict[str, Any]) -> Callable[..., Any]:
 def _binding(app: DurableApp, binding: dict[str, Any]) -> Callable[..., Any]:
     match str(binding.get("direction", "in")).lower():
         case "in":
-            add: Any = app.generic_input_binding  # pyright: ignore[reportUnknownMemberType]
+            add: Any = app.generic_input_binding  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         case "out":
-            add = app.generic_output_binding  # pyright: ignore[reportUnknownMemberType]
+            add = app.generic_output_binding  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         case other:
             raise ConfigurationError(f"binding {binding.get('name')!r} has the direction {other!r}; it is in or out")
     return add(arg_name=binding["name"], type=binding["type"], data_type=_data_type(binding), **_rest(binding))

@@ -136,6 +136,13 @@ class PurgeHistoryResult(msgspec.Struct, frozen=True):
         return cls(int(json_obj["instancesDeleted"]))
 
 
+class EntityStateResponse(msgspec.Struct, frozen=True):
+    """What `read_entity_state` answers: whether the entity exists, and its state as plain data."""
+
+    entity_exists: bool
+    entity_state: Any = None
+
+
 def _time(value: datetime | str | None) -> datetime | None:
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

@@ -1,4 +1,7 @@
-"""Loads the user's app from its file, as the Functions worker does: its folder comes first on the import path."""
+"""Loads the user's app from its file, as the Functions worker does: its folder comes first on the import path.
+
+An app that says `import azure.durable_functions` gets our names: here nothing else could run it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from durable_ext.errors import ConfigurationError
+from durable_ext.functions.stand_in import install
 
 
 def load_app(file: Path) -> Any:
@@ -27,6 +31,8 @@ def load_app(file: Path) -> Any:
 
 
 def _import(file: Path) -> ModuleType:
+    if "azure.durable_functions" not in sys.modules:
+        install()
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -7,10 +7,12 @@ the same times it decides the same, whether they arrive for the first time or fr
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections import defaultdict, deque
+from collections.abc import Generator
 from datetime import UTC, datetime
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import msgspec
 
@@ -244,15 +246,16 @@ class LiveExecution:
         self._main = self.loop.create_task(self._execute(definition, event))
 
     async def _execute(self, definition: OrchestratorDefinition, event: ExecutionStarted) -> Any:
-        kind = GeneratorContext if definition.is_generator else OrchestrationContext
+        # A plain function may hand on the generator of another one, and these take tasks to yield.
+        kind = OrchestrationContext if definition.is_async else GeneratorContext
         arguments: list[Any] = [kind(self, self._registry, self._converter)]
         if definition.takes_input:
             data = b"null" if event.input is None else event.input.data
             arguments.append(self._converter.decode(data, definition.input_type))
         result = definition.function(*arguments)
-        if definition.is_generator:
-            return await run_generator(result)
-        return await result if definition.is_async else result
+        if isinstance(result, Generator):
+            return await run_generator(cast("Generator[Any, Any, Any]", result))
+        return await result if inspect.isawaitable(result) else result
 
     def _start_timer(self, when: float) -> int:
         task_id = self.next_id()

@@ -22,6 +22,8 @@ FLOORS = {
     "http_api": 4,
     "monitor": 4,
     "functions": 5,
+    "models": 6,
+    "drop_in": 6,
     "host": 6,
     "__main__": 7,
     "testing": 5,

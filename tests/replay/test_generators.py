@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
@@ -224,3 +225,31 @@ def test_an_error_of_the_code_fails_the_instance(begin: Begin) -> None:
     situation.start()
     situation.turn(answer(0))
     assert (situation.failure.type, situation.failure.message) == ("ValueError", "bad order")
+
+
+def test_a_plain_function_that_hands_on_a_generator(begin: Begin) -> None:
+    def inner(ctx: OrchestrationContext) -> Code:
+        first = yield ctx.call_activity("a", 1)
+        return (yield ctx.task_all([ctx.call_activity("b", first)]))
+
+    def outer(ctx: OrchestrationContext) -> Code:
+        return inner(ctx)
+
+    situation = begin(outer)
+    assert facts(situation.start()) == facts([task(0, "a", 1)])
+    assert facts(situation.turn(answer(0, 2))) == facts([task(1, "b", 2)])
+    assert facts(situation.turn(answer(1, 3))) == facts([completed([3])])
+
+
+def test_a_plain_function_that_hands_on_a_coroutine(begin: Begin) -> None:
+    async def inner(ctx: OrchestrationContext) -> list[Any]:
+        first = await ctx.call_activity("a", 1)
+        return await asyncio.gather(ctx.call_activity("b", first), ctx.call_activity("b", 0))
+
+    def outer(ctx: OrchestrationContext) -> Any:
+        return inner(ctx)
+
+    situation = begin(outer)
+    assert facts(situation.start()) == facts([task(0, "a", 1)])
+    assert facts(situation.turn(answer(0, 2))) == facts([task(1, "b", 2), task(2, "b", 0)])
+    assert facts(situation.turn(answer(1, 3), answer(2, 4))) == facts([completed([3, 4])])

@@ -1,0 +1,46 @@
+"""Our classes under the names that azure-functions-durable has for them. The same classes, so isinstance says so."""
+
+from __future__ import annotations
+
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.functions.app import DurableApp, DurableBlueprint
+from durable_ext.functions.blocking import BlockingClient
+from durable_ext.functions.client import DurableClient
+from durable_ext.functions.client_binding import DurableOrchestrationClient
+from durable_ext.functions.created import Entity, Orchestrator
+from durable_ext.functions.retry_options import RetryOptions
+from durable_ext.functions.status import (
+    DurableOrchestrationStatus,
+    EntityStateResponse,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+)
+
+DFApp = DurableApp
+Blueprint = DurableBlueprint
+DurableOrchestrationContext = OrchestrationContext
+# Names of 2.x.
+DurableFunctionsClient = DurableClient
+SyncDurableFunctionsClient = BlockingClient
+
+
+class DurableFunctionsCompatibilityWarning(UserWarning):
+    """There for code that filters it; never issued."""
+
+
+__all__ = [
+    "Blueprint",
+    "DFApp",
+    "DurableFunctionsClient",
+    "DurableFunctionsCompatibilityWarning",
+    "DurableOrchestrationClient",
+    "DurableOrchestrationContext",
+    "DurableOrchestrationStatus",
+    "Entity",
+    "EntityStateResponse",
+    "OrchestrationRuntimeStatus",
+    "Orchestrator",
+    "PurgeHistoryResult",
+    "RetryOptions",
+    "SyncDurableFunctionsClient",
+]

@@ -1,0 +1,40 @@
+"""The sub-modules that people import from `azure.durable_functions.models`, for their imports alone.
+
+They are made from one table instead of files, because a module and the class in it have the same name there: what
+`models.RetryOptions` means must not depend on who imported what before.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from durable_ext.functions import drop_in
+
+# The sub-modules of `models`, and what is in each.
+SUBMODULES: dict[str, tuple[str, ...]] = {
+    "DurableOrchestrationClient": ("DurableOrchestrationClient",),
+    "DurableOrchestrationContext": ("DurableOrchestrationContext",),
+    "DurableOrchestrationStatus": ("DurableOrchestrationStatus",),
+    "EntityStateResponse": ("EntityStateResponse",),
+    "OrchestrationRuntimeStatus": ("OrchestrationRuntimeStatus",),
+    "PurgeHistoryResult": ("PurgeHistoryResult",),
+    "RetryOptions": ("RetryOptions",),
+}
+
+
+def put_submodules(parent: str) -> None:
+    """Make the sub-modules importable below a module of this name."""
+    for name, names in SUBMODULES.items():
+        module = ModuleType(f"{parent}.{name}", f"Names of azure-functions-durable: {', '.join(names)}.")
+        vars(module).update({item: getattr(drop_in, item) for item in names})
+        module.__path__ = []
+        sys.modules[module.__name__] = module
+
+
+def name_in_models(name: str) -> Any:
+    """What `models` has under a name. Raises AttributeError."""
+    if name in drop_in.__all__:
+        return getattr(drop_in, name)
+    raise AttributeError(f"there is no {name!r} among the models")
