@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import azure.functions as func
 
-from durable_ext.functions import DurableApp
+from durable_ext.functions.app import engine_of
 from durable_ext.functions.local import LocalFunctions, index
 from durable_ext.worker.client import Client
 
@@ -30,11 +30,11 @@ class Attached:
 
 
 @asynccontextmanager
-async def attached(app: DurableApp) -> AsyncGenerator[Attached]:
-    """The app with a running worker."""
+async def attached(app: func.FunctionApp) -> AsyncGenerator[Attached]:
+    """The app, plain or durable, with a running worker."""
     functions = index(app)
-    async with pumped(app.registry) as worker:
-        app.attach(worker)
+    async with pumped(functions.registry) as worker:
+        engine_of(app).attach(worker)
         yield Attached(functions, worker.client)
     functions.close()
 

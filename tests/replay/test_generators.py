@@ -242,7 +242,7 @@ def test_a_plain_function_that_hands_on_a_generator(begin: Begin) -> None:
 
 
 def test_a_plain_function_that_hands_on_a_coroutine(begin: Begin) -> None:
-    async def inner(ctx: OrchestrationContext) -> list[Any]:
+    async def inner(ctx: OrchestrationContext) -> tuple[Any, Any]:
         first = await ctx.call_activity("a", 1)
         return await asyncio.gather(ctx.call_activity("b", first), ctx.call_activity("b", 0))
 
