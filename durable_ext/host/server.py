@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.host.routes import Template, split_path
+from durable_ext.functions.routes import Template, split_path
 
 if TYPE_CHECKING:
     import uvicorn

@@ -148,6 +148,17 @@ class LiveExecution:
         early = [event for name in self._mailbox for event in self._mailbox[name]]
         return (*early, *(event for event in self._held if isinstance(event, EventRaised)))
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether inputs are kept back."""
+        return self._suspended
+
+    @property
+    def awaited_events(self) -> tuple[str, ...]:
+        """Names of the external events that the code waits for."""
+        open_waits = (waiter for waiters in self._waiting.values() for waiter in waiters if not waiter.future.done())
+        return tuple(dict.fromkeys(waiter.name for waiter in open_waits))
+
     def drop(self) -> None:
         """Throw the code away without letting it act."""
         self.finished = True

@@ -55,9 +55,9 @@ class _Counted(ActivityDefinition):
         self._original = original
         self._runs = runs
         chosen = chosen if callable(chosen) else _returning(chosen)
-        self._given = _given(original, chosen)
+        self._given = 2 if chosen is original.function else arguments_taken(chosen)
         self._chosen = chosen
-        self.is_async = _is_async(chosen)
+        self.is_async = is_async_function(chosen)
         self.function = self._call_async if self.is_async else self._call
         self.__dict__["takes_context"] = True
 
@@ -85,17 +85,16 @@ class _Counted(ActivityDefinition):
         return partial(self._chosen, *arguments[len(arguments) - min(self._given, len(arguments)) :])
 
 
-def _given(original: ActivityDefinition, chosen: Callable[..., Any]) -> int:
-    """How many of the activity's arguments a function takes."""
-    if chosen is original.function:
-        return 2
+def arguments_taken(chosen: Callable[..., Any]) -> int:
+    """How many positional arguments, of two, a function takes."""
     kinds = [parameter.kind for parameter in inspect.signature(chosen).parameters.values()]
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         return 2
     return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async_function(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await."""
     called = getattr(function, "__call__", None)  # noqa: B004 - an object may have an async __call__
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 

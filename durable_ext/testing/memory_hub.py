@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import StorageError
@@ -38,6 +38,10 @@ class MemoryHub(ABC):
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         """One more process; it polls only when it is started."""
 
+    @abstractmethod
+    async def next_visible(self) -> datetime | None:
+        """When the first message of all queues is visible, or was; None when there is no message."""
+
     async def receive_all(self) -> list[Delivery]:
         """Receive all that is visible now, from every queue, by rounds."""
         found: list[Delivery] = []
@@ -57,7 +61,11 @@ class SqliteHub(MemoryHub):
     """Over SQLite in memory."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        super().__init__(SqliteProvider(":memory:", partitions=1, clock=clock), clock)
+        self._provider = SqliteProvider(":memory:", partitions=1, clock=clock)
+        super().__init__(self._provider, clock)
+
+    async def next_visible(self) -> datetime | None:
+        return await self._provider.next_visible()
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         return make_process(self.store, registry, self.clock, settings)
@@ -69,6 +77,9 @@ class AzureHub(MemoryHub):
     def __init__(self, clock: VirtualClock) -> None:
         self._double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
         super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self._double), clock)
+
+    async def next_visible(self) -> datetime | None:
+        return self._double.next_visible()
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 Store: TypeAlias = "SqliteProvider | AzureStorageProvider"
 
 LEASE = timedelta(seconds=30)
-# A store in memory wakes who waits.
-_WAIT = timedelta(minutes=10)
 _BATCH = 16
 _in_background: ContextVar[bool] = ContextVar("_in_background", default=False)
 
@@ -39,7 +37,8 @@ _in_background: ContextVar[bool] = ContextVar("_in_background", default=False)
 class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a process runs. `plan`: its faults, and `repeats`: a call whose answer is lost is made again (FaultGate).
     `doubled`: it gets every delivery twice. `tidy_every`: the pause between two rounds of the janitor.
-    `most_attempts`: a delivery that came more often is poison.
+    `most_attempts`: a delivery that came more often is poison. `wait`: how long a call for messages waits; a store in
+    memory wakes who waits.
     """
 
     worker: WorkerSettings = WorkerSettings(activity_slots=8)
@@ -48,6 +47,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     doubled: bool = False
     tidy_every: timedelta = timedelta(minutes=1)
     most_attempts: int = 50
+    wait: timedelta = timedelta(minutes=10)
 
     @property
     def for_worker(self) -> WorkerSettings:
@@ -124,10 +124,10 @@ class Process:
         task.add_done_callback(self._tasks.discard)
 
     async def _receive_control(self, partition: int) -> Sequence[Delivery]:
-        return await self._store.receive_control(partition, limit=_BATCH, lease=LEASE, wait=_WAIT)
+        return await self._store.receive_control(partition, limit=_BATCH, lease=LEASE, wait=self._settings.wait)
 
     async def _receive_work(self) -> Sequence[Delivery]:
-        return await self._store.receive_work(limit=_BATCH, lease=LEASE, wait=_WAIT)
+        return await self._store.receive_work(limit=_BATCH, lease=LEASE, wait=self._settings.wait)
 
     async def _pump(self, receive: Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]) -> None:
         while True:

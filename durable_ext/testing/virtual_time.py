@@ -13,6 +13,7 @@ import selectors
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ _Select = Callable[[float | None], _Ready]
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
+# What asyncio.run_coroutine_threadsafe puts on the loop.
+_FROM_THREAD = "run_coroutine_threadsafe."
 # The pipe by which other threads wake the loop.
 _OWN_FILES = 1
 
@@ -43,6 +46,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         # Whole microseconds, as datetime has them: a wait until some time never ends just short of it.
         self._passed = 0
         self._outside = 0
+        self._lending = False
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -59,6 +63,30 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._came_back)
         return future
 
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        """As any loop does."""
+        if getattr(callback, "__qualname__", "").startswith(_FROM_THREAD):
+            callback = partial(self._lend, callback)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """As any loop does. While a thread waits for a task it began here, it is this loop's turn, not the thread's."""
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        if self._lending:
+            self._outside -= 1
+            task.add_done_callback(self._handed_back)
+        return task
+
+    def _lend(self, begin: Callable[..., object], *args: Any) -> None:
+        self._lending = self._outside > 0
+        try:
+            begin(*args)
+        finally:
+            self._lending = False
+
+    def _handed_back(self, _task: asyncio.Task[Any]) -> None:
+        self._outside += 1
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the loop's own signature
         """As any loop does. Its thread is not in an executor, so it is counted here."""
         self._outside += 1
@@ -69,6 +97,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
                 await super().shutdown_default_executor()
         finally:
             self._outside -= 1
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether something outside the loop is under way."""
+        return self._outside > 0
 
     def _came_back(self, _future: asyncio.Future[Any]) -> None:
         self._outside -= 1

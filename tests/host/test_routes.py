@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.host.routes import Template, split_path
+from durable_ext.functions.routes import Template, split_path
 
 
 def match(template: str, path: str) -> dict[str, str] | None:

@@ -159,6 +159,12 @@ class SqliteProvider(Provider, Feed, Catalog):
 
     # Feed
 
+    async def next_visible(self) -> datetime | None:
+        """When the first message of all queues is visible, or was; None when there is no message at all."""
+        queues = [WORK, *(control(partition) for partition in range(self.partitions))]
+        times = [await self._queues.next_visible(queue) for queue in queues]
+        return min((time for time in times if time is not None), default=None)
+
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
     ) -> Sequence[Delivery]:

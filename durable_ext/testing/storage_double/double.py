@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from urllib.parse import quote
 
 from durable_ext.providers.azure_storage.client import (
@@ -41,6 +42,10 @@ class StorageDouble(StorageClient):
     async def arrival(self, queue: str) -> None:
         """Return once a message of the queue can be received, for tests that need not poll. No call."""
         await self._queues.arrival(queue)
+
+    def next_visible(self) -> datetime | None:
+        """When the first message of all queues can be received, or could; None when there is none. No call."""
+        return self._queues.next_visible()
 
     async def close(self) -> None:
         """Nothing to release; the account is as it was for others."""

@@ -103,6 +103,10 @@ class Queues:
             except TimeoutError:
                 continue
 
+    def next_visible(self) -> datetime | None:
+        """When the first message of all queues is visible, or was."""
+        return min((kept.visible_at for queue in self._queues.values() for kept in queue.values()), default=None)
+
     def _hide(self, kept: _Kept, seconds: int) -> None:
         kept.visible_at = self._clock() + timedelta(seconds=seconds)
         kept.place = next(self._numbers)
