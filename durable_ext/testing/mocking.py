@@ -141,7 +141,7 @@ class _MockedActivity(ActivityDefinition):
         self._original = original
         self._registry = registry
         self.function = self._call
-        self.is_async = True
+        self.is_async, self.in_process = True, False
         self.__dict__["takes_context"] = True
 
     @property
