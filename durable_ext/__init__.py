@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from durable_ext.authoring.activity_context import ActivityContext
+    from durable_ext.authoring.activity_progress import ActivityProgress
     from durable_ext.authoring.context import OrchestrationContext
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
@@ -65,6 +66,7 @@ _HOMES = {
     "ActivityError": "errors",
     "ActivityOutcomeUnknownError": "errors",
     "ActivityProcessError": "errors",
+    "ActivityProgress": "authoring.activity_progress",
     "ActivityTimedOutError": "errors",
     "Blueprint": "functions.drop_in",
     "Client": "worker.client",
@@ -117,6 +119,7 @@ __all__ = [
     "ActivityError",
     "ActivityOutcomeUnknownError",
     "ActivityProcessError",
+    "ActivityProgress",
     "ActivityTimedOutError",
     "Blueprint",
     "Client",

@@ -21,6 +21,7 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload
+from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 
 # Aware UTC now. Passed in, so that tests move time themselves.
@@ -208,6 +209,22 @@ class Provider(ABC):
         After an unknown outcome the provider reads the claim back: one by our claimant is our own, and counts as
         success, so that a claimant may ask again. `purge` removes the claims of its instance, `prune` old ones.
         """
+
+    @abstractmethod
+    async def write_progress(self, report: Report) -> None:
+        """Keep how far an activity is, in the place of what was kept of its work item before.
+
+        Keyed by instance and work item: the newest content wins, so doing it twice is harmless. Goes as claims go, or
+        by `delete_progress`. `report.value` is inline and no longer than `inline_limit`.
+        """
+
+    @abstractmethod
+    async def progress(self, instance_id: str) -> Sequence[Report]:
+        """What is kept of the activities of an instance, in any order."""
+
+    @abstractmethod
+    async def delete_progress(self, instance_id: str, work_item: str) -> None:
+        """Keep nothing of a work item any more. Gone already is done."""
 
     @abstractmethod
     async def oldest_work(self) -> datetime | None:

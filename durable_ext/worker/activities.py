@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from durable_ext.authoring.activity_context import ActivityContext
-from durable_ext.authoring.payload import NULL, Converter, decode, encode, place_of
+from durable_ext.authoring.payload import NULL, decode, encode, place_of
 from durable_ext.authoring.registry import ActivityDefinition, Registry
 from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError
 from durable_ext.records.failures import PropertiesOf, failure_from
@@ -24,6 +24,7 @@ from durable_ext.worker.claims import Claims
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.process_frames import Call
 from durable_ext.worker.process_pool import FailedElsewhereError, ProcessCall
+from durable_ext.worker.progress import Reports, RunProgress
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.slots import Gate, Gates, Slot
 
@@ -43,11 +44,16 @@ class _Run:
         self.message = message
         self.body = body
         self.slot = slot
+        self.progress: RunProgress | None = None
         self._properties_of = properties_of
         self.cancelled = threading.Event()
         self.context = ActivityContext(
             message.instance_id, message.execution_id or "", body.task_id, attempt, self.cancelled
         )
+
+    def report_json(self, value: bytes) -> None:
+        if self.progress is not None:
+            self.progress.report_json(value)
 
     def failed(self, error: BaseException) -> FinishTask:
         if isinstance(error, FailedElsewhereError):
@@ -61,16 +67,17 @@ class ActivityRunner:
     def __init__(
         self,
         registry: Registry,
-        converter: Converter,
         payloads: PayloadStore,
         settings: WorkerSettings,
         claims: Claims,
+        reports: Reports,
     ) -> None:
         self._registry = registry
-        self._converter = converter
+        self._converter = registry.converter
         self._payloads = payloads
         self._settings = settings
         self._claims = claims
+        self._reports = reports
         self._slots = asyncio.Semaphore(settings.activity_slots)
         self._gates = Gates(registry, settings.activity_processes)
         self._calls = Calls(settings.activity_slots, settings.activity_processes)
@@ -126,6 +133,12 @@ class ActivityRunner:
             if slot.is_taken:
                 self._outlived = [slot, *self._still_taken()]
 
+    async def forget(self, message: Message, body: RunActivity) -> None:
+        """Nobody waits for a work item that was stopped: what it said of its progress goes."""
+        definition = self._registry.activities.get(body.name)
+        if definition is not None and definition.takes_context:
+            await self._reports.remove(message)
+
     @property
     def running_processes(self) -> int:
         """How many activities are with a child process."""
@@ -151,6 +164,20 @@ class ActivityRunner:
         definition = self._registry.activities.get(run.body.name)
         if definition is None:
             return run.failed(self._unknown(run.body.name))
+        if not definition.takes_context and not definition.in_process:
+            return await self._outcome_of(definition, run)
+        repeated = run.message.resent or run.context.attempt > 1
+        run.progress = await self._reports.begin(run.message, run.body, repeated=repeated)
+        run.context.attach(run.progress)
+        try:
+            outcome = await self._outcome_of(definition, run)
+        except BaseException:
+            await run.progress.cut_off()
+            raise
+        await run.progress.end()
+        return outcome
+
+    async def _outcome_of(self, definition: ActivityDefinition, run: _Run) -> FinishTask:
         payload = await self._payloads.get(run.body.input)
         arguments = self._arguments(definition, run, payload)
         if isinstance(arguments, FinishTask):
@@ -169,7 +196,7 @@ class ActivityRunner:
         arguments: list[Any] = [run.context] if definition.takes_context else []
         try:
             if definition.in_process:
-                return [ProcessCall(self._call_of(definition, run, payload), lambda _: None)]
+                return [ProcessCall(self._call_of(definition, run, payload), run.report_json)]
             if definition.takes_input:
                 arguments.append(decode(self._converter, payload, definition.input_type))
         except Exception as error:  # noqa: BLE001 - an input that does not fit is the task's failure
@@ -187,7 +214,7 @@ class ActivityRunner:
             task_id=run.body.task_id,
             attempt=run.context.attempt,
             input=payload.json,
-            last_progress=msgspec.Raw(NULL),
+            last_progress=msgspec.Raw(NULL if run.progress is None else run.progress.last),
         )
 
     async def _call(self, definition: ActivityDefinition, arguments: list[Any], run: _Run) -> FinishTask:

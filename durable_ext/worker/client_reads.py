@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
+from durable_ext.authoring.activity_progress import ActivityProgress
+from durable_ext.authoring.payload import decode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow
@@ -53,6 +56,22 @@ class ReadingClient(ClientCore):
     async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
         """The turns of the current, or of the named, execution."""
         return await self.catalog.history(instance_id, execution_id)
+
+    async def activity_progress(self, instance_id: str) -> Sequence[ActivityProgress]:
+        """What the running activities of an instance said last by `heartbeat`, by task id; some seconds old.
+
+        An activity that has said nothing, or has ended, is not there. Empty for an unknown id.
+        """
+        reports = await self._provider.progress(instance_id)
+        return [
+            ActivityProgress(
+                name=report.name,
+                task_id=report.task_id,
+                time=report.time,
+                progress=decode(self.converter, await self._payloads.get(report.value), Any),
+            )
+            for report in sorted(reports, key=lambda report: report.task_id)
+        ]
 
     async def wait_for_completion(self, instance_id: str, timeout: timedelta) -> InstanceStatus:  # noqa: ASYNC109
         """The instance once it has ended. Raises TimeoutError, and InstanceNotFoundError for an unknown id."""

@@ -26,6 +26,7 @@ class HeldWork:
         self._wake = wake
         self._local: dict[asyncio.Task[None], Message] = {}
         self._sends: set[asyncio.Task[None]] = set()
+        self._stopped: set[str] = set()  # work items nobody waits for any more
 
     def __bool__(self) -> bool:
         return bool(self._local or self._sends)
@@ -66,6 +67,7 @@ class HeldWork:
         rest = dict.fromkeys(work_items)
         for task, message in list(self._local.items()):
             if message.id in rest:
+                self._stopped.add(message.id)
                 task.cancel()
                 del self._local[task], rest[message.id]
         return list(rest)
@@ -89,7 +91,13 @@ class HeldWork:
         task.add_done_callback(self._finished)
 
     async def _activity(self, message: Message, body: RunActivity) -> None:
-        self._report(message, await self._services.activities.run(message, body))
+        try:
+            outcome = await self._services.activities.run(message, body)
+        except asyncio.CancelledError:
+            if message.id in self._stopped:
+                await self._services.activities.forget(message, body)
+            raise
+        self._report(message, outcome)
 
     async def _timer(self, message: Message, body: FireTimer) -> None:
         await asyncio.sleep((body.fire_at - self._services.clock()).total_seconds())

@@ -25,6 +25,7 @@ from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.progress import Reports
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.repeated_work import is_settled
 from durable_ext.worker.services import Services
@@ -56,6 +57,7 @@ class Worker:
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         claims = Claims(provider.claim, provider.read_row, next_id)
+        reports = Reports(provider, payloads, converter, clock)
         self.provider = provider
         self.catalog = catalog
         self.registry = registry
@@ -68,7 +70,7 @@ class Worker:
             clock=clock,
             loader=Loader(provider, registry, converter, payloads),
             payloads=payloads,
-            activities=ActivityRunner(registry, converter, payloads, settings, claims),
+            activities=ActivityRunner(registry, payloads, settings, claims, reports),
             projector=Projector(provider, signals),
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
@@ -195,7 +197,9 @@ class Worker:
             await self._deferral.put_off(item, services.clock() + pause)
             return
         outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))
-        if outcome is not None:
+        if outcome is None:
+            await services.activities.forget(message, body)
+        else:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
 
     async def _is_wanted(self, item: Item, body: RunActivity) -> bool:

@@ -19,6 +19,7 @@ PUBLIC: tuple[str, ...] = (
     "ActivityError",
     "ActivityOutcomeUnknownError",
     "ActivityProcessError",
+    "ActivityProgress",
     "ActivityTimedOutError",
     "Blueprint",
     "Client",

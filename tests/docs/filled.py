@@ -9,6 +9,7 @@ from durable_ext import Client, OrchestrationContext, Registry, RuntimeStatus, W
 from durable_ext.records.journal import Journal
 from durable_ext.records.messages import Message, RaiseEvent
 from durable_ext.records.payloads import inline
+from durable_ext.records.progress import Report
 
 from .hub import Store, running
 
@@ -91,6 +92,9 @@ async def _note(store: Store) -> None:
     now = datetime.now(UTC)
     assert await store.claim(COMPLETED, "e1-0-0", PROCESS)
     await store.withdraw(["e1-0-1"], now)
+    await store.write_progress(
+        Report(instance_id=WAITING, work_item="e2-0-0", task_id=0, name="render", time=now, value=inline(b"0.5"))
+    )
     held = [
         Message(id=name, instance_id=WAITING, body=RaiseEvent(name="other", input=inline(data)), sent_at=now)
         for name, data in (("m1", b"1"), ("m2", b'"' + BIG.encode() + b'"'))

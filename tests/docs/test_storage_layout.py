@@ -109,13 +109,17 @@ def test_the_columns_are_those_of_the_page(azure: FilledHub) -> None:
                     name: type_name(value) for name, value in entity.items()
                 }
                 found |= {f"{kind} {name}" for name in entity}
-        assert {f"{kind} {name}" for kind in ("Claim", "Process", "Withdrawal") for name in columns(kind)} <= found
+        assert {
+            f"{kind} {name}" for kind in ("Claim", "Progress", "Process", "Withdrawal") for name in columns(kind)
+        } <= found
 
 
 def kind_of(entity: dict[str, Any], table: str) -> str:
     """What the page calls the columns of a row with these keys."""
     partitions = {"^processes": "Process", "^withdrawn": "Withdrawal"}
-    return "Claim" if entity["RowKey"].startswith("^claim-") else partitions.get(entity["PartitionKey"], table)
+    kinds = {"^claim-": "Claim", "^progress-": "Progress"}
+    found = next((kind for prefix, kind in kinds.items() if entity["RowKey"].startswith(prefix)), None)
+    return found or partitions.get(entity["PartitionKey"], table)
 
 
 def read_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -12,16 +12,19 @@ from typing import Any
 import msgspec
 
 from durable_ext.authoring.registry import Registry
+from durable_ext.errors import StorageUnavailableError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import inline
+from durable_ext.records.progress import Report
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claim, Claims
 from durable_ext.worker.client import utc_now
 from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.progress import Reports
 from durable_ext.worker.settings import WorkerSettings
 
 PATIENCE = 30.0
@@ -40,21 +43,50 @@ async def row_is_there(instance_id: str) -> VersionedRow:
     return VersionedRow(row, "")
 
 
+class Noting(SqliteProvider):
+    """Notes what is asked of it for progress, and refuses that on request."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+        self.written: list[Report] = []
+        self.deleted: list[str] = []
+        self.read = 0
+        self.refuses = False
+
+    async def write_progress(self, report: Report) -> None:
+        self._check()
+        self.written.append(report)
+        await super().write_progress(report)
+
+    async def progress(self, instance_id: str) -> Sequence[Report]:
+        self._check()
+        self.read += 1
+        return await super().progress(instance_id)
+
+    async def delete_progress(self, instance_id: str, work_item: str) -> None:
+        self._check()
+        self.deleted.append(work_item)
+        await super().delete_progress(instance_id, work_item)
+
+    def _check(self) -> None:
+        if self.refuses:
+            raise StorageUnavailableError("no storage today")
+
+
 class Running:
     """Runs activities by name; `claimed` are the work items of all claims, with the claimant."""
 
-    def __init__(
-        self, registry: Registry, store: SqliteProvider, claim: Claim | None, settings: WorkerSettings
-    ) -> None:
+    def __init__(self, registry: Registry, store: Noting, claim: Claim | None, settings: WorkerSettings) -> None:
+        self.store = store
         self.claimed: list[tuple[str, str]] = []
         self._claim = claim or store.claim
-        names = itertools.count()
+        names, payloads = itertools.count(), PayloadStore(store)
         self.runner = ActivityRunner(
             registry,
-            registry.converter,
-            PayloadStore(store),
+            payloads,
             settings,
             Claims(self._noted, row_is_there, lambda: f"p-{next(names)}"),
+            Reports(store, payloads, registry.converter, utc_now),
         )
 
     async def _noted(self, instance_id: str, work_item: str, claimant: str) -> bool:
@@ -71,7 +103,7 @@ class Running:
 async def running(
     registry: Registry, *, claim: Claim | None = None, slots: int = 4, processes: int = 2
 ) -> AsyncGenerator[Running, None]:
-    store = SqliteProvider(":memory:")
+    store = Noting()
     await store.create_hub()
     settings = WorkerSettings(activity_slots=slots, activity_processes=processes)
     found = Running(registry, store, claim, settings)

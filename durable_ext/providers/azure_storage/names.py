@@ -21,6 +21,8 @@ QUARANTINE_FOLDER = "^quarantine"
 
 # How the row keys of claims begin, behind those of all turns, which begin with a digit or a letter from A to F.
 CLAIM_PREFIX = "^claim-"
+# Of progress reports, behind the claims.
+PROGRESS_PREFIX = "^progress-"
 AFTER_TURNS = "^"
 
 _ESCAPES = {ord("^"): "^^", ord("/"): "^0", ord("\\"): "^1", ord("#"): "^2", ord("?"): "^3"} | {

@@ -16,6 +16,7 @@ from durable_ext.providers.azure_storage.hub import create_hub, delete_hub
 from durable_ext.providers.azure_storage.instances import Instances
 from durable_ext.providers.azure_storage.journals import Journals
 from durable_ext.providers.azure_storage.names import HubNames
+from durable_ext.providers.azure_storage.progress import Reports
 from durable_ext.providers.azure_storage.purging import Purging
 from durable_ext.providers.azure_storage.quarantine import Quarantine
 from durable_ext.providers.azure_storage.queues import Queues
@@ -26,6 +27,7 @@ from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_DELIVERY_AGE, MAX_INLINE_PAYLOAD
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload, stored
+from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 
 
@@ -66,6 +68,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self._journals = Journals(self._client, self.names.history, self._history, self._blobs)
         self._withdrawals = Withdrawals(self._client, self.names.history, self._history)
         self._claims = Claims(self._client, self.names.history, self._history, clock)
+        self._progress = Reports(self._client, self.names.history, self._history)
         self._purging = Purging(self._client, self.names.history, self._history, self._blobs, self._claims)
         self._quarantine = Quarantine(self._client, self.names.quarantine, self._blobs, self._queues)
 
@@ -147,6 +150,15 @@ class AzureStorageProvider(Provider, Feed, Catalog):
 
     async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
         return await self._claims.claim(instance_id, work_item, claimant)
+
+    async def write_progress(self, report: Report) -> None:
+        await self._progress.write(report)
+
+    async def progress(self, instance_id: str) -> Sequence[Report]:
+        return await self._progress.of(instance_id)
+
+    async def delete_progress(self, instance_id: str, work_item: str) -> None:
+        await self._progress.delete(instance_id, work_item)
 
     async def oldest_work(self) -> datetime | None:
         return await self._queues.oldest(self.names.work)

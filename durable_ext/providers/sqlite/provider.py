@@ -15,6 +15,7 @@ from durable_ext.providers.sqlite import (
     history,
     instances,
     journals,
+    progress,
     purging,
     quarantine,
     schema,
@@ -29,6 +30,7 @@ from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_DELIVERY_AGE, MAX_PARTITIONS
 from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 
 # A file takes any payload in place; this is less than its own limit for one text, a billion bytes.
@@ -153,6 +155,15 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
         now = time_text(self._clock())
         return await self._database.write(lambda db: claims.claim(db, instance_id, work_item, claimant, now))
+
+    async def write_progress(self, report: Report) -> None:
+        await self._database.write(lambda db: progress.write(db, report, time_text(report.time)))
+
+    async def progress(self, instance_id: str) -> Sequence[Report]:
+        return await self._database.read(lambda db: progress.of(db, instance_id))
+
+    async def delete_progress(self, instance_id: str, work_item: str) -> None:
+        await self._database.write(lambda db: progress.delete(db, instance_id, work_item))
 
     async def oldest_work(self) -> datetime | None:
         return await self._queues.oldest(WORK)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from durable_ext.providers.sqlite import claims, instances
+from durable_ext.providers.sqlite import claims, instances, progress
 from durable_ext.records.instance import Execution
 
 Log = tuple[str, int, str]
@@ -28,6 +28,7 @@ def purge(db: Connection, execution: Execution, now: str) -> None:
     )
     db.execute("DELETE FROM history WHERE instance_id = ? AND generation <= ?", up_to)
     claims.purge(db, execution.instance_id)
+    progress.purge(db, execution.instance_id)
     instances.delete(db, execution)
 
 
@@ -40,6 +41,7 @@ def prune(db: Connection, instance_id: str, below_generation: int, older_than: s
     )
     _delete(db, ended.fetchall())
     claims.prune(db, instance_id, older_than)
+    progress.prune(db, instance_id, older_than)
 
 
 def headless(db: Connection, older_than: str) -> list[Log]:
@@ -56,6 +58,7 @@ def sweep(db: Connection, older_than: str, logs: list[Log]) -> int:
     swept = db.execute("DELETE FROM tombstones WHERE purged_at < ?", (older_than,)).rowcount
     swept += _delete(db, [log for log in logs if not _has_start(db, log)])
     claims.sweep(db, older_than)
+    progress.sweep(db, older_than)
     return swept
 
 

@@ -37,6 +37,9 @@ _TABLES = (
     """claims (
         instance_id TEXT NOT NULL, work_item TEXT NOT NULL, claimant TEXT NOT NULL, time TEXT NOT NULL,
         PRIMARY KEY (instance_id, work_item)) WITHOUT ROWID""",
+    """progress (
+        instance_id TEXT NOT NULL, work_item TEXT NOT NULL, task_id INTEGER NOT NULL, name TEXT NOT NULL,
+        time TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (instance_id, work_item)) WITHOUT ROWID""",
 )
 _INDEXES = (
     "messages_by_visibility ON messages (queue, visible_at)",

@@ -26,6 +26,7 @@ from durable_ext.testing.conformance.journals import JournalConformance
 from durable_ext.testing.conformance.leases import LeaseConformance
 from durable_ext.testing.conformance.loading import LoadConformance
 from durable_ext.testing.conformance.payloads import PayloadConformance
+from durable_ext.testing.conformance.progress import ProgressConformance
 from durable_ext.testing.conformance.quarantine import QuarantineConformance
 from durable_ext.testing.conformance.queues import QueueConformance
 from durable_ext.testing.conformance.rows import RowConformance
@@ -46,6 +47,7 @@ __all__ = [
     "LeaseConformance",
     "LoadConformance",
     "PayloadConformance",
+    "ProgressConformance",
     "ProviderConformance",
     "QuarantineConformance",
     "QueueConformance",
@@ -71,6 +73,7 @@ class ProviderConformance(
     JournalConformance,
     WithdrawalConformance,
     ClaimConformance,
+    ProgressConformance,
     BacklogConformance,
     FairnessConformance,
 ):
