@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.events import Event
 from durable_ext.testing import harness_apps
@@ -125,6 +126,11 @@ class Harness:
         if self._engine is None:
             raise ConfigurationError("the Harness is not open: use it as `with Harness(app) as hub:`")
         return self._engine
+
+    @property
+    def registry(self) -> Registry:
+        """The orchestrators and activities of the app itself, without mocks."""
+        return self._own
 
     @property
     def client(self) -> Client:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 import msgspec
 
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import ConfigurationError, InvalidInputError, NonDeterminismError
+from durable_ext.errors import InvalidInputError, NonDeterminismError
 from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.instance import Execution
 from durable_ext.records.parting import Parting
@@ -24,6 +24,7 @@ from durable_ext.records.turns import Turn
 from durable_ext.replay.fold import project
 from durable_ext.replay.turn import replay
 from durable_ext.replay.witness import Witness
+from durable_ext.testing.harness_apps import app_of, registry_of
 
 # The release of the event shapes; a newer build reads older ones.
 RELEASE = "0.1"
@@ -85,9 +86,9 @@ class HistoryReader(Protocol):
 def check_replay(app: Any, path: str | Path) -> None:
     """Replay a history file with the app's code; return when they fit.
 
-    `app` is a DurableApp, a DurableBlueprint or a Registry. Raises NonDeterminismError with the source line where they
-    part, and InvalidInputError for a file that cannot be checked: no history, a damaged one, or one of an orchestrator
-    that the app does not have.
+    `app` is what a Harness takes: a DurableApp, a plain function app with a DurableBlueprint, a blueprint, a module or
+    a Registry. Raises NonDeterminismError with the source line where they part, and InvalidInputError for a file that
+    cannot be checked: no history, a damaged one, or one of an orchestrator that the app does not have.
     """
     error = check_history(app, read_history(path)).error
     if error is not None:
@@ -96,7 +97,7 @@ def check_replay(app: Any, path: str | Path) -> None:
 
 def check_history(app: Any, history: History) -> Finding:
     """The verdict on a history. Raises ConfigurationError for an app that is none."""
-    return check_turns(registry_of(app), history.execution, history.turns)
+    return check_turns(registry_of(app_of(app)), history.execution, history.turns)
 
 
 def check_turns(registry: Registry, execution: Execution, turns: Sequence[Turn]) -> Finding:
@@ -125,16 +126,6 @@ def check_turns(registry: Registry, execution: Execution, turns: Sequence[Turn])
     finally:
         witness.drop()
     return found(Verdict.OK)
-
-
-def registry_of(app: Any) -> Registry:
-    """The orchestrators and activities of an app or a blueprint. Raises ConfigurationError when there are none."""
-    registry = app if isinstance(app, Registry) else getattr(app, "registry", None)
-    if not isinstance(registry, Registry):
-        raise ConfigurationError(
-            f"{app!r} has no orchestrations: hand over a DurableApp, a DurableBlueprint or a Registry"
-        )
-    return registry
 
 
 def read_history(path: str | Path) -> History:
