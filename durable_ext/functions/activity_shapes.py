@@ -30,7 +30,7 @@ def as_activity(function: Callable[..., Any], input_name: str) -> Callable[..., 
         )
     if names == [input_name] and input_name not in ("ctx", _CONTEXT):
         return function
-    if names.index(input_name) == 1 and len(names) == 2:
+    if names.index(input_name) == 1 and len(names) == 2 and not _is_of_the_host(parameters[names[0]]):
         return function
     extra = [name for name in names if name != input_name and parameters[name].default is inspect.Parameter.empty]
     if extra not in ([], [_CONTEXT]):
@@ -39,6 +39,13 @@ def as_activity(function: Callable[..., Any], input_name: str) -> Callable[..., 
             "`context` only: an activity has no bindings of the host's, use the library of the service instead"
         )
     return _calls_by_name(function, input_name, with_context=bool(extra))
+
+
+def _is_of_the_host(parameter: inspect.Parameter) -> bool:
+    """Whether it is annotated as func.Context."""
+    annotation = parameter.annotation
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return text.rpartition(".")[2] == "Context"
 
 
 def _calls_by_name(function: Callable[..., Any], input_name: str, *, with_context: bool) -> Callable[..., Any]:
