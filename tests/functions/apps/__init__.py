@@ -1,0 +1,1 @@
+"""Apps as people write them for azure-functions-durable; test_apps.py runs them under both names."""
