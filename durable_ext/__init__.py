@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from durable_ext.authoring.activity_context import ActivityContext
     from durable_ext.authoring.activity_progress import ActivityProgress
     from durable_ext.authoring.context import OrchestrationContext
+    from durable_ext.authoring.encryption import EncryptedConverter, PayloadCipher
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
     from durable_ext.authoring.retry import RetryPolicy
@@ -85,6 +86,7 @@ _HOMES = {
     "DurableOrchestrationStatus": "functions.drop_in",
     "Entity": "functions.drop_in",
     "EntityStateResponse": "functions.drop_in",
+    "EncryptedConverter": "authoring.encryption",
     "Failure": "records.failures",
     "HubMismatchError": "errors",
     "InstanceExistsError": "errors",
@@ -99,6 +101,7 @@ _HOMES = {
     "OrchestrationContext": "authoring.context",
     "OrchestrationRuntimeStatus": "functions.drop_in",
     "Orchestrator": "functions.drop_in",
+    "PayloadCipher": "authoring.encryption",
     "PayloadError": "errors",
     "PurgeHistoryResult": "functions.drop_in",
     "Registry": "authoring.registry",
@@ -136,6 +139,7 @@ __all__ = [
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
+    "EncryptedConverter",
     "Entity",
     "EntityStateResponse",
     "Failure",
@@ -152,6 +156,7 @@ __all__ = [
     "OrchestrationContext",
     "OrchestrationRuntimeStatus",
     "Orchestrator",
+    "PayloadCipher",
     "PayloadError",
     "PurgeHistoryResult",
     "Registry",

@@ -134,6 +134,10 @@ def _from_json(kind: Any, value: Any) -> Any:
         raise _RefusedError(f"{_type_name(kind)}.from_json refused it: {type(error).__name__}: {error}") from error
 
 
+# Where a child process finds it for an app whose own converter is another one on top of it.
+DEFAULT = JsonConverter()
+
+
 def _make_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     try:
         return msgspec.json.Decoder(kind, dec_hook=_decode_foreign)

@@ -97,7 +97,7 @@ async def _check_hub(options: argparse.Namespace, chosen: Chosen) -> int:
         raise InstanceNotFoundError(f"there is no task hub in {chosen.file}; name another with --storage")
     registry = _registry(chosen)
     async with opened(chosen) as store:
-        client = Client(store, store)
+        client = Client(store, store, converter=registry.converter)
         rows = _rows(client, _meant(options))
         with Report(as_json=options.json, quiet=options.quiet) as report:
             async for row in rows:

@@ -17,6 +17,7 @@ import msgspec
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InvalidInputError, NonDeterminismError
 from durable_ext.records.events import ExecutionStarted, Input
+from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution
 from durable_ext.records.parting import Parting
 from durable_ext.records.payloads import Payload
@@ -80,6 +81,10 @@ class HistoryReader(Protocol):
 
     async def load_payload(self, payload: Payload) -> Payload:
         """The payload in place."""
+        ...
+
+    def load_failure(self, failure: Failure) -> Failure:
+        """The failure as code gets it."""
         ...
 
 
@@ -228,6 +233,8 @@ async def _whole(client: HistoryReader, value: _Record) -> _Record:
         field = getattr(value, name)
         if isinstance(field, Payload):
             changes[name] = await client.load_payload(field)
+        elif isinstance(field, Failure):
+            changes[name] = client.load_failure(field)
         elif isinstance(field, tuple):
             items = cast("tuple[Any, ...]", field)
             changes[name] = tuple([await _whole(client, one) if _is_record(one) else one for one in items])

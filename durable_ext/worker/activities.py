@@ -128,10 +128,13 @@ class ActivityRunner:
         slot = Slot(self._slots, self._gates.of(body.name), coming, left)
         try:
             async with slot:
-                return await self._outcome(_Run(message, body, attempt, slot, self._registry.properties_of))
+                outcome = await self._outcome(_Run(message, body, attempt, slot, self._registry.properties_of))
         finally:
             if slot.is_taken:
                 self._outlived = [slot, *self._still_taken()]
+        if outcome.failure is None:
+            return outcome
+        return msgspec.structs.replace(outcome, failure=self._payloads.seal.close_failure(outcome.failure))
 
     async def forget(self, message: Message, body: RunActivity) -> None:
         """Nobody waits for a work item that was stopped: what it said of its progress goes."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
+from durable_ext.records.failures import Failure
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.records.payloads import Payload
@@ -56,7 +57,7 @@ class ClientCore:
         self.converter: Converter = converter or JsonConverter()
         self._clock = clock
         self._signals = signals or Signals()
-        self._payloads = PayloadStore(provider)
+        self._payloads = PayloadStore(provider, self.converter)
         self.known_orchestrator: Callable[[str], bool] | None = None
         self.local: LocalDelivery | None = None
         self._started_here: dict[str, None] = {}
@@ -64,6 +65,10 @@ class ClientCore:
     async def load_payload(self, payload: Payload) -> Payload:
         """A payload of a row or an event, inline. Raises StorageError when its blob is gone."""
         return await self._payloads.get(payload)
+
+    def load_failure(self, failure: Failure) -> Failure:
+        """A failure of a row or an event, as code gets it. Raises PayloadError when it cannot be decrypted."""
+        return self._payloads.seal.open_failure(failure)
 
     async def _existing(self, instance_id: str) -> VersionedRow:
         stored = await self._provider.read_row(instance_id)

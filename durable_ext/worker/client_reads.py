@@ -39,6 +39,7 @@ class ReadingClient(ClientCore):
             input=await self._payloads.get(row.input) if row.input is not None and with_input else None,
             output=None if row.output is None else await self._payloads.get(row.output),
             custom_status=None if row.custom_status is None else await self._payloads.get(row.custom_status),
+            failure=None if row.failure is None else self.load_failure(row.failure),
         )
         return InstanceStatus(loaded, self.converter)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from durable_ext.records.events import ContinuedAsNew, Event, Input
+from durable_ext.records.failures import Failure
 from durable_ext.records.messages import Body, Message
 from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn
@@ -28,7 +29,7 @@ async def store_events(store: PayloadStore, instance_id: str, events: Sequence[E
     async def put(payload: Payload) -> Payload:
         return await store.put(instance_id, payload)
 
-    return tuple([await _mapped(event, put) for event in events])
+    return tuple([_with_failure(await _mapped(event, put), store.seal.close_failure) for event in events])
 
 
 async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -36,10 +37,10 @@ async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, 
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def load(turn: Turn) -> Turn:
-        if all(not isinstance(event, Input) or not _is_away(event) for event in turn.events):
+        if all(not isinstance(event, Input) or not _is_away(store, event) for event in turn.events):
             return turn
         async with gate:
-            loaded = [await _mapped(event, store.get) if isinstance(event, Input) else event for event in turn.events]
+            loaded = [await _loaded(store, event) if isinstance(event, Input) else event for event in turn.events]
         return msgspec.structs.replace(turn, events=tuple(loaded))
 
     return tuple(await asyncio.gather(*[load(turn) for turn in turns]))
@@ -47,13 +48,13 @@ async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, 
 
 async def load_inputs(store: PayloadStore, inputs: Sequence[Input]) -> tuple[Input, ...]:
     """Inputs with their payloads in place, for the code."""
-    return tuple([await _mapped(event, store.get) for event in inputs])
+    return tuple([await _loaded(store, event) for event in inputs])
 
 
 async def move_message(store: PayloadStore, message: Message) -> Message:
     """The message with its payloads under the receiver's name: they must outlive the sender's purge (P10)."""
     body: Body = message.body
-    if not _is_away(body):
+    if all(payload.inline for payload in _payloads(body)):
         return message
 
     async def move(payload: Payload) -> Payload:
@@ -75,6 +76,24 @@ async def _mapped(record: _Record, move: _Move) -> _Record:
     return msgspec.structs.replace(record, **changes) if changes else record
 
 
-def _is_away(record: msgspec.Struct) -> bool:
+async def _loaded(store: PayloadStore, event: _Record) -> _Record:
+    return _with_failure(await _mapped(event, store.get), store.seal.open_failure)
+
+
+def _with_failure(record: _Record, change: Callable[[Failure], Failure]) -> _Record:
+    failure = getattr(record, "failure", None)
+    if not isinstance(failure, Failure):
+        return record
+    changed = change(failure)
+    return record if changed is failure else msgspec.structs.replace(record, failure=changed)
+
+
+def _is_away(store: PayloadStore, record: msgspec.Struct) -> bool:
+    return any(store.is_away(payload) for payload in _payloads(record)) or (
+        store.seal.encrypts and hasattr(record, "failure")
+    )
+
+
+def _payloads(record: msgspec.Struct) -> Iterator[Payload]:
     payloads = (getattr(record, name, None) for name in _FIELDS)
-    return any(isinstance(payload, Payload) and not payload.inline for payload in payloads)
+    return (payload for payload in payloads if isinstance(payload, Payload))

@@ -1,12 +1,15 @@
-"""Long payloads on their way in and out of storage: put before anything names them (P1), loaded when needed."""
+"""Payloads on their way in and out of storage: encrypted if the app wants it; long ones put before anything names them
+(P1), and loaded when needed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from durable_ext.authoring.encryption import Seal
 from durable_ext.records.payloads import Payload, inline, stored
 
 if TYPE_CHECKING:
+    from durable_ext.authoring.payload import Converter
     from durable_ext.providers.contract import Provider
 
 # Long payloads this process wrote or read lately, so that a session does not fetch what it just put.
@@ -14,15 +17,18 @@ _KEPT_BYTES = 16 * 1024 * 1024
 
 
 class PayloadStore:
-    """Moves payloads between their inline and their stored form."""
+    """Moves payloads between the form code has them in and the stored one. The converter says whether to encrypt."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, converter: Converter | None = None) -> None:
         self._provider = provider
+        self.seal = Seal(converter)
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
 
     async def put(self, instance_id: str, payload: Payload) -> Payload:
         """The payload as rows and messages may carry it: itself when short, else its stored reference (P1)."""
+        if payload.blob is None and self.seal.encrypts and not self.seal.is_closed(payload.data):
+            payload = inline(self.seal.close(payload.data))
         if payload.blob is not None or payload.size <= self._provider.inline_limit:
             return payload
         reference = await self._provider.put_payload(instance_id, payload.data)
@@ -30,7 +36,15 @@ class PayloadStore:
         return reference
 
     async def get(self, payload: Payload) -> Payload:
-        """The payload inline. Raises StorageError when its blob is gone."""
+        """The payload inline and open. Raises StorageError when its blob is gone, PayloadError without its key."""
+        stored = await self._inline(payload)
+        return inline(self.seal.open(stored.data)) if self.seal.is_closed(stored.data) else stored
+
+    def is_away(self, payload: Payload) -> bool:
+        """Whether code could not read the payload as it is."""
+        return payload.blob is not None or self.seal.is_closed(payload.data)
+
+    async def _inline(self, payload: Payload) -> Payload:
         if payload.blob is None:
             return payload
         data = self._kept.get(payload.blob)
@@ -43,7 +57,7 @@ class PayloadStore:
         """The payload under another instance's name: what one instance sends must outlive its own purge (P10)."""
         if payload.blob is None:
             return payload
-        return await self.put(instance_id, await self.get(payload))
+        return await self.put(instance_id, await self._inline(payload))
 
     def _keep(self, reference: Payload, data: bytes) -> None:
         name = reference.blob

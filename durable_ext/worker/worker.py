@@ -53,7 +53,7 @@ class Worker:
     ) -> None:
         settings = settings or WorkerSettings()
         converter = registry.converter
-        signals, payloads = Signals(), PayloadStore(provider)
+        signals, payloads = Signals(), PayloadStore(provider, converter)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         claims = Claims(provider.claim, provider.read_row, next_id)

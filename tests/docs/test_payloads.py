@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
+import os
 from datetime import datetime
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .module_pages import run_as_module
 
 
 def test_every_example_runs() -> None:
-    run_as_module("payloads.md", "shop_of_payloads", enum=enum, datetime=datetime)
+    run_as_module("payloads.md", "shop_of_payloads", enum=enum, datetime=datetime, os=os, AESGCM=AESGCM)
