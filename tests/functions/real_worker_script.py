@@ -89,7 +89,9 @@ async def drive(worker: RealWorker, orchestrator: str) -> dict[str, Any]:
     """Start an orchestration by HTTP, feed the queue functions, and read the outcome by HTTP."""
     report: dict[str, Any] = {"calls": []}
     await worker.call("durable_janitor", Datum(json.dumps({"IsPastDue": False}), "json"))
-    report["start"], links = await worker.request("start", "POST", f"{ORIGIN}/orchestrators/x", {"name": orchestrator})
+    report["start"], links = await worker.request(
+        "start", "POST", f"{ORIGIN}/orchestrators/x", {"name": orchestrator, "functionName": orchestrator}
+    )
     url: str = links["statusQueryGetUri"]
     path = url.partition("/durabletask/")[2]
     async with QueueServiceClient.from_connection_string(os.environ[CONNECTION]) as storage:

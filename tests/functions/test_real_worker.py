@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from .classic_folders import FOLDERS, write
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ENGINE = {
@@ -60,3 +62,18 @@ def test_a_plain_app_with_blueprints(interpreter: str, azurite: str, hub: str) -
     report = report_of(interpreter, HERE, "plain_app.py", "shouting", environ)
     assert set(report["functions"]) == ENGINE | {"start"}
     assert report["shown"]["output"] == "HELLO"
+
+
+def test_a_plain_app_by_the_stand_in(interpreter: str, azurite: str, hub: str) -> None:
+    environ = {"AzureWebJobsStorage": azurite, "DURABLE_HUB": hub}
+    report = report_of(interpreter, HERE, "stand_in_app.py", "shouting", environ)
+    assert set(report["functions"]) == ENGINE | {"start"}
+    assert report["shown"]["output"] == "HELLO!"
+
+
+def test_an_app_of_the_classic_model(interpreter: str, azurite: str, hub: str, tmp_path: Path) -> None:
+    write(tmp_path, {"start": FOLDERS["HttpStart"], "Chain": FOLDERS["Chain"], "Hello": FOLDERS["Hello"]})
+    environ = {"AzureWebJobsStorage": azurite, "DURABLE_HUB": hub}
+    report = report_of(interpreter, tmp_path, "function_app.py", "Chain", environ)
+    assert set(report["functions"]) == ENGINE | {"start"}
+    assert report["shown"]["output"] == ["Hello Tokyo!", "Hello Oslo!"]
