@@ -84,14 +84,20 @@ class DurableApp(DurableDecorators, func.FunctionApp):
     register_blueprint = register_functions
 
     @classmethod
-    def from_classic(cls, file: str, http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION) -> Self:
+    def from_classic(
+        cls,
+        file: str,
+        http_auth_level: func.AuthLevel | str = func.AuthLevel.FUNCTION,
+        *,
+        converter: Converter | None = None,
+    ) -> Self:
         """The app of the folder that `file` lies in, made of its function.json folders: `from_classic(__file__)`.
 
         Raises ConfigurationError, which names the folder, for what cannot be loaded.
         """
         from durable_ext.functions.classic import add_folders
 
-        app = cls(http_auth_level)
+        app = cls(http_auth_level, converter=converter)
         add_folders(app, Path(file).resolve().parent)
         return app
 
