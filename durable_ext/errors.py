@@ -11,6 +11,7 @@
     ├── InstanceStateError          the instance is in a state that does not allow the command
     ├── OrchestratorError           what an orchestrator's code meets, or what ends it
     │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
+    │   ├── EntityLockLostError     a call to an entity whose lock was released meanwhile; as the Failure of such a call
     │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
     │   └── NotDurableError         the code awaited something that is not durable (R2)
     ├── ActivityError               an activity has no outcome of its own; to an orchestrator a TaskFailedError too
@@ -92,6 +93,11 @@ class TaskFailedError(OrchestratorError):
 def failed_text(task_name: str, failure: Failure) -> str:
     """The text of a TaskFailedError."""
     return f"{task_name} failed: {failure.summary}"
+
+
+class EntityLockLostError(OrchestratorError):
+    """The lock of an entity was released while its holder still called it. Orchestrators meet it as the failure of a
+    TaskFailedError: `error.failure.is_caused_by(EntityLockLostError)`."""
 
 
 class NonDeterminismError(OrchestratorError):

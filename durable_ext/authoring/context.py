@@ -16,6 +16,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.definition import Definition
+from durable_ext.authoring.entity_calls import EntityCalls
 from durable_ext.authoring.logger import ReplaySafeLogger
 from durable_ext.authoring.options import ActivityOptions, ChildOptions
 from durable_ext.authoring.payload import Converter, decode, encode
@@ -38,7 +39,7 @@ _Out = TypeVar("_Out")
 _T = TypeVar("_T")
 
 
-class OrchestrationContext:
+class OrchestrationContext(EntityCalls):
     """The durable world of one execution. Use it from the orchestrator's own code only, never from a thread."""
 
     def __init__(self, decisions: Decisions, registry: Registry, converter: Converter) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar, Unpack
 
 from durable_ext.authoring.definition import AnyFunction, Definition
+from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import ConfigurationError, DuplicateNameError
@@ -139,7 +140,7 @@ def _checked_process(name: str, function: AnyFunction, run_in: Any) -> bool:
 
 
 class Registry:
-    """The orchestrators and activities of one app, by name, and how the app turns values into JSON.
+    """The orchestrators, activities and entities of one app, by name, and how the app turns values into JSON.
 
     `properties_of` says what of an exception its Failure keeps as `properties`; by default the attribute of that name.
     """
@@ -150,6 +151,7 @@ class Registry:
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
         self.activities: dict[str, ActivityDefinition] = {}
         self.errors: dict[str, type[Exception]] = {}
+        self.entities: dict[str, EntityDefinition] = {}
         self._names: dict[AnyFunction, str] = {}
 
     def add_orchestrator(
@@ -202,6 +204,19 @@ class Registry:
             raise DuplicateNameError(f"two errors are called {name!r}; give one of them another name")
         return kind
 
+    def add_entity(
+        self, function: AnyFunction, name: str | None = None, *, rolls_back: bool = True
+    ) -> EntityDefinition:
+        """Register an entity: a function or a class. Names are case-insensitive.
+
+        Without `rolls_back` a failed operation leaves the state and what it sent as they were when it failed, as in
+        azure-functions-durable 1.x. Raises DuplicateNameError, ConfigurationError and InvalidInputError.
+        """
+        definition = EntityDefinition(name or function.__name__, function, rolls_back=rolls_back)
+        _insert(self.entities, definition)
+        self._names[function] = definition.name
+        return definition
+
     def include(self, other: Registry) -> None:
         """Take over all of another registry, a blueprint's for example. Raises DuplicateNameError."""
         for orchestrator in other.orchestrators.values():
@@ -210,6 +225,8 @@ class Registry:
             _insert(self.activities, activity)
         for name, kind in other.errors.items():
             self.add_error(kind, name)
+        for entity in other.entities.values():
+            _insert(self.entities, entity)
         self._names.update(other._names)
 
     def name_of(self, function: AnyFunction | str) -> str:

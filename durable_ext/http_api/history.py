@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from durable_ext.http_api.entity_history import Ended, of_kind, shape_answered, shape_asked, shape_ended, shape_sent
 from durable_ext.records import events
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import RuntimeStatus
@@ -49,12 +50,17 @@ class _Shaper:
         self._scheduled: Mapping[int, tuple[_Scheduled, datetime]] = {
             event.id: (event, turn.time) for turn, event in _each(turns) if isinstance(event, _Scheduled)
         }
+        every = [event for _, event in _each(turns)]
+        self._called = of_kind(every, events.EntityCalled)
+        self._locks = of_kind(every, events.LockAsked)
         self._answered = {event.task_id for _, event in _each(turns) if isinstance(event, tuple(_ANSWERS))}
 
     def shape(self, event: events.Event, time: datetime) -> HistoryEvent | None:
         fields = self._happened(event) if isinstance(event, events.Input) else self._decided(event)
         if fields is None:
             return None
+        if not self._with_input:
+            fields.pop("Input", None)
         kind, *rest = fields.items()
         return dict([kind, ("Timestamp", time), *rest])
 
@@ -70,13 +76,17 @@ class _Shaper:
                 return {"EventType": "TimerFired"} | self._fire_at(event.task_id)
             case events.EventRaised():
                 return {"EventType": "EventRaised", "Name": event.name} | self._input(event.input)
-            case events.ExecutionSuspended():
-                return {"EventType": "ExecutionSuspended", "Reason": event.reason}
-            case events.ExecutionResumed():
-                return {"EventType": "ExecutionResumed", "Reason": event.reason}
+            case events.ExecutionSuspended() | events.ExecutionResumed():
+                return {"EventType": type(event).__name__, "Reason": event.reason}
             case events.ExecutionTerminated():
                 reason = inline(msgspec.json.encode(event.reason))
                 return {"EventType": "ExecutionTerminated", "Reason": event.reason} | self._input(reason)
+            case events.OperationCompleted() | events.OperationFailed() | events.LockAcquired():
+                return shape_answered(event, self._called)
+            case (
+                events.OperationRequested() | events.LockRequested() | events.LockReleased() | events.RemovalRequested()
+            ):
+                return shape_asked(event)
             case _:
                 assert_never(event)
 
@@ -93,6 +103,17 @@ class _Shaper:
                 return fields | self._input(event.input)
             case events.CustomStatusSet():
                 return None
+            case (
+                events.EntityCalled()
+                | events.EntitySignaled()
+                | events.LockAsked()
+                | events.LockLeft()
+                | events.OperationEnded()
+                | events.LockGranted()
+                | events.EntityUpdated()
+                | events.EntityRemoved()
+            ):
+                return shape_ended(event) if isinstance(event, Ended) else shape_sent(event, self._locks)
             case events.ExecutionCompleted():
                 return _ended(RuntimeStatus.COMPLETED) | self._result(event.result)
             case events.ExecutionFailed():

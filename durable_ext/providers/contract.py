@@ -263,8 +263,13 @@ class Catalog(ABC):
         """How many instances match, by status; statuses without any are absent."""
 
     @abstractmethod
-    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
-        """The turns of one execution in order, by default the current one; empty when there are none."""
+    async def history(
+        self, instance_id: str, execution_id: str | None = None, *, generation: int | None = None
+    ) -> Sequence[Turn]:
+        """The turns of one execution in order, by default the current one; empty when there are none.
+
+        `generation` is that of the execution, where the caller knows it: it spares the store a search.
+        """
 
     @abstractmethod
     async def purge(self, row: InstanceRow) -> None:

@@ -2,28 +2,40 @@
 
 The first group are inputs of a turn (something happened to the instance), the second are decisions of its code.
 A decision has an `id`, unique in its execution, counted from 0 in the order the code made them; an input that
-answers a decision, and the decision to wait for one no longer, name it as `task_id`.
+answers a decision, and the decision to wait for one no longer, name it as `task_id`. Those of entities are in
+entity_events.py.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
-
+from durable_ext.records.entity_events import (
+    EntityCalled,
+    EntityRemoved,
+    EntitySignaled,
+    EntityUpdated,
+    LockAcquired,
+    LockAsked,
+    LockGranted,
+    LockLeft,
+    LockReleased,
+    LockRequested,
+    OperationCompleted,
+    OperationEnded,
+    OperationFailed,
+    OperationRequested,
+    RemovalRequested,
+)
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Parent
 from durable_ext.records.payloads import Payload
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag_field="type"):
-    pass
-
+from durable_ext.records.recorded import Recorded
 
 # Inputs: what happened to the instance.
 
 
-class ExecutionStarted(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionStarted(Recorded, frozen=True, kw_only=True, tag=True):
     """Turn 0 begins: the name, the input and the parent of this execution.
 
     `previous` is the execution before it, whose debts a redelivery may still have to settle (P6).
@@ -33,65 +45,65 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, tag=True):
     input: Payload | None = None
     version: str | None = None
     parent: Parent | None = None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     created_at: datetime
     previous: str | None = None
 
 
-class TaskCompleted(_Event, frozen=True, kw_only=True, tag=True):
+class TaskCompleted(Recorded, frozen=True, kw_only=True, tag=True):
     """An activity returned."""
 
     task_id: int
     result: Payload
 
 
-class TaskFailed(_Event, frozen=True, kw_only=True, tag=True):
+class TaskFailed(Recorded, frozen=True, kw_only=True, tag=True):
     """An activity raised, or could not be run."""
 
     task_id: int
     failure: Failure
 
 
-class ChildCompleted(_Event, frozen=True, kw_only=True, tag=True):
+class ChildCompleted(Recorded, frozen=True, kw_only=True, tag=True):
     """A child orchestration returned."""
 
     task_id: int
     result: Payload
 
 
-class ChildFailed(_Event, frozen=True, kw_only=True, tag=True):
+class ChildFailed(Recorded, frozen=True, kw_only=True, tag=True):
     """A child orchestration failed, was terminated, or could not be started."""
 
     task_id: int
     failure: Failure
 
 
-class TimerFired(_Event, frozen=True, kw_only=True, tag=True):
+class TimerFired(Recorded, frozen=True, kw_only=True, tag=True):
     """A durable timer is due."""
 
     task_id: int
 
 
-class EventRaised(_Event, frozen=True, kw_only=True, tag=True):
+class EventRaised(Recorded, frozen=True, kw_only=True, tag=True):
     """An external event arrived."""
 
     name: str
     input: Payload
 
 
-class ExecutionSuspended(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionSuspended(Recorded, frozen=True, kw_only=True, tag=True):
     """From here on inputs are kept but not handed to the code."""
 
     reason: str = ""
 
 
-class ExecutionResumed(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionResumed(Recorded, frozen=True, kw_only=True, tag=True):
     """The kept inputs are handed to the code."""
 
     reason: str = ""
 
 
-class ExecutionTerminated(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionTerminated(Recorded, frozen=True, kw_only=True, tag=True):
     """Somebody ended the instance from outside."""
 
     reason: str = ""
@@ -101,30 +113,30 @@ class ExecutionTerminated(_Event, frozen=True, kw_only=True, tag=True):
 # Decisions: what the code asked for.
 
 
-class TaskScheduled(_Event, frozen=True, kw_only=True, tag=True):
+class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3)."""
 
     id: int
     name: str
     input: Payload
     placement: str = "auto"
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
 
 
-class TaskCancelled(_Event, frozen=True, kw_only=True, tag=True):
+class TaskCancelled(Recorded, frozen=True, kw_only=True, tag=True):
     """The code no longer waits for an activity: it cancelled the future while the execution goes on."""
 
     task_id: int
 
 
-class TimerCreated(_Event, frozen=True, kw_only=True, tag=True):
+class TimerCreated(Recorded, frozen=True, kw_only=True, tag=True):
     """Wake the code at a time."""
 
     id: int
     fire_at: datetime
 
 
-class ChildScheduled(_Event, frozen=True, kw_only=True, tag=True):
+class ChildScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     """Start a child orchestration under this instance and execution id. Nobody waits for a detached one."""
 
     id: int
@@ -133,11 +145,11 @@ class ChildScheduled(_Event, frozen=True, kw_only=True, tag=True):
     execution_id: str
     input: Payload
     version: str | None = None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     detached: bool = False
 
 
-class EventSent(_Event, frozen=True, kw_only=True, tag=True):
+class EventSent(Recorded, frozen=True, kw_only=True, tag=True):
     """Raise an external event in another instance."""
 
     id: int
@@ -146,25 +158,25 @@ class EventSent(_Event, frozen=True, kw_only=True, tag=True):
     input: Payload
 
 
-class CustomStatusSet(_Event, frozen=True, kw_only=True, tag=True):
+class CustomStatusSet(Recorded, frozen=True, kw_only=True, tag=True):
     """What people see beside the runtime status. Recorded so that the row can be rebuilt from history (P8)."""
 
     status: Payload
 
 
-class ExecutionCompleted(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionCompleted(Recorded, frozen=True, kw_only=True, tag=True):
     """The code returned."""
 
     result: Payload
 
 
-class ExecutionFailed(_Event, frozen=True, kw_only=True, tag=True):
+class ExecutionFailed(Recorded, frozen=True, kw_only=True, tag=True):
     """The code raised."""
 
     failure: Failure
 
 
-class ContinuedAsNew(_Event, frozen=True, kw_only=True, tag=True):
+class ContinuedAsNew(Recorded, frozen=True, kw_only=True, tag=True):
     """The next execution starts with this input; what the code has not seen goes with it: events nobody waited for,
     and what came to the instance too late for this execution."""
 
@@ -173,6 +185,10 @@ class ContinuedAsNew(_Event, frozen=True, kw_only=True, tag=True):
     carried: tuple[EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated, ...] = ()
     version: str | None = None
 
+
+# What only entities take, and only they decide.
+EntityInput = OperationRequested | LockRequested | LockReleased | RemovalRequested
+EntityDecision = OperationEnded | LockGranted | EntityUpdated | EntityRemoved
 
 Input = (
     ExecutionStarted
@@ -185,6 +201,10 @@ Input = (
     | ExecutionSuspended
     | ExecutionResumed
     | ExecutionTerminated
+    | OperationCompleted
+    | OperationFailed
+    | LockAcquired
+    | EntityInput
 )
 Decision = (
     TaskScheduled
@@ -192,10 +212,15 @@ Decision = (
     | TimerCreated
     | ChildScheduled
     | EventSent
+    | EntityCalled
+    | EntitySignaled
+    | LockAsked
+    | LockLeft
     | CustomStatusSet
     | ExecutionCompleted
     | ExecutionFailed
     | ContinuedAsNew
+    | EntityDecision
 )
 Event = Input | Decision
 
@@ -203,4 +228,4 @@ Event = Input | Decision
 ForInstance = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
 
 # Events after which an execution takes no further turn.
-Terminal = ExecutionCompleted | ExecutionFailed | ExecutionTerminated | ContinuedAsNew
+Terminal = ExecutionCompleted | ExecutionFailed | ExecutionTerminated | ContinuedAsNew | EntityRemoved

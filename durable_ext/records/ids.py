@@ -9,6 +9,8 @@ from durable_ext.errors import InvalidInputError
 from durable_ext.records.instance import Execution
 from durable_ext.records.limits import MAX_INSTANCE_ID, MAX_NAME
 
+# Begins the id of an entity, and stands between its name and its key.
+ENTITY_MARK = "@"
 _FORBIDDEN = frozenset("/\\#?")
 _FNV_OFFSET = 2166136261
 _FNV_PRIME = 16777619
@@ -22,11 +24,21 @@ def check_instance_id(instance_id: str) -> str:
     (entities).
     """
     _check_text("instance id", instance_id, MAX_INSTANCE_ID)
-    if instance_id.startswith("@"):
+    if is_entity(instance_id):
         raise InvalidInputError(f"instance id {instance_id!r} starts with '@', which is kept for entities")
-    if bad := _FORBIDDEN & set(instance_id):
-        raise InvalidInputError(f"instance id {instance_id!r} contains {' '.join(sorted(bad))}; use other characters")
-    return instance_id
+    return check_storable("instance id", instance_id)
+
+
+def is_entity(instance_id: str) -> bool:
+    """Whether an instance id is that of an entity."""
+    return instance_id.startswith(ENTITY_MARK)
+
+
+def check_storable(what: str, text: str) -> str:
+    """The text itself when it has no character that storage keys cannot hold, else InvalidInputError."""
+    if bad := _FORBIDDEN & set(text):
+        raise InvalidInputError(f"{what} {text!r} contains {' '.join(sorted(bad))}; use other characters")
+    return text
 
 
 def check_name(what: str, name: str) -> str:
@@ -75,6 +87,11 @@ def child_instance_id(parent: Execution, task_id: int) -> str:
 def child_execution_id(parent: Execution, task_id: int) -> str:
     """Execution id of a child, derived from the parent's execution and decision, so that a repeat is the same start."""
     return _digest("child", parent.execution_id, str(task_id))
+
+
+def lock_id(execution: Execution, task_id: int) -> str:
+    """The name of a lock on entities: who asked for it, and as which decision."""
+    return f"{execution.execution_id}:{task_id}"
 
 
 def next_execution_id(execution: Execution) -> str:

@@ -49,6 +49,14 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str = ""
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who waits for an entity's answer, and as which task."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+
+
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, Parent
+from durable_ext.records.instance import Caller, Execution, Parent
 from durable_ext.records.payloads import Payload
 
 
@@ -87,6 +87,47 @@ class Resume(_Body, frozen=True, kw_only=True, tag=True):
     reason: str = ""
 
 
+class RunOperation(_Body, frozen=True, kw_only=True, tag=True):
+    """Run an operation of an entity. `caller` gets the answer; `lock` is the one the caller holds."""
+
+    operation: str
+    input: Payload | None = None
+    caller: Caller | None = None
+    lock: str = ""
+
+
+class FinishOperation(_Body, frozen=True, kw_only=True, tag=True):
+    """An operation that was called is over: exactly one of `result` and `failure` is set."""
+
+    task_id: int
+    result: Payload | None = None
+    failure: Failure | None = None
+
+
+class RequestLock(_Body, frozen=True, kw_only=True, tag=True):
+    """Lock this entity for the holder, then the next of `entities`; the last one tells the holder."""
+
+    lock: str
+    holder: Caller
+    entities: tuple[str, ...]
+
+
+class GrantLock(_Body, frozen=True, kw_only=True, tag=True):
+    """All entities of a lock are locked."""
+
+    task_id: int
+
+
+class ReleaseLock(_Body, frozen=True, kw_only=True, tag=True):
+    """Whoever held or wanted this lock does so no more."""
+
+    lock: str
+
+
+class RemoveEntity(_Body, frozen=True, kw_only=True, tag=True):
+    """End the entity if it has no state and nothing waits for it."""
+
+
 class RunActivity(_Body, frozen=True, kw_only=True, tag=True):
     """A work item: an activity to run; `task_id` is the decision it answers."""
 
@@ -96,7 +137,26 @@ class RunActivity(_Body, frozen=True, kw_only=True, tag=True):
     tags: dict[str, str] = {}
 
 
-Body = StartExecution | FinishTask | FinishChild | FireTimer | RaiseEvent | Terminate | Suspend | Resume | RunActivity
+Body = (
+    StartExecution
+    | FinishTask
+    | FinishChild
+    | FireTimer
+    | RaiseEvent
+    | Terminate
+    | Suspend
+    | Resume
+    | RunOperation
+    | FinishOperation
+    | RequestLock
+    | GrantLock
+    | ReleaseLock
+    | RemoveEntity
+    | RunActivity
+)
+
+# What an entity takes; every other body is for an orchestration or a worker.
+ForEntity = RunOperation | RequestLock | ReleaseLock | RemoveEntity
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -106,7 +166,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
     `recoveries` counts the processes that died with the message in their hands; each was followed by a copy (F2).
     `failures` counts the attempts that failed before it was put by itself again, in a queue message whose own count
-    begins anew (P11).
+    begins anew (P11). `after` is the message that the same sender sent before to the same entity: it is taken first.
     """
 
     id: str
@@ -119,6 +179,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     deferrals: int = 0
     recoveries: int = 0
     failures: int = 0
+    after: str = ""
 
     @property
     def is_work_item(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 
 from durable_ext.records import events
+from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.events import Event
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import inline
 from durable_ext.records.turns import Turn
@@ -26,7 +28,7 @@ def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     for event in turn.events:
         if isinstance(event, events.ExecutionStarted):
             row = _first(row, turn, event)
-        changes.update(_changes(event, turn))
+        changes.update(_entity(row, event) if isinstance(event, events.EntityUpdated) else _changes(event, turn))
     if row is None:
         return None
     return msgspec.structs.replace(row, execution=turn.execution, turn=turn.number, updated_at=turn.time, **changes)
@@ -47,13 +49,20 @@ def _first(row: InstanceRow | None, turn: Turn, event: events.ExecutionStarted) 
         created_at=event.created_at,
         updated_at=turn.time,
         version=event.version,
-        input=event.input,
+        # Of an entity it is a snapshot; people see the state, which the same turn has (P8).
+        input=event.input if not is_entity(turn.execution.instance_id) else None if row is None else row.input,
         # People go on seeing the last custom status of an eternal orchestration.
         custom_status=row.custom_status if row is not None and continued else None,
         scheduled_start=None if row is None else row.scheduled_start,
         parent=event.parent,
         tags=event.tags,
     )
+
+
+def _entity(row: InstanceRow | None, event: events.EntityUpdated) -> dict[str, Any]:
+    state = row.input if event.unchanged and row is not None else event.state
+    summary = EntitySummary(exists=state is not None, waiting=event.waiting, lock=event.lock, locked_by=event.locked_by)
+    return {"input": state, "custom_status": summary.to_payload()}
 
 
 def _changes(event: Event, turn: Turn) -> dict[str, Any]:
@@ -71,21 +80,7 @@ def _changes(event: Event, turn: Turn) -> dict[str, Any]:
         case events.ExecutionTerminated():
             output = inline(msgspec.json.encode(event.reason))
             return {"status": RuntimeStatus.TERMINATED, "output": output, "completed_at": turn.time}
-        case (
-            events.ExecutionStarted()
-            | events.TaskCompleted()
-            | events.TaskFailed()
-            | events.ChildCompleted()
-            | events.ChildFailed()
-            | events.TimerFired()
-            | events.EventRaised()
-            | events.TaskScheduled()
-            | events.TaskCancelled()
-            | events.TimerCreated()
-            | events.ChildScheduled()
-            | events.EventSent()
-            | events.ContinuedAsNew()
-        ):
+        case events.EntityRemoved():
+            return {"status": RuntimeStatus.COMPLETED, "completed_at": turn.time}
+        case _:  # what people do not see of an instance
             return {}
-        case _:
-            assert_never(event)

@@ -12,13 +12,14 @@ from typing import assert_never
 
 from durable_ext.records import events, messages
 from durable_ext.records.events import ExecutionStarted, Input, Terminal
-from durable_ext.records.failures import Failure
-from durable_ext.records.ids import message_id
-from durable_ext.records.instance import Execution
+from durable_ext.records.ids import is_entity, message_id
+from durable_ext.records.instance import Caller, Execution
 from durable_ext.records.messages import Message
-from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.turns import Turn
-from durable_ext.replay.outbox import Owed, Question, asked, owed_by
+from durable_ext.replay.entity_outbox import answered_caller
+from durable_ext.replay.inputs import Answer, answer, asked_of_entity, started
+from durable_ext.replay.order import Order
+from durable_ext.replay.outbox import LockUse, Owed, Question, asked, owed_by
 
 
 class Verdict(Enum):
@@ -43,6 +44,9 @@ class Ledger:
         self._answered: set[int] = set()
         self._cancelled: set[int] = set()  # these are among the answered too
         self._withdrawn: dict[int, list[str]] = {}  # message ids by the number of the turn that withdraws them
+        self._locks: dict[int, LockUse] = {}
+        self._order = Order()
+        self._is_entity = is_entity(execution.instance_id)
 
     def record(self, turn: Turn) -> None:
         """Enter a committed turn. Turns come in order."""
@@ -51,6 +55,12 @@ class Ledger:
         self._consumed.update(turn.message_ids)
         for position, event in enumerate(turn.events):
             self._enter(turn, position, event)
+        if (
+            self._locks
+            or is_entity(self.execution.instance_id)
+            or any(isinstance(event, _SENT) for event in turn.events)
+        ):
+            self._order.enter(self._owed_by(turn))
 
     def has_consumed(self, message_id: str) -> bool:
         """Whether a committed turn consumed the message."""
@@ -86,12 +96,24 @@ class Ledger:
 
     def owed_by(self, turn: Turn) -> tuple[Owed, ...]:
         """All that a recorded turn sends (P4), without the activities that were cancelled."""
-        if self.started is None:
-            return ()
-        owed = owed_by(turn, self.started, (question for _, _, question in self._open.values()))
+        owed = self._order.apply(self._owed_by(turn))
         if not self._cancelled:
             return tuple(owed)
         return tuple(entry for entry in owed if entry.task_id not in self._cancelled)
+
+    def answer_to(self, caller: Caller) -> tuple[Owed, ...]:
+        """What an entity has answered to a call; nothing when it has not yet."""
+        for turn in reversed(self._turns):
+            for position, event in enumerate(turn.events):
+                if answered_caller(event) == caller:
+                    wanted = message_id(self.execution, turn.number, position)
+                    return tuple(owed for owed in self.owed_by(turn) if owed.message.id == wanted)
+        return ()
+
+    def _owed_by(self, turn: Turn) -> Iterable[Owed]:
+        if self.started is None:
+            return ()
+        return owed_by(turn, self.started, (question for _, _, question in self._open.values()), self._locks)
 
     def withdrawn_by(self, turn: Turn) -> tuple[str, ...]:
         """Ids of the work items that a recorded turn withdraws: of the activities which turns before it scheduled, and
@@ -108,13 +130,17 @@ class Ledger:
     def outstanding(self) -> tuple[tuple[Turn, Owed], ...]:
         """What has no outcome yet, in the order it was decided: the turn that decided it and what that turn sends.
 
-        Activities, timers (also those the code cancelled: only the code knows) and children that are waited for.
-        Nothing once the execution has ended.
+        Activities, timers (also those the code cancelled: only the code knows), children that are waited for, calls and
+        locks of entities. Nothing once the execution has ended.
         """
         started = self.started
         if self.ended is not None or started is None:
             return ()
-        entries = [(turn, asked(turn, position, started, entry)) for turn, position, entry in self._open.values()]
+        entries = [
+            (turn, asked(turn, position, started, entry))
+            for turn, position, entry in self._open.values()
+            if not (isinstance(entry, events.LockAsked) and self._locks[entry.id].left)
+        ]
         return tuple((turn, owed) for turn, owed in entries if owed.task_id is not None)
 
     @property
@@ -130,35 +156,43 @@ class Ledger:
         match event:
             case ExecutionStarted():
                 self.started = event
-            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled():
+            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled() | events.EntityCalled():
                 self._open[event.id] = (turn, position, event)
+            case events.LockAsked():
+                self._open[event.id] = (turn, position, event)
+                self._locks[event.id] = LockUse(event)
             case (
                 events.TaskCompleted()
                 | events.TaskFailed()
                 | events.ChildCompleted()
                 | events.ChildFailed()
                 | events.TimerFired()
+                | events.OperationCompleted()
+                | events.OperationFailed()
+                | events.LockAcquired()
             ):
                 self._open.pop(event.task_id, None)
                 self._answered.add(event.task_id)
+            case events.LockLeft():
+                self._locks[event.task_id].left = True
             case events.TaskCancelled():
                 self._withdraw(turn, event.task_id)
-            case events.ExecutionTerminated():
-                self.ended = event
-                for task_id in [key for key, entry in self._open.items() if isinstance(entry[2], events.TaskScheduled)]:
-                    self._withdraw(turn, task_id)
-            case events.ExecutionCompleted() | events.ExecutionFailed() | events.ContinuedAsNew():
-                self.ended = event
             case (
-                events.EventRaised()
-                | events.ExecutionSuspended()
-                | events.ExecutionResumed()
-                | events.EventSent()
-                | events.CustomStatusSet()
+                events.ExecutionTerminated()
+                | events.ExecutionCompleted()
+                | events.ExecutionFailed()
+                | events.ContinuedAsNew()
+                | events.EntityRemoved()
             ):
+                self._end(turn, event)
+            case _:  # nobody waits for these
                 pass
-            case _:
-                assert_never(event)
+
+    def _end(self, turn: Turn, event: Terminal) -> None:
+        self.ended = event
+        if isinstance(event, events.ExecutionTerminated):
+            for task_id in [key for key, entry in self._open.items() if isinstance(entry[2], events.TaskScheduled)]:
+                self._withdraw(turn, task_id)
 
     def _withdraw(self, turn: Turn, task_id: int) -> None:
         """Nobody waits for an activity any more."""
@@ -173,24 +207,32 @@ class Ledger:
             self._withdrawn.setdefault(turn.number, []).append(item)
 
     def _input_of(self, message: Message) -> Input | Verdict:
+        if isinstance(message.body, messages.ForEntity) != is_entity(message.instance_id):
+            return Verdict.OVER
+        if isinstance(message.body, Answer):
+            return self._answer_of(message.body)
         match message.body:
-            case messages.FinishTask() | messages.FinishChild() | messages.FireTimer() as body:
-                return self._answer_of(body)
             case messages.RaiseEvent() as body:
                 return events.EventRaised(name=body.name, input=body.input)
             case messages.Terminate() as body:
                 if body.by_parent and not self._is_child_of(body.by_parent):
                     return Verdict.OVER  # meant for an instance that had this id before
                 return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive)
-            case messages.Suspend() as body:
-                return events.ExecutionSuspended(reason=body.reason)
-            case messages.Resume() as body:
-                # Also when it is not suspended: the suspension may be in the same batch.
-                return events.ExecutionResumed(reason=body.reason)
+            case messages.Suspend() | messages.Resume() as body:
+                # Resume also when it is not suspended: the suspension may be in the same batch.
+                kind = events.ExecutionSuspended if isinstance(body, messages.Suspend) else events.ExecutionResumed
+                return kind(reason=body.reason)
             case messages.StartExecution() as body:
-                return Verdict.KNOWN if self.turns else _started(body)
+                return Verdict.KNOWN if self.turns else started(body)
             case messages.RunActivity():
                 return Verdict.OVER
+            case (
+                messages.RunOperation()
+                | messages.RequestLock()
+                | messages.ReleaseLock()
+                | messages.RemoveEntity() as body
+            ):
+                return asked_of_entity(body)
             case _:
                 assert_never(message.body)
 
@@ -198,50 +240,22 @@ class Ledger:
         parent = None if self.started is None else self.started.parent
         return parent is not None and parent.execution_id == execution_id
 
-    def _answer_of(self, body: messages.FinishTask | messages.FinishChild | messages.FireTimer) -> Input | Verdict:
+    def _answer_of(self, body: Answer) -> Input | Verdict:
         if body.task_id in self._answered:
             return Verdict.KNOWN
         if body.task_id not in self._open:
             return Verdict.EARLY
         if not isinstance(self._open[body.task_id][2], _ASKED_AS[type(body)]):
             return Verdict.OVER
-        match body:
-            case messages.FireTimer():
-                return events.TimerFired(task_id=body.task_id)
-            case messages.FinishTask(failure=None):
-                return events.TaskCompleted(task_id=body.task_id, result=_result(body))
-            case messages.FinishTask():
-                return events.TaskFailed(task_id=body.task_id, failure=_failure(body))
-            case messages.FinishChild(failure=None):
-                return events.ChildCompleted(task_id=body.task_id, result=_result(body))
-            case messages.FinishChild():
-                return events.ChildFailed(task_id=body.task_id, failure=_failure(body))
-            case _:
-                assert_never(body)
+        return answer(body)
 
 
 _ASKED_AS: dict[type[messages.Body], type[Question]] = {
     messages.FinishTask: events.TaskScheduled,
     messages.FinishChild: events.ChildScheduled,
     messages.FireTimer: events.TimerCreated,
+    messages.FinishOperation: events.EntityCalled,
+    messages.GrantLock: events.LockAsked,
 }
-
-
-def _started(body: messages.StartExecution) -> ExecutionStarted:
-    return ExecutionStarted(
-        name=body.name,
-        input=body.input,
-        version=body.version,
-        parent=body.parent,
-        tags=body.tags,
-        created_at=body.created_at,
-        previous=body.previous,
-    )
-
-
-def _result(body: messages.FinishTask | messages.FinishChild) -> Payload:
-    return body.result if body.result is not None else inline(b"null")
-
-
-def _failure(body: messages.FinishTask | messages.FinishChild) -> Failure:
-    return body.failure if body.failure is not None else Failure(type="Unknown", message="no failure was recorded")
+# Decisions that send something whose order counts.
+_SENT = events.EntityCalled | events.EntitySignaled | events.LockAsked

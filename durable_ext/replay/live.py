@@ -32,7 +32,9 @@ from durable_ext.records.payloads import Payload, inline
 from durable_ext.replay.loop import OrchestratorLoop
 
 _WARNING = 30
-_Answer = events.TaskCompleted | events.ChildCompleted | events.TaskFailed | events.ChildFailed | events.TimerFired
+_Success = events.TaskCompleted | events.ChildCompleted | events.OperationCompleted
+_Failed = events.TaskFailed | events.ChildFailed | events.OperationFailed
+_Answer = _Success | _Failed | events.TimerFired | events.LockAcquired
 # What asyncio says of a future of another loop.
 _FOREIGN = "attached to a different loop"
 
@@ -93,7 +95,7 @@ class LiveExecution:
         self.decide(decision)
         withdrawn = isinstance(decision, events.TaskScheduled)
         future = self.loop.create_answer(task_id) if withdrawn else self.loop.create_future()
-        name = getattr(decision, "name", "timer")
+        name = _name_of(decision)
         self._asked[task_id] = _Asked(name, future, kind)
         return future
 
@@ -181,16 +183,20 @@ class LiveExecution:
                 self._start(event)
             case events.EventRaised():
                 self._raise(event)
+            case (
+                events.OperationRequested() | events.LockRequested() | events.LockReleased() | events.RemovalRequested()
+            ):
+                raise LookupError(f"an orchestration does not take {type(event).__name__}")
             case _:
                 self._settle(event)
 
     def _settle(self, event: _Answer) -> None:
         match event:
-            case events.TaskCompleted() | events.ChildCompleted():
+            case events.TaskCompleted() | events.ChildCompleted() | events.OperationCompleted():
                 self._answer(event.task_id, event.result)
-            case events.TaskFailed() | events.ChildFailed():
+            case events.TaskFailed() | events.ChildFailed() | events.OperationFailed():
                 self._fail(event.task_id, event.failure)
-            case events.TimerFired():
+            case events.TimerFired() | events.LockAcquired():
                 self._fire(event.task_id)
             case _:
                 assert_never(event)
@@ -309,6 +315,13 @@ class LiveExecution:
             asked.future.set_result(self._converter.decode(payload.data, asked.kind))
         except PayloadError as error:
             asked.future.set_exception(error)
+
+
+def _name_of(decision: Decision) -> str:
+    """What a failure says has failed."""
+    if isinstance(decision, events.EntityCalled):
+        return f"operation {decision.operation!r} of entity {decision.entity_id}"
+    return str(getattr(decision, "name", "timer"))
 
 
 def _foreign(error: RuntimeError) -> NotDurableError:

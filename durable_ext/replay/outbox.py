@@ -5,8 +5,9 @@ So sending again after a crash sends the same messages, and a receiver can tell 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import assert_never
 
 import msgspec
@@ -19,7 +20,9 @@ from durable_ext.records.instance import Execution, Parent
 from durable_ext.records.messages import (
     Body,
     FinishChild,
+    FinishOperation,
     FireTimer,
+    GrantLock,
     Message,
     RaiseEvent,
     RunActivity,
@@ -27,9 +30,17 @@ from durable_ext.records.messages import (
     Terminate,
 )
 from durable_ext.records.turns import Turn
+from durable_ext.replay.entity_outbox import Letter, answer_letter, letter_to_entity, letters_of_release
 
 # Decisions that have an answer; for a detached child nobody waits.
-Question = events.TaskScheduled | events.TimerCreated | events.ChildScheduled
+Question = events.TaskScheduled | events.TimerCreated | events.ChildScheduled | events.EntityCalled | events.LockAsked
+
+
+class LockUse(msgspec.Struct):
+    """A lock that an execution asked for, and whether it has left it."""
+
+    asked: events.LockAsked
+    left: bool = False
 
 
 class Owed(msgspec.Struct, frozen=True):
@@ -41,19 +52,42 @@ class Owed(msgspec.Struct, frozen=True):
     placement: str = "auto"
 
 
-def owed_by(turn: Turn, started: ExecutionStarted, open_decisions: Iterable[Decision]) -> Iterator[Owed]:
-    """All that a committed turn sends. `open_decisions` are those of its execution without an outcome."""
+def is_report(message: Message) -> bool:
+    """Whether a message tells somebody who waits how what he asked for has ended."""
+    return isinstance(message.body, FinishChild | FinishOperation | GrantLock)
+
+
+def owed_by(
+    turn: Turn,
+    started: ExecutionStarted,
+    open_decisions: Iterable[Decision],
+    locks: Mapping[int, LockUse] = MappingProxyType({}),
+) -> Iterator[Owed]:
+    """All that a committed turn sends. `open_decisions` are those of its execution without an outcome, `locks` all
+    that it ever asked for."""
     for position, event in enumerate(turn.events):
         match event:
-            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled():
+            case (
+                events.TaskScheduled()
+                | events.TimerCreated()
+                | events.ChildScheduled()
+                | events.EntityCalled()
+                | events.LockAsked()
+            ):
                 yield asked(turn, position, started, event)
             case events.EventSent():
                 sent = RaiseEvent(name=event.name, input=event.input)
                 yield Owed(_message(turn, position, event.instance_id, sent, execution_id=None), None)
-            case events.ExecutionTerminated():
+            case events.EntitySignaled() | events.LockLeft() | events.OperationEnded() | events.LockGranted():
+                yield from _around_entities(turn, position, event, locks)
+            case (
+                events.ExecutionTerminated()
+                | events.ExecutionCompleted()
+                | events.ExecutionFailed()
+                | events.ContinuedAsNew()
+            ):
+                yield from _released_at_end(turn, position, locks)
                 yield from _ends_of_children(turn, position, event, open_decisions)
-                yield from _report(turn, position, started, event)
-            case events.ExecutionCompleted() | events.ExecutionFailed():
                 yield from _report(turn, position, started, event)
             case _:
                 pass
@@ -72,6 +106,8 @@ def asked(turn: Turn, position: int, started: ExecutionStarted, event: Question)
             return Owed(msgspec.structs.replace(message, due=event.fire_at), event.id)
         case events.ChildScheduled():
             return _child_start(turn, position, started, event)
+        case events.EntityCalled() | events.LockAsked():
+            return Owed(_posted(turn, position, letter_to_entity(turn.execution, event)), event.id)
         case _:
             assert_never(event)
 
@@ -108,10 +144,48 @@ def _child_start(turn: Turn, position: int, started: ExecutionStarted, event: ev
     return Owed(message, None if event.detached else event.id)
 
 
-def _ends_of_children(
-    turn: Turn, position: int, event: events.ExecutionTerminated, open_decisions: Iterable[Decision]
+def _around_entities(
+    turn: Turn,
+    position: int,
+    event: events.EntitySignaled | events.LockLeft | events.OperationEnded | events.LockGranted,
+    locks: Mapping[int, LockUse],
 ) -> Iterator[Owed]:
-    if not event.recursive:
+    match event:
+        case events.EntitySignaled():
+            letter = letter_to_entity(turn.execution, event)
+            yield Owed(msgspec.structs.replace(_posted(turn, position, letter), due=event.due), None)
+        case events.LockLeft():
+            yield from _released(turn, position, locks[event.task_id].asked)
+        case events.OperationEnded() | events.LockGranted():
+            answer = answer_letter(turn.execution.instance_id, event)
+            if answer is not None:
+                yield Owed(_posted(turn, position, answer), None)
+        case _:
+            assert_never(event)
+
+
+def _released_at_end(turn: Turn, position: int, locks: Mapping[int, LockUse]) -> Iterator[Owed]:
+    """Nobody holds a lock longer than his execution lasts."""
+    for use in locks.values():
+        if not use.left:
+            yield from _released(turn, position, use.asked)
+
+
+def _released(turn: Turn, position: int, asked: events.LockAsked) -> Iterator[Owed]:
+    for number, letter in enumerate(letters_of_release(turn.execution, asked)):
+        message = _posted(turn, position, letter)
+        yield Owed(msgspec.structs.replace(message, id=f"{message.id}.{asked.id}.{number}"), None)
+
+
+def _posted(turn: Turn, position: int, letter: Letter) -> Message:
+    body, instance_id, execution_id = letter
+    return _message(turn, position, instance_id, body, execution_id=execution_id)
+
+
+def _ends_of_children(
+    turn: Turn, position: int, event: events.Terminal, open_decisions: Iterable[Decision]
+) -> Iterator[Owed]:
+    if not isinstance(event, events.ExecutionTerminated) or not event.recursive:
         return
     for decision in open_decisions:
         if isinstance(decision, events.ChildScheduled) and not decision.detached:
@@ -125,10 +199,10 @@ def _report(
     turn: Turn,
     position: int,
     started: ExecutionStarted,
-    event: events.ExecutionCompleted | events.ExecutionFailed | events.ExecutionTerminated,
+    event: events.Terminal,
 ) -> Iterator[Owed]:
     parent = started.parent
-    if parent is None:
+    if parent is None or isinstance(event, events.ContinuedAsNew | events.EntityRemoved):
         return
     match event:
         case events.ExecutionCompleted():

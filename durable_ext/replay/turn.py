@@ -18,10 +18,14 @@ from durable_ext.records.events import (
     ChildScheduled,
     ContinuedAsNew,
     Decision,
+    EntityCalled,
+    EntitySignaled,
     Event,
     EventSent,
     ForInstance,
     Input,
+    LockAsked,
+    LockLeft,
     TaskCancelled,
     TaskScheduled,
     Terminal,
@@ -122,6 +126,12 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return ("child", decision.id, decision.name, decision.instance_id)
         case EventSent():
             return ("event", decision.id, decision.name, decision.instance_id)
+        case EntityCalled() | EntitySignaled():
+            return (type(decision).__name__, decision.id, decision.operation, decision.entity_id)
+        case LockAsked():
+            return ("lock", decision.id, *decision.entities)
+        case LockLeft():
+            return ("left", decision.task_id)
         case _:
             return (type(decision).__name__, getattr(decision, "id", None))
 

@@ -16,10 +16,14 @@ from durable_ext.records.events import (
     ChildFailed,
     ContinuedAsNew,
     ExecutionStarted,
+    LockAcquired,
+    OperationCompleted,
+    OperationFailed,
     TaskCompleted,
     TaskFailed,
     TimerFired,
 )
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import RaiseEvent
 from durable_ext.records.turns import Turn
@@ -32,7 +36,16 @@ from durable_ext.testing.processes import LEASE, Store
 # A message that a fault has met comes back after its lease, one that a stalled process holds later than that.
 COMES_BACK = 3 * LEASE
 _PAGE = 1000
-Outcome = TaskCompleted | TaskFailed | ChildCompleted | ChildFailed | TimerFired
+Outcome = (
+    TaskCompleted
+    | TaskFailed
+    | ChildCompleted
+    | ChildFailed
+    | TimerFired
+    | OperationCompleted
+    | OperationFailed
+    | LockAcquired
+)
 
 
 class SentEvent(msgspec.Struct, frozen=True):
@@ -93,8 +106,9 @@ async def wrong_instances(store: Store, sent: Mapping[str, Sequence[SentEvent]],
 
 
 def wrong_row(row: InstanceRow, logs: Sequence[Sequence[Turn]]) -> list[str]:
-    """The row says what history says, and that the instance is over (P8)."""
-    found = [] if row.status.is_terminal else [f"it is {row.status.value}, not over"]
+    """The row says what history says, and that the instance is over, unless it is an entity (P8)."""
+    is_over = row.status.is_terminal or is_entity(row.instance_id)
+    found = [] if is_over else [f"it is {row.status.value}, not over"]
     lineage: list[Turn] = []
     for turns in logs:
         # A restart under the same id begins anew; continue-as-new goes on.
@@ -102,7 +116,8 @@ def wrong_row(row: InstanceRow, logs: Sequence[Sequence[Turn]]) -> list[str]:
     folded = project(None, lineage)
     if folded is None:
         return [*found, f"its row says {row.status.value}, it has no history"]
-    for field in ("status", "position", "output", "custom_status", "failure"):
+    state = ("input",) if is_entity(row.instance_id) else ()
+    for field in ("status", "position", "output", "custom_status", "failure", *state):
         here, there = getattr(row, field), getattr(folded, field)
         if here != there:
             found.append(f"its row lags behind history: {field} is {here}, in history {there}")

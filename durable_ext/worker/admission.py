@@ -11,11 +11,26 @@ import msgspec
 from durable_ext.errors import InstanceExistsError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import Input
-from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message, StartExecution, Terminate
+from durable_ext.records.ids import is_entity
+from durable_ext.records.messages import (
+    FinishChild,
+    FinishOperation,
+    FinishTask,
+    FireTimer,
+    GrantLock,
+    Message,
+    RunOperation,
+    StartExecution,
+    Terminate,
+)
+from durable_ext.replay.entity_outbox import asker_of
 from durable_ext.replay.ledger import Ledger, Verdict
+from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
 from durable_ext.worker.earlier import books_of, may_be_repeat
+from durable_ext.worker.entity_admission import begin_entity, is_in_order, start_of
+from durable_ext.worker.entity_past import look_back
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
@@ -24,6 +39,7 @@ logger = logging.getLogger("durable_ext.admission")
 
 # A timer this early is sent again; clocks of storage and worker may differ by less.
 _EARLY_TIMER = timedelta(seconds=1)
+_ANSWERS = FinishTask | FinishChild | FireTimer | FinishOperation | GrantLock
 # A parent's termination may overtake the start of the child; after some minutes there was none.
 _MOST_WAITS_FOR_CHILD = 10
 
@@ -40,7 +56,8 @@ class Admitted:
     """A batch sorted out.
 
     `accepted` items give the `inputs`, in this order. `repairs` are of items consumed before; `guarded` ones owe
-    something too, but a copy is in other hands. `early` items came ahead of their cause, `dropped` ones are dealt with.
+    something too, but a copy is in other hands. `early` items came ahead of their cause, `behind` ones ahead of what
+    their sender sent before, `dropped` ones are dealt with.
     `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
     """
 
@@ -51,6 +68,7 @@ class Admitted:
         self.repairs: list[Repair] = []
         self.guarded: list[Item] = []
         self.early: list[Item] = []
+        self.behind: list[Item] = []
         self.dropped: list[Item] = []
         self.over: list[Item] = []
         self.not_before: datetime | None = None
@@ -65,7 +83,7 @@ class Admitted:
     def accept(self, item: Item, event: Input) -> None:
         """Let the item take part, unless another of the batch answers the same decision."""
         body = item.message.body
-        answers = body.task_id if isinstance(body, FinishTask | FinishChild | FireTimer) else None
+        answers = body.task_id if isinstance(body, _ANSWERS) else None
         if answers in self._answered:
             self.dropped.append(item)
             return
@@ -111,9 +129,10 @@ class Admission:
 
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         found = await self._services.loader.load(self._instance_id)
-        begun = await self._begin(found, batch)
-        if begun is not None:
-            found = begun
+        if is_entity(self._instance_id):
+            found = await begin_entity(self._services, found, self._instance_id, batch) or found
+        else:
+            found = await self._begin(found, batch) or found
         if isinstance(found, Absent):
             return _without_history(found, batch)
         return await self._sort(found, batch, trigger)
@@ -152,8 +171,29 @@ class Admission:
             if first is not item:
                 first.share_fate(item)
             elif not (await self._is_repeat(state, item) and await self._repairs(admitted, state, item)):
-                self._enter(admitted, state, item)
+                await self._enter_in_order(admitted, state, item)
+        if is_entity(self._instance_id):
+            await self._complete(admitted, state)
         return admitted
+
+    async def _enter_in_order(self, admitted: Admitted, state: SessionState, item: Item) -> None:
+        accepted = [taken.message.id for taken in admitted.accepted] if item.message.after else []
+        if await is_in_order(self._services, state, item.message, accepted):
+            self._enter(admitted, state, item)
+        else:
+            admitted.behind.append(item)
+
+    async def _complete(self, admitted: Admitted, state: SessionState) -> None:
+        """What was behind others of the batch comes after them; what still is behind waits (P12)."""
+        left = len(admitted.behind) + 1
+        while admitted.behind and len(admitted.behind) < left:
+            left, behind = len(admitted.behind), admitted.behind
+            admitted.behind = []
+            for item in behind:
+                await self._enter_in_order(admitted, state, item)
+        admitted.early += admitted.behind
+        if admitted.inputs and state.ledger.turns == 0:
+            admitted.inputs.insert(0, start_of(state))
 
     async def _is_repeat(self, state: SessionState, item: Item) -> bool:
         return item.repeated or await may_be_repeat(self._services, state, item.message)
@@ -161,12 +201,9 @@ class Admission:
     async def _repairs(self, admitted: Admitted, state: SessionState, item: Item) -> bool:
         """Whether a repeated message was consumed before; if so it is entered with what is still owed under it (P6)."""
         ledger, message_id = state.ledger, item.message.id
-        known_here = ledger.has_consumed(message_id) or ledger.has_trigger(message_id)
-        books = ledger if known_here else await books_of(self._services, state, message_id)
-        if books is None:
+        repair = await self._repair_of(state, item)
+        if repair is None:
             return False
-        owed = books.owed_under(message_id) + _report_again(item.message, ledger, message_id)
-        repair = Repair(item, owed, books.withdrawn_under(message_id))
         last = ledger.last_turn
         continues = state.to_continue is not None and last is not None and last.trigger_id == message_id
         if not (repair.owed or repair.withdrawn or continues):
@@ -176,6 +213,19 @@ class Admission:
         else:
             admitted.repairs.append(repair)
         return True
+
+    async def _repair_of(self, state: SessionState, item: Item) -> Repair | None:
+        """What is owed under a message that was consumed before; None when it was not."""
+        ledger, message = state.ledger, item.message
+        if is_entity(self._instance_id):
+            past = await look_back(self._services, state, message.id, message.sent_at, asker_of(message))
+            return Repair(item, past.owed, ()) if past.known else None
+        known_here = ledger.has_consumed(message.id) or ledger.has_trigger(message.id)
+        books = ledger if known_here else await books_of(self._services, state, message.id)
+        if books is None:
+            return None
+        owed = books.owed_under(message.id) + _report_again(message, ledger, message.id)
+        return Repair(item, owed, books.withdrawn_under(message.id))
 
     def _enter(self, admitted: Admitted, state: SessionState, item: Item) -> None:
         match state.ledger.judge(item.message):
@@ -191,14 +241,16 @@ class Admission:
     def _accept(self, admitted: Admitted, state: SessionState, item: Item, event: Input) -> None:
         body = item.message.body
         if isinstance(body, FireTimer):
-            if state.live is not None and not item.repeated and not state.live.wants_timer(body.task_id):
+            live = state.live
+            if isinstance(live, LiveExecution) and not item.repeated and not live.wants_timer(body.task_id):
                 # The code cancelled it. One that is sent again is recorded, so that the janitor misses it no more.
                 admitted.dropped.append(item)
                 return
-            if body.fire_at - self._services.clock() > _EARLY_TIMER:
-                admitted.early.append(item)
-                return
-        admitted.accept(item, event)
+        due = _due_of(item.message)
+        if due is not None and due - self._services.clock() > _EARLY_TIMER:
+            admitted.early.append(item)
+        else:
+            admitted.accept(item, event)
 
     async def _put_off(self, admitted: Admitted) -> None:
         for item in admitted.early:
@@ -212,6 +264,17 @@ class Admission:
                 type(item.message.body).__name__,
             )
         admitted.dropped += admitted.early + admitted.guarded + admitted.over
+
+
+def _due_of(message: Message) -> datetime | None:
+    """Before when a timer or a signal for later must not be taken: no queue waits longer than a week."""
+    match message.body:
+        case FireTimer() as body:
+            return body.fire_at
+        case RunOperation():
+            return message.due
+        case _:
+            return None
 
 
 def _begins_another(message: Message, kept: SessionState | None) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from durable_ext.records.codec import encode_messages
 from durable_ext.records.failures import failure_from
-from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, StartExecution
+from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, RunOperation, StartExecution
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 
@@ -35,7 +35,9 @@ class Deferral:
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
         """
         message, body = item.message, item.message.body
-        known = body.fire_at if isinstance(body, FireTimer) else until
+        known = (
+            body.fire_at if isinstance(body, FireTimer) else message.due if isinstance(body, RunOperation) else until
+        )
         if known is not None and known > self._services.clock():
             await self._services.provider.send([msgspec.structs.replace(message, due=known, resent=True)])
             return

@@ -6,18 +6,16 @@ Only repeated messages ask, and those that may be repeats although nothing marks
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from durable_ext.errors import TurnLostError
+from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import Message
 from durable_ext.replay.ledger import Ledger
+from durable_ext.worker.entity_past import CLOCKS_APART, look_back
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
 
 # A message that comes again belongs to one of the last executions; an eternal orchestration has thousands.
 _FARTHEST = 50
-# Clocks of two processes may differ by so much.
-_CLOCKS_APART = timedelta(minutes=2)
 
 
 async def books_of(services: Services, state: SessionState, message_id: str) -> Ledger | None:
@@ -54,8 +52,11 @@ async def may_be_repeat(services: Services, state: SessionState, message: Messag
         return False
     before = state.before
     since = before.knows_since
-    if since is not None and message.id not in before and message.sent_at < since + _CLOCKS_APART:
-        before.learn(await services.provider.consumed(state.execution.instance_id), services.clock())
+    if since is not None and message.id not in before and message.sent_at < since + CLOCKS_APART:
+        if is_entity(message.instance_id):
+            await look_back(services, state, message.id, message.sent_at)
+        else:
+            before.learn(await services.provider.consumed(state.execution.instance_id), services.clock())
     return message.id in before
 
 

@@ -16,7 +16,7 @@ from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
 
 # Every field of an event or a message body that holds a user's value.
-_FIELDS = ("input", "result", "status")
+_FIELDS = ("input", "result", "status", "state")
 _AT_ONCE = 8
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)

@@ -8,6 +8,7 @@ import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     loader: Loader
     payloads: PayloadStore
     activities: ActivityRunner
+    entities: EntityCode
     projector: Projector
     heartbeat: Heartbeat
     withdrawals: Withdrawals

@@ -11,17 +11,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from durable_ext.errors import LeaseLostError, TurnLostError
 from durable_ext.records.events import Input
-from durable_ext.records.ids import result_message_id
+from durable_ext.records.ids import is_entity, result_message_id
 from durable_ext.records.instance import Execution
-from durable_ext.records.messages import FinishChild, FinishTask, FireTimer, Message
+from durable_ext.records.messages import FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
-from durable_ext.replay.outbox import Owed
+from durable_ext.replay.entity_outbox import answers, asker_of
+from durable_ext.replay.entity_turn import LiveEntity
+from durable_ext.replay.outbox import Owed, is_report
 from durable_ext.replay.turn import run_turn
 from durable_ext.worker.admission import Admission, Admitted
 from durable_ext.worker.deferral import Deferral
@@ -39,6 +41,7 @@ logger = logging.getLogger("durable_ext.session")
 _MOST_LOST_TURNS = 20
 # What failed so often goes by queue, each activity by itself: one that kills its process then fails alone (P11).
 ATTEMPTS_HERE = 2
+_LONGEST_WITHOUT_REST = timedelta(seconds=5)
 
 
 class Session:
@@ -61,7 +64,7 @@ class Session:
         self._lost: tuple[Execution, int] | None = None  # the turn that somebody else took
         self._broken: BaseException | None = None
         self._winding_down = False
-        self._opened_at = services.clock()
+        self._opened_at = self._triggered_at = services.clock()
         self._projected_at = self._opened_at
 
     def offer(self, item: Item) -> None:
@@ -109,8 +112,15 @@ class Session:
         if any(not item.done.done() for item in self._unsettled):
             raise LookupError(f"the session of instance {self.instance_id!r} ended with messages it had not dealt with")
 
+    def _must_rest(self) -> bool:
+        """Whether others have to wait until the trigger is let go: an entity may always be asked for something (S5)."""
+        if self._trigger is None or not is_entity(self.instance_id):
+            return False
+        return self._services.clock() - self._triggered_at > _LONGEST_WITHOUT_REST
+
     async def _next_batch(self) -> list[Item]:
-        while not self._inbox and self._held and self._broken is None:
+        must_rest = self._must_rest()
+        while (must_rest or not self._inbox) and self._held and self._broken is None:
             if self._winding_down and self._held.runs_here:
                 return []
             self._wake.clear()
@@ -118,6 +128,8 @@ class Session:
                 await self._project()
         if self._broken is not None:
             raise self._broken
+        if must_rest:
+            return []
         batch = [item for item in self._inbox if not item.done.cancelled()]
         self._inbox.clear()
         return batch
@@ -159,7 +171,7 @@ class Session:
         if self._trigger is None and leader is not None:
             if leader.done.cancelled():
                 raise LeaseLostError(f"instance {self.instance_id!r}: the lease of its trigger was lost")
-            self._trigger = leader
+            self._trigger, self._triggered_at = leader, self._services.clock()
         self._repair(admitted)
         if admitted.inputs:
             await self._commit(admitted.inputs, admitted.accepted, admitted.not_before)
@@ -220,7 +232,11 @@ class Session:
             state.live = await self._services.loader.revive(state, state.ledger.recorded)
         now = state.next_time(self._services.clock())
         now = now if not_before is None else max(now, not_before)
-        result = run_turn(state.live, await load_inputs(self._services.payloads, inputs), now)
+        loaded = await load_inputs(self._services.payloads, inputs)
+        if isinstance(state.live, LiveEntity):
+            result = await self._services.entities.take_turn(state.live, loaded, now)
+        else:
+            result = run_turn(state.live, loaded, now)
         turn = Turn(
             execution=state.execution,
             number=state.ledger.turns,
@@ -237,9 +253,9 @@ class Session:
 
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
         owed = state.ledger.owed_by(turn)
-        # The parent hears last: once it has recorded the outcome, nothing would make this instance repair (S4).
-        self._reports += [entry for entry in owed if isinstance(entry.message.body, FinishChild)]
-        rest = [entry for entry in owed if not isinstance(entry.message.body, FinishChild)]
+        # Who waits hears last: once he has recorded the outcome, nothing would make this instance repair (S4).
+        self._reports += [entry for entry in owed if is_report(entry.message)]
+        rest = [entry for entry in owed if not is_report(entry.message)]
         here = self._may_place_here() and self._within_budget()
         withdrawn = self._held.stop(state.ledger.withdrawn_by(turn))
         self._queue(self._router.place(rest, resent=False, here=here), joined, withdrawn=withdrawn)
@@ -271,13 +287,20 @@ class Session:
         if self._broken is not None:
             raise self._broken
         if self._reports:
-            reports, self._reports = self._reports, []
-            self._queue(self._router.place(reports, resent=False, here=not self._winding_down), [])
+            self._queue(self._router.place(self._next_reports(), resent=False, here=not self._winding_down), [])
             return
         if not self._inbox:
             await self._project()
         if self._trigger is not None and not self._held and not self._awaits_answers():
             self._settle(self._trigger)
+
+    def _next_reports(self) -> list[Owed]:
+        """The sender of the trigger hears after all others: only he makes this instance repair (P6, S4)."""
+        asker = None if self._trigger is None else asker_of(self._trigger.message)
+        last = [entry for entry in self._reports if answers(entry.message, asker)]
+        first = [entry for entry in self._reports if entry not in last]
+        self._reports = last if first else []
+        return first or last
 
     async def _project(self) -> None:
         state = self.state

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from durable_ext.authoring.payload import Converter
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InstanceExistsError, RowChangedError, StorageError
-from durable_ext.providers.contract import Provider, VersionedRow
-from durable_ext.records.events import ContinuedAsNew, Input
+from durable_ext.providers.contract import Clock, Provider, VersionedRow
+from durable_ext.records.events import ContinuedAsNew, ExecutionStarted, Input
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
 from durable_ext.records.turns import Turn
+from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.fold import project
 from durable_ext.replay.ledger import Ledger
 from durable_ext.replay.live import LiveExecution
@@ -47,6 +48,11 @@ class Before:
         self._consumed = dict.fromkeys(consumed, now)
         self.knows_since = None
 
+    def learn_back(self, consumed: Iterable[str], since: datetime, now: datetime) -> None:
+        """Storage was asked for one more execution, which began at `since`: these are all of it."""
+        self._consumed.update(dict.fromkeys(consumed, now))
+        self.knows_since = since if self.knows_since is None else min(self.knows_since, since)
+
     def extend(self, consumed: Iterable[str], time: datetime) -> None:
         """One more execution is over, at that time."""
         self._consumed.update(dict.fromkeys(consumed, time))
@@ -59,11 +65,12 @@ class SessionState:
 
     def __init__(self, execution: Execution, row: InstanceRow, etag: str) -> None:
         self.ledger = Ledger(execution)
-        self.live: LiveExecution | None = None
+        self.live: LiveExecution | LiveEntity | None = None
         self.row = row
         self.etag = etag
         self.row_lags = False
         self.before = Before()
+        self.previous: str | None = None  # of an entity made anew, the execution before
         if execution.generation > 0:
             self.before.knows_since = row.created_at  # it replaces another one
 
@@ -121,10 +128,11 @@ class Absent(msgspec.Struct, frozen=True):
 class Loader:
     """Makes session states: from a fresh start without any read, else from storage."""
 
-    def __init__(self, provider: Provider, registry: Registry, converter: Converter, payloads: PayloadStore) -> None:
+    def __init__(self, provider: Provider, registry: Registry, clock: Clock, payloads: PayloadStore) -> None:
         self._provider = provider
+        self._clock = clock
         self._registry = registry
-        self._converter = converter
+        self._converter = registry.converter
         self._payloads = payloads
 
     def is_fresh(self, message: Message, now: datetime, *, repeated: bool) -> bool:
@@ -188,8 +196,32 @@ class Loader:
             raise InstanceExistsError(f"the id {row.instance_id!r} was taken by somebody else just now") from error
         return SessionState(execution, row, etag)
 
-    async def revive(self, state: SessionState, turns: Sequence[Turn]) -> LiveExecution:
+    async def begin_entity(self, instance_id: str, found: SessionState | Absent, execution_id: str) -> SessionState:
+        """The state of an entity that a request makes, with this execution id unless somebody else makes it just now.
+
+        Raises RowChangedError when somebody else was quicker and is done by now: load again.
+        """
+        stored = VersionedRow(found.row, found.etag) if isinstance(found, SessionState) else found.stored
+        if stored is not None and isinstance(found, Absent) and not stored.row.status.is_terminal:
+            return SessionState(stored.row.execution, stored.row, stored.etag)
+        generation = 0 if stored is None else stored.row.execution.generation + 1
+        execution = Execution(instance_id=instance_id, execution_id=execution_id, generation=generation)
+        now = self._clock()
+        row = InstanceRow(
+            execution=execution, name=instance_id, status=RuntimeStatus.RUNNING, created_at=now, updated_at=now
+        )
+        try:
+            etag = await self._provider.create_row(row, replacing=None if stored is None else stored.etag)
+        except InstanceExistsError as error:
+            raise RowChangedError(f"entity {instance_id!r} was made by somebody else just now") from error
+        state = SessionState(execution, row, etag)
+        state.previous = None if isinstance(found, Absent) else found.execution.execution_id
+        return state
+
+    async def revive(self, state: SessionState, turns: Sequence[Turn]) -> LiveExecution | LiveEntity:
         """The code, replayed to where history is. Raises NonDeterminismError (R3)."""
+        if is_entity(state.execution.instance_id):
+            return await self._restore(state.execution, turns)
         live = LiveExecution(state.execution, self._registry, self._converter)
         try:
             replay(live, await load_turns(self._payloads, turns))
@@ -197,6 +229,15 @@ class Loader:
             live.drop()
             raise
         return live
+
+    async def _restore(self, execution: Execution, turns: Sequence[Turn]) -> LiveEntity:
+        """An entity as history has it: nothing is replayed."""
+        entity = LiveEntity(execution)
+        for turn in turns:
+            started = turn.events[0]
+            snapshot = started.input if isinstance(started, ExecutionStarted) else None
+            entity.restore(turn.events, None if snapshot is None else (await self._payloads.get(snapshot)).data)
+        return entity
 
 
 def _row_of(start: StartExecution, execution: Execution) -> InstanceRow:

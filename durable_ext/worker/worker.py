@@ -19,6 +19,7 @@ from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.company import Company, Presence
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
+from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
@@ -68,7 +69,8 @@ class Worker:
             catalog=catalog,
             settings=settings,
             clock=clock,
-            loader=Loader(provider, registry, converter, payloads),
+            loader=Loader(provider, registry, clock, payloads),
+            entities=EntityCode(registry, payloads),
             payloads=payloads,
             activities=ActivityRunner(registry, payloads, settings, claims, reports),
             projector=Projector(provider, signals),

@@ -10,6 +10,7 @@ import pytest
 from durable_ext.http_api.history import to_history
 from durable_ext.records import events
 from durable_ext.records.failures import Failure
+from durable_ext.records.instance import Caller
 from durable_ext.records.payloads import Payload, stored
 
 from .asking import ask
@@ -173,10 +174,51 @@ def test_every_kind_of_event_is_known() -> None:
         "task_id": 0,
         "instance_id": "i",
         "execution_id": "e",
+        "entity_id": "@counter@one",
+        "operation": "add",
+        "entities": ("@counter@one",),
+        "lock": "l",
+        "holder": Caller(instance_id="i", execution_id="e", task_id=0),
+        "number": 0,
     }
-    for kind in (*get_args(events.Input), *get_args(events.Decision)):
+    for kind in get_args(events.Event):
         event = kind(**{name: value for name, value in made.items() if name in kind.__struct_fields__})
         assert isinstance(shown((event,)), list)
+
+
+def test_entities_are_events_sent_and_raised() -> None:
+    holder = Caller(instance_id="i", execution_id="e", task_id=1)
+    asked = (
+        events.EntityCalled(id=0, entity_id="@counter@one", operation="add", input=json_payload(2)),
+        events.LockAsked(id=1, entities=("@counter@one", "@counter@two")),
+        events.OperationCompleted(task_id=0, result=json_payload(5)),
+        events.LockAcquired(task_id=1),
+        events.LockLeft(task_id=1),
+    )
+    assert shown(asked) == [
+        {"EventType": "EventSent", "Timestamp": NOW, "InstanceId": "@counter@one", "Name": "add", "Input": "2"},
+        {"EventType": "EventSent", "Timestamp": NOW, "InstanceId": "@counter@one, @counter@two", "Name": "lock"},
+        {"EventType": "EventRaised", "Timestamp": NOW, "Name": "add", "Input": "5"},
+        {"EventType": "EventRaised", "Timestamp": NOW, "Name": "lock"},
+        {"EventType": "EventSent", "Timestamp": NOW, "InstanceId": "@counter@one, @counter@two", "Name": "release"},
+    ]
+    happened = (
+        events.OperationRequested(operation="add", input=json_payload(2), caller=holder),
+        events.OperationEnded(number=0, caller=holder, result=json_payload(5)),
+        events.EntityUpdated(state=json_payload(5)),
+        events.OperationFailed(task_id=9, failure=FAILURE),
+    )
+    assert shown(happened, with_input=False) == [
+        {"EventType": "EventRaised", "Timestamp": NOW, "Name": "add"},
+        {"EventType": "EventSent", "Timestamp": NOW, "InstanceId": "i", "Name": "result"},
+        {
+            "EventType": "EventRaised",
+            "Timestamp": NOW,
+            "Name": "",
+            "Reason": "NoStock: sold out",
+            "Details": "Traceback: sold out",
+        },
+    ]
 
 
 def history_of(hub: Hub, query: str) -> list[dict[str, Any]]:

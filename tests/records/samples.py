@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from durable_ext.records import events, messages
 from durable_ext.records.events import Event
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, Parent
+from durable_ext.records.instance import Caller, Execution, Parent
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
 
@@ -16,6 +16,7 @@ VALUE = inline(b'{"text":"h\xc3\xa9llo","n":[1,2.5,null,true]}')
 BLOB = stored("order-1/abc.json.gz", 70_000)
 TAGS = {"team": "a"}
 PARENT = Parent(instance_id="boss", execution_id="b1", task_id=7, name="main")
+CALLER = Caller(instance_id="order-1", execution_id="e1", task_id=7)
 EXECUTION = Execution(instance_id="order-1", execution_id="e1", generation=2)
 FAILURE = Failure(
     type="shop.OutOfStock",
@@ -67,6 +68,21 @@ EVENTS: list[Event] = [
         ),
         version="2",
     ),
+    events.EntityCalled(id=1, entity_id="@counter@one", operation="add", input=VALUE, lock="e1:0"),
+    events.EntitySignaled(id=1, entity_id="@counter@one", operation="add", input=VALUE, due=NOON),
+    events.LockAsked(id=1, entities=("@counter@one", "@counter@two")),
+    events.LockLeft(task_id=1),
+    events.OperationCompleted(task_id=1, result=VALUE),
+    events.OperationFailed(task_id=1, failure=FAILURE),
+    events.LockAcquired(task_id=1),
+    events.OperationRequested(operation="add", input=VALUE, caller=CALLER, lock="e1:0"),
+    events.LockRequested(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    events.LockReleased(lock="e1:0"),
+    events.RemovalRequested(),
+    events.OperationEnded(number=1, caller=CALLER, result=VALUE, failure=FAILURE),
+    events.LockGranted(number=1, lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    events.EntityUpdated(state=BLOB, unchanged=True, waiting=2, lock="e1:0", locked_by="order-1"),
+    events.EntityRemoved(),
 ]
 
 BODIES: list[Body] = [
@@ -90,4 +106,10 @@ BODIES: list[Body] = [
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
     messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS),
+    messages.RunOperation(operation="add", input=VALUE, caller=CALLER, lock="e1:0"),
+    messages.FinishOperation(task_id=1, result=VALUE, failure=FAILURE),
+    messages.RequestLock(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    messages.GrantLock(task_id=1),
+    messages.ReleaseLock(lock="e1:0"),
+    messages.RemoveEntity(),
 ]

@@ -11,6 +11,7 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
+from durable_ext.records.entity_id import EntityId
 
 
 async def place_order(ctx: OrchestrationContext, order: dict[str, Any]) -> dict[str, Any]:
@@ -90,8 +91,21 @@ def old_style(ctx: OrchestrationContext) -> Generator[Any, Any, Any]:
     return [calls.index(first), results, ctx.new_uuid()]
 
 
+async def transfer(ctx: OrchestrationContext) -> Any:
+    """Entities: signalled, called, locked; an operation that fails; a signal for later."""
+    one, other = EntityId("Account", "a"), EntityId("account", "b")
+    ctx.signal_entity(one, "deposit", 5)
+    ctx.signal_entity(other, "audit", signal_time=ctx.now + timedelta(days=1))
+    async with ctx.lock_entities([other, one]):
+        try:
+            await ctx.call_entity(one, "withdraw", 50)
+        except TaskFailedError:
+            await ctx.call_entity(one, "withdraw", 5)
+    return ctx.is_locked
+
+
 def registry() -> Registry:
     found = Registry()
-    for code in (place_order, ask_for_approval, ship, count, rest, give_up, old_style):
+    for code in (place_order, ask_for_approval, ship, count, rest, give_up, old_style, transfer):
         found.add_orchestrator(code)
     return found

@@ -10,6 +10,7 @@ import pytest
 
 from durable_ext.records import events, messages
 from durable_ext.records.events import Event
+from durable_ext.records.instance import Caller
 from durable_ext.records.messages import Body, Message
 from durable_ext.replay.ledger import Ledger, Verdict
 
@@ -39,11 +40,24 @@ from .events import (
 )
 from .situation import turn_of
 
-BEGUN: list[Event] = [started(), task(0, "a"), timer(1, 60), child(2, "ship"), task(3, "b")]
+BEGUN: list[Event] = [
+    started(),
+    task(0, "a"),
+    timer(1, 60),
+    child(2, "ship"),
+    task(3, "b"),
+]
+ASKED: list[Event] = [
+    *BEGUN,
+    events.EntityCalled(id=4, entity_id="@counter@one", operation="add"),
+    events.LockAsked(id=5, entities=("@counter@one", "@counter@two")),
+]
 ANY = None
 
+HOLDER = Caller(instance_id="order-1", execution_id="e1", task_id=5)
 START = messages.StartExecution(execution=EXECUTION, name="main", input=payload(1), created_at=NOON)
 DONE = messages.FinishTask(task_id=0, result=payload("ok"))
+RUN = messages.RunActivity(task_id=0, name="a", input=payload(1))
 BODIES: list[Body] = [
     START,
     DONE,
@@ -53,7 +67,13 @@ BODIES: list[Body] = [
     messages.Terminate(reason="enough", recursive=False),
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
-    messages.RunActivity(task_id=0, name="a", input=payload(1)),
+    RUN,
+    messages.FinishOperation(task_id=4, result=payload("ok")),
+    messages.GrantLock(task_id=5),
+    messages.RunOperation(operation="add"),
+    messages.RequestLock(lock="l", holder=HOLDER, entities=("@counter@one",)),
+    messages.ReleaseLock(lock="l"),
+    messages.RemoveEntity(),
 ]
 
 
@@ -82,6 +102,15 @@ def verdict(ledger: Ledger, body: Body, *, execution_id: str | None = "e1") -> o
         (messages.FinishChild(task_id=2, result=payload("ok")), child_answer(2, "ok")),
         (messages.FinishChild(task_id=2, failure=failure()), child_refusal(2)),
         (messages.FireTimer(task_id=1, fire_at=NOON), fired(1)),
+        (
+            messages.FinishOperation(task_id=4, result=payload("ok")),
+            events.OperationCompleted(task_id=4, result=payload("ok")),
+        ),
+        (
+            messages.FinishOperation(task_id=4, failure=failure()),
+            events.OperationFailed(task_id=4, failure=failure()),
+        ),
+        (messages.GrantLock(task_id=5), events.LockAcquired(task_id=5)),
         (messages.RaiseEvent(name="e", input=payload(1)), raised("e", 1)),
         (messages.Terminate(reason="enough"), terminated()),
         (
@@ -93,7 +122,7 @@ def verdict(ledger: Ledger, body: Body, *, execution_id: str | None = "e1") -> o
     ],
 )
 def test_news_become_inputs(body: Body, event: Event) -> None:
-    assert verdict(ledger_of(BEGUN), body) == facts([event])[0]
+    assert verdict(ledger_of(ASKED), body) == facts([event])[0]
 
 
 def test_a_start_is_news_before_turn_0_only() -> None:
@@ -168,7 +197,7 @@ def test_another_execution_is_not_ours(body: Body) -> None:
 
 
 def test_a_work_item_is_no_input() -> None:
-    assert verdict(ledger_of(BEGUN), BODIES[-1]) is Verdict.OVER
+    assert verdict(ledger_of(BEGUN), RUN) is Verdict.OVER
 
 
 @pytest.mark.parametrize("body", [*BODIES[:5], *BODIES[6:]])

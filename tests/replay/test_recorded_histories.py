@@ -5,6 +5,7 @@ A new shape gets a new file, and its digest a new line in SHA256SUMS; the files 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 
 from durable_ext.records.events import Event, ExecutionStarted, ForInstance, Input
 from durable_ext.records.instance import Execution
+from durable_ext.records.payloads import inline
 from durable_ext.records.turns import Turn
+from durable_ext.replay.entity_turn import LiveEntity, Operation, Outcome
 from durable_ext.replay.fold import project
 from durable_ext.replay.ledger import Ledger
 from durable_ext.replay.live import LiveExecution
@@ -26,6 +29,9 @@ from .recorded import registry
 
 FOLDER = Path(__file__).parents[1] / "histories"
 FILES = sorted(FOLDER.glob("*.json"))
+# Entities have histories too; nothing of them is replayed.
+ORCHESTRATIONS = [file for file in FILES if "entity" not in file.stem]
+ENTITIES = [file for file in FILES if file not in ORCHESTRATIONS]
 
 
 class History(msgspec.Struct, rename="camel"):
@@ -41,7 +47,7 @@ def read(file: Path) -> History:
     return msgspec.json.decode(file.read_bytes(), type=History)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", ORCHESTRATIONS, ids=lambda file: file.stem)
 def test_it_replays(file: Path) -> None:
     history = read(file)
     for cut in range(len(history.turns) + 1):
@@ -51,7 +57,27 @@ def test_it_replays(file: Path) -> None:
         live.drop()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", ENTITIES, ids=lambda file: file.stem)
+def test_an_entity_is_restored(file: Path) -> None:
+    """Its state, and what waits for its lock: a turn more makes of it what the file has."""
+    history = read(file)
+    *before, last = history.turns
+    entity = LiveEntity(history.execution)
+    for turn in before:
+        first = turn.events[0]
+        snapshot = first.input.data if isinstance(first, ExecutionStarted) and first.input is not None else None
+        entity.restore(turn.events, snapshot)
+
+    async def run(operation: Operation, _: int) -> Outcome:
+        assert operation.state is not None
+        return Outcome(state=inline(b"7"), result=operation.state)
+
+    inputs = [event for event in last.events if isinstance(event, Input)]
+    result = asyncio.run(entity.take_turn(inputs, last.time, run))
+    assert facts(result.events) == facts(last.events)
+
+
+@pytest.mark.parametrize("file", ORCHESTRATIONS, ids=lambda file: file.stem)
 def test_it_comes_to_the_same_end(file: Path) -> None:
     """With the same values, so the recipes of ids, random numbers and times are the same too."""
     history = read(file)

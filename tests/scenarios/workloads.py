@@ -12,6 +12,7 @@ from durable_ext.worker.client import Client, StartOptions
 
 from . import orchestrations
 from .engine import pause
+from .entity_workloads import ENTITIES
 
 _ID = "it"
 _LONG = timedelta(minutes=20)
@@ -108,7 +109,7 @@ SCENARIOS: dict[str, Scenario] = {
     "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
     "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
     "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
-}
+} | ENTITIES
 
 # Payloads, messages and turns that are blobs: only the Azure provider has them.
 LONG: dict[str, Scenario] = {

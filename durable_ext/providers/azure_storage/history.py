@@ -88,9 +88,12 @@ class History:
             logs = await self._logs(instance_id, 0)
         return (), _buried(logs)
 
-    async def execution(self, instance_id: str, execution_id: str) -> tuple[Turn, ...]:
+    async def execution(self, instance_id: str, execution_id: str, generation: int | None) -> tuple[Turn, ...]:
         """The turns of one execution; none when there is no such history."""
         where = (*_turns_of(instance_id), Condition("ExecutionId", "eq", execution_id))
+        if generation is not None:
+            begin, end = generation_key(generation), generation_key(generation + 1)
+            where = (*where, Condition("RowKey", "ge", begin), Condition("RowKey", "lt", end))
         for log in logs_of([entity async for entity in self.scan(Query(where))]):
             if log.is_history:
                 return await self._turns(log.entities)

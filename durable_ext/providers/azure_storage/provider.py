@@ -181,10 +181,12 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         return await self._queries.count(where)
 
-    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
+    async def history(
+        self, instance_id: str, execution_id: str | None = None, *, generation: int | None = None
+    ) -> Sequence[Turn]:
         if execution_id is None:
             return (await self.load(instance_id)).turns
-        return await self._history.execution(instance_id, execution_id)
+        return await self._history.execution(instance_id, execution_id, generation)
 
     async def purge(self, row: InstanceRow) -> None:
         await self._purging.purge(row, self._instances, self._clock())

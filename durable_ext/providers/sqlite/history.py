@@ -98,11 +98,12 @@ def turns_of(db: Connection, execution: Execution) -> tuple[Turn, ...]:
     return tuple(_turn_of(execution.instance_id, row) for row in rows.fetchall())
 
 
-def find(db: Connection, instance_id: str, execution_id: str) -> tuple[Turn, ...]:
+def find(db: Connection, instance_id: str, execution_id: str, generation: int | None) -> tuple[Turn, ...]:
     """The turns of an execution named by its id alone; none without its turn 0 (P3)."""
     found = db.execute(
-        "SELECT generation FROM history WHERE instance_id = ? AND execution_id = ? AND turn = 0",
-        (instance_id, execution_id),
+        "SELECT generation FROM history WHERE instance_id = ? AND execution_id = ? AND turn = 0"
+        " AND generation = coalesce(?, generation)",
+        (instance_id, execution_id, generation),
     ).fetchone()
     if found is None:
         return ()

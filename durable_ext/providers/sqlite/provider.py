@@ -194,10 +194,12 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         return await self._database.scan(lambda db: catalog.count(db, where))
 
-    async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
+    async def history(
+        self, instance_id: str, execution_id: str | None = None, *, generation: int | None = None
+    ) -> Sequence[Turn]:
         if execution_id is None:
             return (await self.load(instance_id)).turns
-        return await self._database.read(lambda db: history.find(db, instance_id, execution_id))
+        return await self._database.read(lambda db: history.find(db, instance_id, execution_id, generation))
 
     async def purge(self, row: InstanceRow) -> None:
         now = time_text(self._clock())
