@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -57,8 +58,6 @@ class Worker:
         signals, payloads = Signals(), PayloadStore(provider, converter)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
-        claims = Claims(provider.claim, provider.read_row, next_id)
-        reports = Reports(provider, payloads, converter, clock)
         self.provider = provider
         self.catalog = catalog
         self.registry = registry
@@ -72,7 +71,7 @@ class Worker:
             loader=Loader(provider, registry, clock, payloads),
             entities=EntityCode(registry, payloads),
             payloads=payloads,
-            activities=ActivityRunner(registry, payloads, settings, claims, reports),
+            activities=self._make_activities(settings, payloads, clock, next_id),
             projector=Projector(provider, signals),
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
@@ -89,6 +88,13 @@ class Worker:
     def open_sessions(self) -> int:
         """How many instances have work under way here; 0 at rest."""
         return self._sessions.open_count
+
+    def _make_activities(
+        self, settings: WorkerSettings, payloads: PayloadStore, clock: Clock, next_id: Callable[[], str]
+    ) -> ActivityRunner:
+        claims = Claims(self.provider.claim, self.provider.read_row, next_id)
+        reports = Reports(self.provider, payloads, self.registry.converter, clock)
+        return ActivityRunner(self.registry, payloads, settings, claims, reports)
 
     async def process(self, delivery: Delivery) -> None:
         """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).
