@@ -76,10 +76,12 @@ def _told(error: BaseException) -> str:
 
 
 def _missing(error: BaseException, name: str) -> Any:
-    """An attribute that nobody set: a property of the failure stands in for it."""
+    """An attribute that nobody set: a property of the failure stands in for it, or all of them."""
     thrown: Failure | None = None if name.startswith("_") else vars(error).get("_thrown")
     if thrown is None:
         raise AttributeError(name)
+    if name == "properties":
+        return thrown.properties
     if name in thrown.properties:
         return thrown.properties[name]
     raise AttributeError(

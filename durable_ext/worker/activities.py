@@ -79,7 +79,7 @@ class ActivityRunner:
         self._claims = claims
         self._reports = reports
         self._slots = asyncio.Semaphore(settings.activity_slots)
-        self._gates = Gates(registry, settings.activity_processes)
+        self._gates = Gates(registry, settings.activity_processes, settings.activity_slots)
         self._calls = Calls(settings.activity_slots, settings.activity_processes)
         self._closed = False
         self._durations: dict[str, float] = {}

@@ -13,10 +13,11 @@ from durable_ext.authoring.registry import ActivityDefinition, Registry
 
 
 class Gate:
-    """So many may be inside at once. `here` counts those who wait, too."""
+    """So many may be inside at once, and `most_waiting` before it. `here` counts both."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most_waiting: int) -> None:
         self.size = size
+        self.most_waiting = most_waiting
         self.here = 0
         self._inside = asyncio.Semaphore(size)
 
@@ -27,8 +28,8 @@ class Gate:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether as many wait already as may be inside."""
-        return self.here >= 2 * self.size
+        """Whether enough are waiting."""
+        return self.here >= self.size + self.most_waiting
 
     async def enter(self) -> None:
         """Wait to be let in."""
@@ -54,11 +55,12 @@ class Gate:
 
 
 class Gates:
-    """The gates of this process, by activity."""
+    """The gates of this process, by activity. Before each wait at most as many as there are slots."""
 
-    def __init__(self, registry: Registry, processes: int) -> None:
+    def __init__(self, registry: Registry, processes: int, slots: int) -> None:
         self._registry = registry
-        self._processes = Gate(processes)
+        self._slots = slots
+        self._processes = Gate(processes, slots)
         self._of: dict[str, Sequence[Gate]] = {}
 
     def of(self, name: str) -> Sequence[Gate]:
@@ -72,7 +74,7 @@ class Gates:
         return found
 
     def _make(self, definition: ActivityDefinition) -> Sequence[Gate]:
-        own = () if definition.max_concurrent is None else (Gate(definition.max_concurrent),)
+        own = () if definition.max_concurrent is None else (Gate(definition.max_concurrent, self._slots),)
         return (*own, self._processes) if definition.in_process else own
 
 

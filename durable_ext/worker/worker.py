@@ -200,7 +200,8 @@ class Worker:
         if item.repeated and not await self._is_wanted(item, body):
             return
         services = self._services
-        pause = services.activities.turns_away(body.name)
+        # Once only: each time would be one more copy of a message that may have come more than once.
+        pause = None if item.repeated else services.activities.turns_away(body.name)
         if pause is not None:
             await self._deferral.put_off(item, services.clock() + pause)
             return

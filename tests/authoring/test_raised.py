@@ -167,7 +167,7 @@ def test_no_code_of_the_class_is_called() -> None:
 def test_properties_stand_in_for_attributes() -> None:
     found: Any = met(OutOfStockError("a", 2))
     assert (found.sku, found.wanted) == ("a", 2)
-    assert found.failure.properties == {"sku": "a", "wanted": 2}
+    assert found.properties == found.failure.properties == {"sku": "a", "wanted": 2}
     with pytest.raises(AttributeError, match=r"__init__ was not called: it has no 'price', only .*: sku, wanted"):
         _ = found.price
     assert not hasattr(found, "__notes__")

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
@@ -175,16 +176,67 @@ async def impatient(ctx: OrchestrationContext, value: int) -> str:
     return "in time"
 
 
+class NoStockError(LookupError):
+    def __init__(self, sku: str) -> None:
+        super().__init__(sku)
+        self.properties = {"sku": sku}
+
+
+async def pick(sku: str) -> str:
+    raise NoStockError(sku)
+
+
+async def picking(ctx: OrchestrationContext, sku: str) -> str:
+    return await ctx.call_activity(pick, sku, placement="queue")
+
+
+async def catching(ctx: OrchestrationContext, sku: str) -> list[str]:
+    """By type: an activity's error, and one that a child let through."""
+    found: list[str] = []
+    for call in (ctx.call_activity(pick, sku), ctx.call_sub_orchestrator(picking, sku)):
+        try:
+            await call
+        except NoStockError as error:
+            found.append(error.properties["sku"])
+    return found
+
+
+async def narrow(value: int) -> int:
+    await pause(0.5)
+    return value
+
+
+async def few_at_once(ctx: OrchestrationContext, width: int) -> int:
+    calls = [ctx.call_activity(narrow, n, placement="queue" if n % 2 else "auto") for n in range(width)]
+    return sum(await asyncio.gather(*calls))
+
+
+async def count_up(ctx: ActivityContext, most: int) -> int:
+    """Begins where the run before was."""
+    number = ctx.last_progress_as(int) or 0
+    while number < most:
+        number += 1
+        ctx.heartbeat(number)
+        await pause(2)
+    return number
+
+
+async def counting(ctx: OrchestrationContext, most: int) -> int:
+    """Here and through the queue."""
+    return await ctx.call_activity(count_up, most) + await ctx.call_activity(count_up, most, placement="queue")
+
+
 def registry() -> Registry:
     names = Registry()
-    for activity in (add_one, refuse, dawdle):
+    for activity in (add_one, refuse, dawdle, pick, count_up):
         names.add_activity(activity)
     names.add_activity(charge, at_most_once=True, after_fault=look_it_up)
+    names.add_activity(narrow, max_concurrent=2)
     names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
         *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
-        *(paying, daring, impatient),
+        *(paying, daring, impatient, picking, catching, few_at_once, counting),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

@@ -78,7 +78,7 @@ def test_what_does_not_fit_goes_to_the_queue() -> None:
             await until(lambda: counted.inside == 2)
             assert not worker.runner.admits("narrow", "auto")
             assert worker.runner.turns_away("narrow") is None
-            tasks += begin(worker, 2)
+            tasks += begin(worker, 9)
             await until(lambda: worker.runner.turns_away("narrow"))
             assert worker.runner.turns_away("narrow") == timedelta(seconds=1)
             assert worker.runner.turns_away("quick") is None
