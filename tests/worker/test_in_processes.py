@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +15,32 @@ import pytest
 from durable_ext.authoring.payload import JsonConverter
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ActivityProcessError, ActivityTimedOutError, ConfigurationError
+from durable_ext.host.apps import load_app
 
 from . import heavy
 from .running import PATIENCE, failure_of, running, until, value_of
+
+
+APP = """
+from __future__ import annotations
+from dataclasses import dataclass
+from durable_ext import ActivityContext, DurableApp
+
+app = DurableApp()
+
+@dataclass
+class Order:
+    sku: str
+    count: int
+
+@app.activity_trigger(input_name="order", run_in="process")
+def doubled(order: Order) -> Order:
+    return Order(order.sku, 2 * order.count)
+
+@app.activity("other", run_in="process", max_concurrent=1)
+async def doubled_with_context(ctx: ActivityContext, order: Order) -> Order:
+    return doubled(order)
+"""
 
 
 def registry_of(function: Callable[..., Any], converter: Any = None, **terms: Any) -> Registry:
@@ -155,6 +179,25 @@ def test_a_converter_that_cannot_be_found(converter: Any) -> None:
         assert value_of(outcome) == "hello ADA"
     else:
         assert "import_name" in failure_of(outcome).message
+
+
+def test_a_function_of_the_apps_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the Functions worker and `durable host` load it: by its name, from a folder put on the import path."""
+    file = tmp_path / "shop_app.py"
+    file.write_text(APP, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    registry = load_app(file).registry
+
+    async def test() -> None:
+        async with running(registry) as worker, asyncio.timeout(PATIENCE):
+            value = {"sku": "a", "count": 2}
+            assert value_of(await worker.run("doubled", value)) == {"sku": "a", "count": 4}
+            assert value_of(await worker.run("other", value, item="e-0-2")) == {"sku": "a", "count": 4}
+
+    try:
+        asyncio.run(test())
+    finally:
+        del sys.modules["shop_app"]
 
 
 def test_what_cannot_be_imported_is_refused() -> None:
