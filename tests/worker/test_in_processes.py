@@ -20,7 +20,6 @@ from durable_ext.host.apps import load_app
 from . import heavy
 from .running import PATIENCE, failure_of, running, until, value_of
 
-
 APP = """
 from __future__ import annotations
 from dataclasses import dataclass
