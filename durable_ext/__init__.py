@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         NonDeterminismError,
         NotDurableError,
         PayloadError,
+        ScheduleExistsError,
+        ScheduleNotFoundError,
         StorageError,
         StorageUnavailableError,
         TaskFailedError,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from durable_ext.records.failures import Failure
     from durable_ext.records.instance import RuntimeStatus
     from durable_ext.worker.client import Client, StartOptions
+    from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
     from durable_ext.worker.settings import WorkerSettings
     from durable_ext.worker.worker import Worker
 
@@ -108,6 +111,10 @@ _HOMES = {
     "RetryOptions": "functions.drop_in",
     "RetryPolicy": "authoring.retry",
     "RuntimeStatus": "records.instance",
+    "ScheduleClient": "worker.schedule_client",
+    "ScheduleDescription": "worker.schedule_client",
+    "ScheduleExistsError": "errors",
+    "ScheduleNotFoundError": "errors",
     "StartOptions": "worker.client",
     "StorageError": "errors",
     "StorageUnavailableError": "errors",
@@ -163,6 +170,10 @@ __all__ = [
     "RetryOptions",
     "RetryPolicy",
     "RuntimeStatus",
+    "ScheduleClient",
+    "ScheduleDescription",
+    "ScheduleExistsError",
+    "ScheduleNotFoundError",
     "StartOptions",
     "StorageError",
     "StorageUnavailableError",

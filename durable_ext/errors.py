@@ -7,7 +7,9 @@
     ├── InvalidInputError           a caller handed over something that cannot work; also a ValueError
     │   └── PayloadError            a value that JSON cannot carry, or that does not fit the wanted type
     ├── InstanceNotFoundError       no instance has this id
+    │   └── ScheduleNotFoundError   no schedule has this id
     ├── InstanceExistsError         an instance with this id is there and may not be replaced
+    │   └── ScheduleExistsError     a schedule with this id is there
     ├── InstanceStateError          the instance is in a state that does not allow the command
     ├── OrchestratorError           what an orchestrator's code meets, or what ends it
     │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
@@ -66,8 +68,16 @@ class InstanceNotFoundError(DurableError):
     """No instance has this id."""
 
 
+class ScheduleNotFoundError(InstanceNotFoundError):
+    """No schedule has this id."""
+
+
 class InstanceExistsError(DurableError):
     """An instance with this id is there, in a status that may not be replaced (P9)."""
+
+
+class ScheduleExistsError(InstanceExistsError):
+    """A schedule with this id is there: update it, or delete it first."""
 
 
 class InstanceStateError(DurableError):

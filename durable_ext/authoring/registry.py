@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar, Unpack
 
 from durable_ext.authoring.definition import AnyFunction, Definition
@@ -17,6 +17,8 @@ from durable_ext.records.failures import PropertiesOf, own_properties, qualified
 from durable_ext.records.ids import check_name
 
 _Error = TypeVar("_Error", bound=type[Exception])
+# Schedules (schedule_rounds.py): nothing of them is loaded before there is one.
+SCHEDULE = "durable.schedule"
 _CONTEXT_NAMES = frozenset({"ctx", "context"})
 
 
@@ -229,11 +231,24 @@ class Registry:
             _insert(self.entities, entity)
         self._names.update(other._names)
 
+    def find_orchestrator(self, name: str) -> OrchestratorDefinition | None:
+        """The orchestrator of this name: one of the app, or one that every app has."""
+        return self.orchestrators.get(name) or _built_in(name)
+
     def name_of(self, function: AnyFunction | str) -> str:
         """The name a function is registered under; its own name when it is registered elsewhere."""
         if isinstance(function, str):
             return function
         return self._names.get(function) or getattr(function, "__name__", "")
+
+
+@cache
+def _built_in(name: str) -> OrchestratorDefinition | None:
+    if name != SCHEDULE:
+        return None
+    from durable_ext.authoring.schedule_rounds import run_schedule
+
+    return OrchestratorDefinition(SCHEDULE, run_schedule)
 
 
 def _insert(table: dict[str, Any], definition: Definition) -> None:

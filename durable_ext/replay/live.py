@@ -254,7 +254,7 @@ class LiveExecution:
 
     def _start(self, event: ExecutionStarted) -> None:
         self._started = event
-        definition = self._registry.orchestrators.get(event.name)
+        definition = self._registry.find_orchestrator(event.name)
         if definition is None:
             known = ", ".join(sorted(self._registry.orchestrators)) or "none"
             error = DurableError(f"no orchestrator is registered under the name {event.name!r}; registered: {known}")

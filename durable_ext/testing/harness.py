@@ -320,7 +320,7 @@ class Harness:
     async def _waited(self, work: Coroutine[Any, Any, _T]) -> _T:
         task = asyncio.ensure_future(work)
         try:
-            await self.engine.drive(_done(task))
+            await self.engine.drive(_done(task), for_others=True)
         except WaitsForeverError:
             if not task.done():
                 task.cancel()

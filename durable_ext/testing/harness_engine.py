@@ -26,6 +26,8 @@ from durable_ext.worker.settings import WorkerSettings
 _NEVER = timedelta(days=100 * 365)
 _TIDY_EVERY = timedelta(minutes=1)
 _TIDY_ROUNDS = 15
+# How long a client may go on looking although nothing happens any more.
+_PATIENCE = timedelta(minutes=2)
 # Some seconds of real time: an orchestration that takes more goes round in circles.
 _MOST_MOVES = 50_000
 When = Literal["before", "after"]
@@ -46,7 +48,7 @@ class HarnessEngine:
         self.hub: MemoryHub = AzureHub(self.clock) if store == "azure" else SqliteHub(self.clock)
         self.registry = registry
         self.client = Client(self.hub.store, self.hub.store, converter=registry.converter, clock=self.clock)
-        self.client.known_orchestrator = registry.orchestrators.__contains__
+        self.client.known_orchestrator = lambda name: registry.find_orchestrator(name) is not None
         self.processes: list[Process] = []
         self.replaced: Callable[[Process], None] = lambda _: None
         self._loop = loop
@@ -93,13 +95,20 @@ class HarnessEngine:
         await asyncio.sleep(max(0.0, (until - self.clock()).total_seconds()))
         await self._loop.rest()
 
-    async def drive(self, done: Done, until: datetime | None = None) -> None:
-        """Let time pass for as long as it takes until `done`, or to a moment. Raises WaitsForeverError."""
+    async def drive(self, done: Done, until: datetime | None = None, *, for_others: bool = False) -> None:
+        """Let time pass for as long as it takes until `done`, or to a moment. Raises WaitsForeverError.
+
+        `for_others`: what is waited for is no instance, and may look again after a while.
+        """
+        patience = _PATIENCE if for_others else timedelta(0)
+        busy_at = self.clock()
         for _ in range(_MOST_MOVES):
             await self._loop.rest()
             if await done() or (until is not None and self.clock() >= until):
                 return
-            if await self.is_over():
+            if not await self.is_over():
+                busy_at = self.clock()
+            elif self.clock() - busy_at >= patience:
                 raise WaitsForeverError(await self._complaint("nothing is left to do, and no timer is set"))
             await self._loop.move()
         raise WaitsForeverError(await self._complaint(f"it goes on and on, at {self.clock().isoformat()} still"))

@@ -125,7 +125,7 @@ def check_turns(registry: Registry, execution: Execution, turns: Sequence[Turn])
     try:
         replay(witness, turns)
     except NonDeterminismError as error:
-        if name not in registry.orchestrators:
+        if registry.find_orchestrator(name) is None:
             return found(Verdict.UNCHECKED, f"no orchestrator of the app is called {name!r}")
         return found(Verdict.DIFFERS, str(error), error.parting)
     finally:

@@ -62,7 +62,7 @@ class Worker:
         self.catalog = catalog
         self.registry = registry
         self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
-        self.client.known_orchestrator = registry.orchestrators.__contains__
+        self.client.known_orchestrator = lambda name: registry.find_orchestrator(name) is not None
         self._services = Services(
             provider=provider,
             catalog=catalog,

@@ -51,7 +51,7 @@ OWNERS = {
     "sqlite3": {"providers.sqlite"},
     "starlette": {"http_api", "monitor", "functions", "host"},
     "uvicorn": {"host"},
-    "cronsim": {"host"},
+    "cronsim": {"authoring", "host"},
 }
 
 
