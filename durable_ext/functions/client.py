@@ -141,6 +141,20 @@ class DurableClient(Client):
         except InstanceStateError:
             return
 
+    async def rewind(
+        self,
+        instance_id: str,
+        reason: str = "",
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """As the native one, in this client's own hub. Raises ConfigurationError for another."""
+        if task_hub_name is not None or connection_name is not None:
+            raise ConfigurationError(
+                "rewind acts in the hub of its client; have a client of the other hub injected instead"
+            )
+        await super().rewind(instance_id, reason)
+
     async def restart(
         self, instance_id: str, restart_with_new_instance_id: bool | None = None, *, new_instance_id: bool = True
     ) -> str:
@@ -169,18 +183,20 @@ class DurableClient(Client):
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the settings give."""
-        return self.get_client_response_links(None, instance_id)
+        return management_urls(self._api(None), instance_id, with_rewind=True)
 
     def get_client_response_links(self, request: func.HttpRequest | None, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the request came to.
 
         A key in the request's `code` goes to the URLs, as in those of the management API; a host key opens them all.
         """
-        origin = self._settings.base_url if request is None else _origin(request)
-        parts = (origin, self._settings.route_prefix, "durabletask")
         code = "" if request is None else request.params.get("code", "")
         query = f"code={quote(code, safe='')}" if code else ""
-        return management_urls("/".join(part for part in parts if part), instance_id, query)
+        return management_urls(self._api(request), instance_id, query)
+
+    def _api(self, request: func.HttpRequest | None) -> str:
+        origin = self._settings.base_url if request is None else _origin(request)
+        return "/".join(part for part in (origin, self._settings.route_prefix, "durabletask") if part)
 
     def create_check_status_response(self, request: func.HttpRequest | None, instance_id: str) -> func.HttpResponse:
         """202 with the management URLs as body and the status URL as Location."""

@@ -39,7 +39,7 @@ def _description(client: DurableClient) -> dict[str, Any]:
     return {
         "taskHubName": client.hub_name,
         "creationUrls": {"createNewInstancePostUri": create, "createAndWaitOnNewInstancePostUri": create},
-        "managementUrls": management_urls(base, _PLACEHOLDER),
+        "managementUrls": management_urls(base, _PLACEHOLDER, with_rewind=True),
         "baseUrl": base,
         "requiredQueryStringParameters": "",
         "rpcBaseUrl": f"{base}/",

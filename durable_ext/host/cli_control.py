@@ -31,6 +31,8 @@ def add_commands(commands: Commands) -> None:
     terminate.add_argument("--keep-children", action="store_true", help="let its children go on")
     _add_id_and_reason(add_command(commands, "suspend", _suspend, "Keep inputs from an instance until it is resumed."))
     _add_id_and_reason(add_command(commands, "resume", _resume, "Undo suspend."))
+    summary = "Let a failed instance go on from before its failure; what failed runs again."
+    _add_id_and_reason(add_command(commands, "rewind", _rewind, summary))
     purge = add_command(commands, "purge", _purge, "Delete ended instances: one by id, or those of a filter.")
     purge.add_argument("id", nargs="?", help="the instance id")
     add_filter_options(purge)
@@ -60,6 +62,11 @@ async def _suspend(options: argparse.Namespace, client: Client) -> int:
 async def _resume(options: argparse.Namespace, client: Client) -> int:
     await client.resume(options.id, options.reason)
     return _done(options, "resumption sent")
+
+
+async def _rewind(options: argparse.Namespace, client: Client) -> int:
+    await client.rewind(options.id, options.reason)
+    return _done(options, "rewound")
 
 
 async def _purge(options: argparse.Namespace, client: Client) -> int:

@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from durable_ext.authoring.status import InstanceStatus
-from durable_ext.errors import ConfigurationError, InstanceNotFoundError, StorageUnavailableError
+from durable_ext.errors import ConfigurationError, InstanceNotFoundError, InstanceStateError, StorageUnavailableError
 from durable_ext.http_api import statuses
 from durable_ext.http_api.bodies import event_data, start_input
 from durable_ext.http_api.calls import Call, accepted, json_response
@@ -118,8 +118,17 @@ async def _command(call: Call, command: Callable[[Client], Callable[[str, str], 
 
 
 async def rewind(call: Call) -> Response:
-    """Refused: there is no rewind yet."""
-    raise Refusal(501, "not_implemented", "rewind is not implemented; restart the instance instead")
+    """Let a failed instance go on from before its failure."""
+    instance_id = call.instance_id
+    client = await call.client()
+    try:
+        await client.rewind(instance_id, call.query.get("reason", ""))
+    except InstanceStateError as error:
+        found = await client.get(instance_id, with_input=False)
+        if found is None or found.runtime_status.is_terminal:
+            raise
+        raise Refusal(412, "instance_running", str(error)) from error
+    return accepted()
 
 
 async def entities(call: Call) -> Response:

@@ -18,7 +18,7 @@ from durable_ext.records import events
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import Payload, inline
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, expanded
 
 HistoryEvent = dict[str, Any]
 _Scheduled = events.TaskScheduled | events.ChildScheduled | events.TimerCreated
@@ -40,7 +40,7 @@ def to_history(turns: Sequence[Turn], *, with_input: bool, with_output: bool) ->
 
 
 def _each(turns: Sequence[Turn]) -> Iterable[tuple[Turn, events.Event]]:
-    return ((turn, event) for turn in turns for event in turn.events)
+    return ((turn, event) for turn in expanded(turns) for event in turn.events)
 
 
 class _Shaper:
@@ -76,8 +76,13 @@ class _Shaper:
                 return {"EventType": "TimerFired"} | self._fire_at(event.task_id)
             case events.EventRaised():
                 return {"EventType": "EventRaised", "Name": event.name} | self._input(event.input)
-            case events.ExecutionSuspended() | events.ExecutionResumed():
-                return {"EventType": type(event).__name__, "Reason": event.reason}
+            case (
+                events.ExecutionSuspended()
+                | events.ExecutionResumed()
+                | events.ExecutionRewound()
+                | events.ParentRewound()
+            ):
+                return {"EventType": type(event).__name__, "Reason": getattr(event, "reason", "")}
             case events.ExecutionTerminated():
                 reason = inline(msgspec.json.encode(event.reason))
                 return {"EventType": "ExecutionTerminated", "Reason": event.reason} | self._input(reason)

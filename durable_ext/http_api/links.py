@@ -16,15 +16,19 @@ _TEMPLATES = {
 }
 
 
-def management_urls(base_url: str, instance_id: str, query: str = "") -> dict[str, str]:
+_REWIND = {"rewindPostUri": ("/rewind", "reason={text}")}
+
+
+def management_urls(base_url: str, instance_id: str, query: str = "", *, with_rewind: bool = False) -> dict[str, str]:
     """The check-status payload: the id, and the URLs below `base_url`, the absolute URL the API is mounted at.
 
     `query` (`code=...`, without a question mark, percent-encoded) goes to every URL. The id is percent-encoded.
+    `with_rewind`: the one of rewind as well, which a start does not answer with.
     """
     instance_url = f"{base_url.rstrip('/')}/instances/{quote(instance_id, safe='')}"
     extra = query.strip("?&")
     urls = {"id": instance_id}
-    for name, (path, own_query) in _TEMPLATES.items():
+    for name, (path, own_query) in (_TEMPLATES | (_REWIND if with_rewind else {})).items():
         whole_query = "&".join(part for part in (own_query, extra) if part)
         urls[name] = f"{instance_url}{path}{'?' if whole_query else ''}{whole_query}"
     return urls

@@ -90,8 +90,7 @@ def _start(path: str, summary: str, answers: dict[int, Answer]) -> Endpoint:
 
 
 def _refused(method: str, path: str, summary: str) -> Endpoint:
-    handler = commands.rewind if path.endswith("rewind") else commands.entities
-    return Endpoint(method, path, handler, summary, _NOT_BUILT, uses_hub=False)
+    return Endpoint(method, path, commands.entities, summary, _NOT_BUILT, uses_hub=False)
 
 
 ROUTES: tuple[Endpoint, ...] = (
@@ -173,7 +172,14 @@ ROUTES: tuple[Endpoint, ...] = (
         {**_STARTED, 404: _UNKNOWN, 409: _TAKEN},
         (_flag("restartWithNewInstanceId", True, "Whether the new instance gets an id of its own."), *_WAIT),
     ),
-    _refused("POST", "instances/{id}/rewind", "Rewind an instance."),
+    Endpoint(
+        "POST",
+        "instances/{id}/rewind",
+        commands.rewind,
+        "Let a failed instance go on from before its failure.",
+        {**_SENT, 412: Answer("The instance has not ended.", "Problem")},
+        (_REASON,),
+    ),
     _refused("GET", "entities", "List entities."),
     _refused("GET", "entities/{name}", "List entities of a name."),
     _refused("GET", "entities/{name}/{key}", "Show the state of an entity."),

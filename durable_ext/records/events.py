@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from durable_ext.records.entity_events import (
     EntityCalled,
     EntityRemoved,
@@ -48,6 +50,34 @@ class ExecutionStarted(Recorded, frozen=True, kw_only=True, tag=True):
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     created_at: datetime
     previous: str | None = None
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What a rewound execution keeps of one turn before it: its time and its events."""
+
+    time: datetime
+    events: tuple[Event, ...]
+
+
+class ExecutionRewound(Recorded, frozen=True, kw_only=True, tag=True):
+    """Second in turn 0: the execution goes on from before a failure. `past` is what it keeps, from the start on.
+
+    `origin` is the execution id that the code sees, that of the first execution of the chain: what the code derives
+    from it is the same at every replay. `reopened` and `decided` are places in the past, counted as `placed` does:
+    tasks without an outcome, which are asked for again, and decisions that were not made before.
+    """
+
+    origin: str
+    reason: str = ""
+    past: tuple[Past, ...] = ()
+    reopened: tuple[int, ...] = ()
+    decided: tuple[int, ...] = ()
+
+
+class ParentRewound(Recorded, frozen=True, kw_only=True, tag=True):
+    """The parent was rewound while this child went on: its end is reported to the parent's new execution."""
+
+    parent: Parent
 
 
 class TaskCompleted(Recorded, frozen=True, kw_only=True, tag=True):
@@ -192,6 +222,8 @@ EntityDecision = OperationEnded | LockGranted | EntityUpdated | EntityRemoved
 
 Input = (
     ExecutionStarted
+    | ExecutionRewound
+    | ParentRewound
     | TaskCompleted
     | TaskFailed
     | ChildCompleted

@@ -57,10 +57,22 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     task_id: int
 
 
+class Rewinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A start that goes on from before a failure: of the execution that failed, asked for at `time` (aware UTC).
+
+    In what a parent sends, `execution_id` is empty: it means whichever execution of the child has failed.
+    """
+
+    execution_id: str = ""
+    reason: str = ""
+    time: datetime
+
+
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
-    `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC.
+    `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. `rewinds` is set while the
+    instance is Pending because it was rewound.
     """
 
     execution: Execution
@@ -78,6 +90,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     scheduled_start: datetime | None = None
     parent: Parent | None = None
     tags: dict[str, str] = {}
+    rewinds: Rewinding | None = None
 
     @property
     def instance_id(self) -> str:

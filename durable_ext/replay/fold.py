@@ -13,7 +13,7 @@ from durable_ext.records.events import Event
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import inline
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, placed
 
 
 def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | None:
@@ -25,7 +25,7 @@ def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | Non
 
 def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     changes: dict[str, Any] = {"status": _status_before(row, turn)}
-    for event in turn.events:
+    for _, event in placed(turn):
         if isinstance(event, events.ExecutionStarted):
             row = _first(row, turn, event)
         changes.update(_entity(row, event) if isinstance(event, events.EntityUpdated) else _changes(event, turn))
@@ -67,6 +67,8 @@ def _entity(row: InstanceRow | None, event: events.EntityUpdated) -> dict[str, A
 
 def _changes(event: Event, turn: Turn) -> dict[str, Any]:
     match event:
+        case events.ParentRewound():
+            return {"parent": event.parent}
         case events.CustomStatusSet():
             return {"custom_status": event.status}
         case events.ExecutionSuspended():

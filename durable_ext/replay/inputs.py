@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
+
 from durable_ext.records import events, messages
 from durable_ext.records.events import ExecutionStarted, Input
+from durable_ext.records.instance import Parent
 from durable_ext.records.payloads import inline
 
 # Messages that answer a decision.
@@ -64,4 +67,23 @@ def started(body: messages.StartExecution) -> ExecutionStarted:
         tags=body.tags,
         created_at=body.created_at,
         previous=body.previous,
+    )
+
+
+def with_parent(
+    before: ExecutionStarted | None, event: ExecutionStarted | events.ParentRewound
+) -> ExecutionStarted | None:
+    """The start of an execution after an event that says who its parent is."""
+    if isinstance(event, ExecutionStarted) or before is None:
+        return event if isinstance(event, ExecutionStarted) else None
+    return msgspec.structs.replace(before, parent=event.parent)
+
+
+def is_child(parent: Parent | None, start: messages.StartExecution) -> bool:
+    """Whether a start comes from the instance that `parent` names, as another execution of it."""
+    return (
+        parent is not None
+        and start.parent is not None
+        and parent.instance_id == start.parent.instance_id
+        and parent.execution_id != start.parent.execution_id
     )

@@ -15,9 +15,9 @@ from durable_ext.records.events import ExecutionStarted, Input, Terminal
 from durable_ext.records.ids import is_entity, message_id
 from durable_ext.records.instance import Caller, Execution
 from durable_ext.records.messages import Message
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, placed
 from durable_ext.replay.entity_outbox import answered_caller
-from durable_ext.replay.inputs import Answer, answer, asked_of_entity, started
+from durable_ext.replay.inputs import Answer, answer, asked_of_entity, is_child, started, with_parent
 from durable_ext.replay.order import Order
 from durable_ext.replay.outbox import LockUse, Owed, Question, asked, owed_by
 
@@ -53,7 +53,7 @@ class Ledger:
         self.turns = turn.number + 1
         self._turns.append(turn)
         self._consumed.update(turn.message_ids)
-        for position, event in enumerate(turn.events):
+        for position, event in placed(turn):
             self._enter(turn, position, event)
         if (
             self._locks
@@ -79,7 +79,7 @@ class Ledger:
         """The input a message becomes, or why it becomes none."""
         if message.id in self._consumed:
             return Verdict.KNOWN
-        ours = message.execution_id in (None, self.execution.execution_id)
+        ours = message.execution_id in (None, self.execution.execution_id) or self._is_of_our_parent(message)
         if isinstance(self.ended, events.ContinuedAsNew) and message.execution_id != self.execution.execution_id:
             return Verdict.EARLY  # for the execution that is about to follow
         if self.ended is not None or not ours:
@@ -143,6 +143,11 @@ class Ledger:
         ]
         return tuple((turn, owed) for turn, owed in entries if owed.task_id is not None)
 
+    def give_over(self) -> None:
+        """A rewind has asked anew for what has no outcome here: nobody waits for these answers any more."""
+        self._answered.update(self._open)
+        self._open.clear()
+
     @property
     def recorded(self) -> tuple[Turn, ...]:
         """The turns of this execution so far."""
@@ -154,8 +159,8 @@ class Ledger:
 
     def _enter(self, turn: Turn, position: int, event: events.Event) -> None:
         match event:
-            case ExecutionStarted():
-                self.started = event
+            case ExecutionStarted() | events.ParentRewound():
+                self.started = with_parent(self.started, event)
             case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled() | events.EntityCalled():
                 self._open[event.id] = (turn, position, event)
             case events.LockAsked():
@@ -223,7 +228,7 @@ class Ledger:
                 kind = events.ExecutionSuspended if isinstance(body, messages.Suspend) else events.ExecutionResumed
                 return kind(reason=body.reason)
             case messages.StartExecution() as body:
-                return Verdict.KNOWN if self.turns else started(body)
+                return started(body) if not self.turns else self._asked_again(message, body)
             case messages.RunActivity():
                 return Verdict.OVER
             case (
@@ -235,6 +240,22 @@ class Ledger:
                 return asked_of_entity(body)
             case _:
                 assert_never(message.body)
+
+    def _asked_again(self, message: Message, body: messages.StartExecution) -> Input | Verdict:
+        if body.parent is None or not self._is_of_our_parent(message):
+            return Verdict.KNOWN
+        return events.ParentRewound(parent=body.parent)
+
+    def _is_of_our_parent(self, message: Message) -> bool:
+        """Whether a rewound parent asks again for this child, which goes on."""
+        parent = None if self.started is None else self.started.parent
+        body = message.body
+        return (
+            isinstance(body, messages.StartExecution)
+            and body.rewinds is not None
+            and body.execution.execution_id != self.execution.execution_id
+            and is_child(parent, body)
+        )
 
     def _is_child_of(self, execution_id: str) -> bool:
         parent = None if self.started is None else self.started.parent

@@ -26,7 +26,7 @@ from durable_ext.errors import DurableError, NotDurableError, PayloadError, Task
 from durable_ext.records import events
 from durable_ext.records.events import Decision, EventRaised, ExecutionStarted, Input
 from durable_ext.records.failures import Failure, failure_from
-from durable_ext.records.ids import next_execution_id
+from durable_ext.records.ids import child_execution_id, next_execution_id
 from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.replay.loop import OrchestratorLoop
@@ -54,10 +54,12 @@ class LiveExecution:
     """A running orchestrator. Implements `Decisions` for its context. After an error of `apply`, throw it away."""
 
     def __init__(self, execution: Execution, registry: Registry, converter: Converter) -> None:
-        self.execution = execution
+        self.execution = execution  # as the code sees it: after a rewind, the first of the chain
+        self.actual = execution
         self.is_replaying = False
         self.now = datetime.fromtimestamp(0, UTC)
         self.finished = False
+        self.error: BaseException | None = None  # what the code failed with
         self.logs: list[LogLine] = []
         self.loop = OrchestratorLoop(self._start_timer, self._withdraw)
         self._registry = registry
@@ -88,8 +90,13 @@ class LiveExecution:
         return self._count - 1
 
     def decide(self, decision: Decision) -> None:
-        if self._next is None:  # what comes after continue-as-new is dropped
-            self._decided.append(decision)
+        if self._next is not None:  # what comes after continue-as-new is dropped
+            return
+        if isinstance(decision, events.ChildScheduled) and self.execution is not self.actual:
+            # The failed execution may have had another child under this number.
+            own = child_execution_id(self.actual, decision.id)
+            decision = msgspec.structs.replace(decision, execution_id=own)
+        self._decided.append(decision)
 
     def ask(self, task_id: int, decision: Decision, kind: Any) -> asyncio.Future[Any]:
         self.decide(decision)
@@ -112,7 +119,7 @@ class LiveExecution:
         self._keep_events = keep_events
         self._next = events.ContinuedAsNew(
             input=payload,
-            execution_id=next_execution_id(self.execution),
+            execution_id=next_execution_id(self.actual),
             version=version or self.started.version,
         )
 
@@ -177,6 +184,8 @@ class LiveExecution:
                     self._run()
             case events.ExecutionTerminated():
                 self.drop()
+            case events.ParentRewound() | events.ExecutionRewound():
+                self._rewind(event)
             case _ if self._suspended:
                 self._held.append(event)
             case events.ExecutionStarted():
@@ -189,6 +198,10 @@ class LiveExecution:
                 raise LookupError(f"an orchestration does not take {type(event).__name__}")
             case _:
                 self._settle(event)
+
+    def _rewind(self, event: events.ParentRewound | events.ExecutionRewound) -> None:
+        if isinstance(event, events.ExecutionRewound):
+            self.execution = msgspec.structs.replace(self.actual, execution_id=event.origin)
 
     def _settle(self, event: _Answer) -> None:
         match event:
@@ -242,6 +255,7 @@ class LiveExecution:
                 error = misfit
         if isinstance(error, RuntimeError) and not isinstance(error, TaskFailedError) and _FOREIGN in str(error):
             error = _foreign(error)
+        self.error = error
         return events.ExecutionFailed(failure=failure_from(error, self._registry.properties_of))
 
     def _waits(self) -> bool:

@@ -16,7 +16,7 @@ from durable_ext.records import events
 from durable_ext.records.events import ContinuedAsNew, Decision, ExecutionStarted, Input
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import message_id
-from durable_ext.records.instance import Execution, Parent
+from durable_ext.records.instance import Execution, Parent, Rewinding
 from durable_ext.records.messages import (
     Body,
     FinishChild,
@@ -29,7 +29,7 @@ from durable_ext.records.messages import (
     StartExecution,
     Terminate,
 )
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, placed, rewound_in, sent_before
 from durable_ext.replay.entity_outbox import Letter, answer_letter, letter_to_entity, letters_of_release
 
 # Decisions that have an answer; for a detached child nobody waits.
@@ -65,7 +65,10 @@ def owed_by(
 ) -> Iterator[Owed]:
     """All that a committed turn sends. `open_decisions` are those of its execution without an outcome, `locks` all
     that it ever asked for."""
-    for position, event in enumerate(turn.events):
+    left_out = sent_before(turn)
+    for position, event in placed(turn):
+        if position in left_out:
+            continue
         match event:
             case (
                 events.TaskScheduled()
@@ -140,6 +143,9 @@ def _child_start(turn: Turn, position: int, started: ExecutionStarted, event: ev
         tags=event.tags,
         created_at=turn.time,
     )
+    rewound = rewound_in(turn)
+    if rewound is not None and position in rewound.reopened:
+        body = msgspec.structs.replace(body, rewinds=Rewinding(reason=rewound.reason, time=turn.time))
     message = _message(turn, position, event.instance_id, body, execution_id=event.execution_id)
     return Owed(message, None if event.detached else event.id)
 

@@ -31,7 +31,7 @@ from durable_ext.records.events import (
     Terminal,
 )
 from durable_ext.records.parting import Parting, Place
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, expanded
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.witness import Witness
 
@@ -84,7 +84,7 @@ def replay(live: LiveExecution, turns: Iterable[Turn]) -> None:
     """Bring fresh code to where history is. Raises NonDeterminismError where they part (R3)."""
     live.is_replaying = True
     past: list[Turn] = []
-    for turn in turns:
+    for turn in expanded(turns):
         past.append(turn)
         difference = _replay_turn(live, turn)
         if difference is not None:

@@ -52,7 +52,7 @@ class Witness(LiveExecution):
     @classmethod
     def of(cls, live: LiveExecution) -> Witness:
         """A fresh one of the same execution and the same code."""
-        return cls(live.execution, live._registry, live._converter)
+        return cls(live.actual, live._registry, live._converter)
 
     def place_of(self, decision: Decision | None) -> Place | None:
         """The line that asked for a decision of the last input; of None: where the code waits, or has ended."""

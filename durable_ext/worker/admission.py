@@ -32,6 +32,7 @@ from durable_ext.worker.earlier import books_of, may_be_repeat
 from durable_ext.worker.entity_admission import begin_entity, is_in_order, start_of
 from durable_ext.worker.entity_past import look_back
 from durable_ext.worker.items import Item
+from durable_ext.worker.rewinding import answer, asks_again
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
 
@@ -153,6 +154,10 @@ class Admission:
                 continue
             if item.repeated and item.message.id in await self._services.provider.consumed(self._instance_id):
                 continue  # it ran, and the id has been taken over since
+            child = asks_again(body, found)
+            if child is not None:
+                await answer(self._services, item.message, body, child)
+                continue
             try:
                 state = await self._services.loader.begin(body, _as_absent(found))
             except InstanceExistsError as error:
@@ -320,7 +325,7 @@ def _may_yet_start(absent: Absent, item: Item) -> bool:
     """Whether the message came ahead of the start of its instance (P12)."""
     body = item.message.body
     if isinstance(body, StartExecution):
-        return absent.is_pending and body.scheduled_start is not None
+        return absent.is_pending and (body.scheduled_start is not None or body.rewinds is not None)
     if isinstance(body, Terminate) and body.by_parent and absent.stored is None:
         return item.message.deferrals < _MOST_WAITS_FOR_CHILD
     return absent.is_pending

@@ -110,13 +110,14 @@ def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, r
         scheduled_start=row.scheduled_start,
         row_etag=etag,
         previous=previous,
+        rewinds=row.rewinds,
     )
     return Message(
         id=start_message_id(row.execution),
         instance_id=row.instance_id,
         execution_id=row.execution.execution_id,
         body=body,
-        sent_at=row.created_at,
+        sent_at=row.created_at if row.rewinds is None else row.rewinds.time,
         due=row.scheduled_start,
         resent=resent,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from durable_ext.errors import TurnLostError
 from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import Message
+from durable_ext.records.turns import rewound_in
 from durable_ext.replay.ledger import Ledger
 from durable_ext.worker.entity_past import CLOCKS_APART, look_back
 from durable_ext.worker.services import Services
@@ -28,6 +29,8 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
     previous = None if state.ledger.started is None else state.ledger.started.previous
     if previous is None or message_id not in await services.provider.consumed(instance_id):
         return None
+    first = state.ledger.recorded[:1]
+    after = rewound_in(first[0]) if first else None  # it asked anew for what was open
     for _ in range(_FARTHEST):
         turns = () if previous is None else await services.catalog.history(instance_id, previous)
         if not turns:
@@ -36,7 +39,10 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
         for turn in turns:
             ledger.record(turn)
         if ledger.has_consumed(message_id):
+            if after is not None:
+                ledger.give_over()
             return ledger
+        after = rewound_in(turns[0]) or after
         previous = None if ledger.started is None else ledger.started.previous
     await _check_is_current(services, state, message_id)
     return Ledger(state.execution)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from durable_ext.records.events import ContinuedAsNew, Event, Input
+from durable_ext.records.events import ContinuedAsNew, Event, ExecutionRewound, Input
 from durable_ext.records.failures import Failure
 from durable_ext.records.messages import Body, Message
 from durable_ext.records.payloads import Payload
@@ -73,6 +73,13 @@ async def _mapped(record: _Record, move: _Move) -> _Record:
                 changes[name] = moved
     if isinstance(record, ContinuedAsNew) and record.carried:
         changes["carried"] = tuple([await _mapped(event, move) for event in record.carried])
+    if isinstance(record, ExecutionRewound):
+        changes["past"] = tuple(
+            [
+                msgspec.structs.replace(past, events=tuple([await _mapped(event, move) for event in past.events]))
+                for past in record.past
+            ]
+        )
     return msgspec.structs.replace(record, **changes) if changes else record
 
 

@@ -31,6 +31,7 @@ from durable_ext.worker.held_work import HeldWork
 from durable_ext.worker.items import Item
 from durable_ext.worker.offload import load_inputs, store_events
 from durable_ext.worker.orchestrator_log import emit
+from durable_ext.worker.rewinding import opening
 from durable_ext.worker.routing import Neighbours, Router
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
@@ -228,6 +229,7 @@ class Session:
         state, trigger = self.state, self._trigger
         if state is None or trigger is None:
             raise LookupError("a turn needs a state and a trigger")
+        first, inputs = await opening(self._services, state, inputs)
         if state.live is None:
             state.live = await self._services.loader.revive(state, state.ledger.recorded)
         now = state.next_time(self._services.clock())
@@ -240,7 +242,7 @@ class Session:
         turn = Turn(
             execution=state.execution,
             number=state.ledger.turns,
-            events=await store_events(self._services.payloads, self.instance_id, result.events),
+            events=await store_events(self._services.payloads, self.instance_id, (*first, *result.events)),
             message_ids=tuple(item.message.id for item in items),
             trigger_id=trigger.message.id,
             time=now,

@@ -12,11 +12,12 @@ from durable_ext.errors import InstanceExistsError, RowChangedError, StorageErro
 from durable_ext.providers.contract import Clock, Provider, VersionedRow
 from durable_ext.records.events import ContinuedAsNew, ExecutionStarted, Input
 from durable_ext.records.ids import is_entity
-from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
+from durable_ext.records.instance import Execution, InstanceRow, Rewinding, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, expanded
 from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.fold import project
+from durable_ext.replay.inputs import is_child
 from durable_ext.replay.ledger import Ledger
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.outbox import successor
@@ -71,8 +72,8 @@ class SessionState:
         self.row_lags = False
         self.before = Before()
         self.previous: str | None = None  # of an entity made anew, the execution before
-        if execution.generation > 0:
-            self.before.knows_since = row.created_at  # it replaces another one
+        if execution.generation > 0:  # it replaces another one
+            self.before.knows_since = row.created_at if row.rewinds is None else row.rewinds.time
 
     @property
     def execution(self) -> Execution:
@@ -147,7 +148,7 @@ class Loader:
 
     def fresh(self, start: StartExecution) -> SessionState:
         """The state of an execution about to begin whose row the client has just written."""
-        return SessionState(start.execution, _row_of(start, start.execution), start.row_etag)
+        return SessionState(start.execution, _row_of(start, start.execution, None), start.row_etag)
 
     async def load(self, instance_id: str) -> SessionState | Absent:
         """The state as storage has it, or what is there instead. Raises StorageError, also for a damaged history."""
@@ -189,7 +190,7 @@ class Loader:
         execution = start.execution
         if stored is not None:
             execution = msgspec.structs.replace(execution, generation=stored.row.execution.generation + 1)
-        row = _row_of(start, execution)
+        row = _row_of(start, execution, stored)
         try:
             etag = await self._provider.create_row(row, replacing=None if stored is None else stored.etag)
         except RowChangedError as error:
@@ -218,13 +219,17 @@ class Loader:
         state.previous = None if isinstance(found, Absent) else found.execution.execution_id
         return state
 
+    def begun(self, state: SessionState) -> LiveExecution:
+        """Fresh code of the state's execution."""
+        return LiveExecution(state.execution, self._registry, self._converter)
+
     async def revive(self, state: SessionState, turns: Sequence[Turn]) -> LiveExecution | LiveEntity:
         """The code, replayed to where history is. Raises NonDeterminismError (R3)."""
         if is_entity(state.execution.instance_id):
             return await self._restore(state.execution, turns)
-        live = LiveExecution(state.execution, self._registry, self._converter)
+        live = self.begun(state)
         try:
-            replay(live, await load_turns(self._payloads, turns))
+            replay(live, await load_turns(self._payloads, expanded(turns)))
         except BaseException:
             live.drop()
             raise
@@ -240,7 +245,7 @@ class Loader:
         return entity
 
 
-def _row_of(start: StartExecution, execution: Execution) -> InstanceRow:
+def _row_of(start: StartExecution, execution: Execution, stored: VersionedRow | None) -> InstanceRow:
     return InstanceRow(
         execution=execution,
         name=start.name,
@@ -252,7 +257,18 @@ def _row_of(start: StartExecution, execution: Execution) -> InstanceRow:
         scheduled_start=start.scheduled_start,
         parent=start.parent,
         tags=start.tags,
+        rewinds=_rewinding(start, stored),
     )
+
+
+def _rewinding(start: StartExecution, stored: VersionedRow | None) -> Rewinding | None:
+    """Which execution a start goes on from: a child that has not failed, or is gone, is started anew."""
+    rewinds = start.rewinds
+    if rewinds is None or rewinds.execution_id:
+        return rewinds
+    if stored is None or stored.row.status is not RuntimeStatus.FAILED or not is_child(stored.row.parent, start):
+        return None
+    return msgspec.structs.replace(rewinds, execution_id=stored.row.execution.execution_id)
 
 
 def _check_whole(instance_id: str, turns: Sequence[Turn]) -> None:

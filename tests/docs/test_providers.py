@@ -91,7 +91,7 @@ def test_every_method_of_the_other_contract_is_mapped(heading: str, methods: str
 
 
 def test_a_verb_that_is_not_there_is_found() -> None:
-    assert unknown_verbs("`append`, `complete_activity`, `Client.start`, `Client.rewind`") == [
+    assert unknown_verbs("`append`, `complete_activity`, `Client.start`, `Client.undo`") == [
         "complete_activity",
-        "Client.rewind",
+        "Client.undo",
     ]

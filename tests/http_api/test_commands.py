@@ -187,6 +187,17 @@ def test_restart(query: str, same: bool) -> None:
     assert input_of(hub) == b'{"who":"you"}'
 
 
+def test_rewind() -> None:
+    hub = Hub()
+    hub.add_failed("failed")
+    assert ask(hub, "POST instances/failed/rewind?reason=a%20%26%20b").status_code == 202
+    (message,) = hub.store.sent
+    assert isinstance(message.body, StartExecution)
+    assert message.body.rewinds is not None
+    assert message.body.rewinds.reason == "a & b"
+    assert hub.store.rows["failed"].row.status is RuntimeStatus.PENDING
+
+
 @pytest.mark.parametrize(("verb", "kind"), [("terminate", Terminate), ("suspend", Suspend), ("resume", Resume)])
 @pytest.mark.parametrize(("query", "reason"), [("", ""), ("?reason=a%20%26%20b", "a & b")])
 def test_commands(verb: str, kind: type, query: str, reason: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from durable_ext.http_api.history import to_history
 from durable_ext.records import events
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller
+from durable_ext.records.instance import Caller, Parent
 from durable_ext.records.payloads import Payload, stored
 
 from .asking import ask
@@ -180,6 +180,8 @@ def test_every_kind_of_event_is_known() -> None:
         "lock": "l",
         "holder": Caller(instance_id="i", execution_id="e", task_id=0),
         "number": 0,
+        "origin": "e",
+        "parent": Parent(instance_id="p", execution_id="e", task_id=0),
     }
     for kind in get_args(events.Event):
         event = kind(**{name: value for name, value in made.items() if name in kind.__struct_fields__})

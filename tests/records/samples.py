@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from durable_ext.records import events, messages
 from durable_ext.records.events import Event
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller, Execution, Parent
+from durable_ext.records.instance import Caller, Execution, Parent, Rewinding
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
 
@@ -83,6 +83,14 @@ EVENTS: list[Event] = [
     events.LockGranted(number=1, lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
     events.EntityUpdated(state=BLOB, unchanged=True, waiting=2, lock="e1:0", locked_by="order-1"),
     events.EntityRemoved(),
+    events.ExecutionRewound(
+        origin="e0",
+        reason="mended",
+        past=(events.Past(time=NOON, events=(events.TimerCreated(id=1, fire_at=NOON),)),),
+        reopened=(2,),
+        decided=(3,),
+    ),
+    events.ParentRewound(parent=PARENT),
 ]
 
 BODIES: list[Body] = [
@@ -97,6 +105,7 @@ BODIES: list[Body] = [
         scheduled_start=NOON,
         row_etag='W/"1"',
         previous="e0",
+        rewinds=Rewinding(execution_id="e0", reason="mended", time=NOON),
     ),
     messages.FinishTask(task_id=1, result=VALUE),
     messages.FinishChild(task_id=1, failure=FAILURE),

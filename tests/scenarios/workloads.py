@@ -10,7 +10,7 @@ from durable_ext.records.instance import RuntimeStatus
 from durable_ext.testing.scenario import Played, Scenario, Sent
 from durable_ext.worker.client import Client, StartOptions
 
-from . import orchestrations
+from . import orchestrations, rewinding
 from .engine import pause
 from .entity_workloads import ENTITIES
 
@@ -63,12 +63,27 @@ async def _start_anew(client: Client) -> None:
     await client.raise_event(_ID, "approval", "again")
 
 
+async def _rewind(client: Client) -> None:
+    status = await client.wait_for_completion(_ID, _LONG)
+    assert status.runtime_status is RuntimeStatus.FAILED
+    rewinding.outside.broken.clear()
+    await client.rewind(_ID, "mended")
+    await client.wait_for_completion(_ID, _LONG)
+
+
 def _told_honestly(played: Played) -> None:
     assert played.status is not None
     assert str(played.status.output).rpartition(".")[2] in {"1", "ActivityOutcomeUnknownError"}
 
 
 _scenario = partial(Scenario, registry=orchestrations.registry(), instance_id=_ID)
+_rewound = partial(
+    Scenario,
+    registry=rewinding.registry(),
+    instance_id=_ID,
+    fresh=partial(rewinding.outside.breaks, "b"),
+    then=_rewind,
+)
 
 SCENARIOS: dict[str, Scenario] = {
     "chain": _scenario(orchestrator="chain", input=0, expect=3),
@@ -111,6 +126,8 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
     "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
+    "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
+    "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
     "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
 } | ENTITIES
 

@@ -17,7 +17,7 @@ from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.client import Entity, Value
 from durable_ext.providers.azure_storage.names import escape, unescape
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, InstanceRow, Parent, RuntimeStatus
+from durable_ext.records.instance import Execution, InstanceRow, Parent, Rewinding, RuntimeStatus
 from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
 from durable_ext.records.payloads import Payload, inline, stored
 
@@ -28,6 +28,7 @@ LONG_COLUMNS = (*_PAYLOADS, "FailureDetails", "Tags")
 
 _failure = msgspec.json.Decoder(Failure)
 _parent = msgspec.json.Decoder(Parent)
+_rewinds = msgspec.json.Decoder(Rewinding)
 _tags = msgspec.json.Decoder(dict[str, str])
 _sizes = msgspec.json.Decoder(dict[str, int])
 
@@ -52,6 +53,7 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
         "ScheduledStartTime": row.scheduled_start,
         "ParentInstance": None if row.parent is None else _json(row.parent),
         "Tags": _json(row.tags) if row.tags else None,
+        "Rewinds": None if row.rewinds is None else _json(row.rewinds),
     }
     entity |= {name: value for name, value in optional.items() if value is not None}
     _add_payloads(entity, row, url_of)
@@ -133,6 +135,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         scheduled_start=_optional_time(entity, "ScheduledStartTime"),
         parent=_decoded(entity, "ParentInstance", _parent),
         tags=_decoded(entity, "Tags", _tags) or {},
+        rewinds=_decoded(entity, "Rewinds", _rewinds),
     )
 
 
