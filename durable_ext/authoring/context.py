@@ -18,13 +18,14 @@ from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.definition import Definition
 from durable_ext.authoring.entity_calls import EntityCalls
 from durable_ext.authoring.logger import ReplaySafeLogger
-from durable_ext.authoring.options import ActivityOptions, ChildOptions
+from durable_ext.authoring.options import ActivityOptions, ChildOptions, ChildTerms, named
+from durable_ext.authoring.outcomes import Outcomes
 from durable_ext.authoring.payload import Converter, decode, encode
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.authoring.tasks import AnyTask, GeneratorTask
 from durable_ext.errors import InvalidInputError, TaskFailedError
-from durable_ext.records.events import ChildScheduled, CustomStatusSet, EventSent, TaskScheduled, TimerCreated
+from durable_ext.records.events import ChildScheduled, EventSent, TaskScheduled, TimerCreated
 from durable_ext.records.ids import (
     check_instance_id,
     check_name,
@@ -39,7 +40,7 @@ _Out = TypeVar("_Out")
 _T = TypeVar("_T")
 
 
-class OrchestrationContext(EntityCalls):
+class OrchestrationContext(EntityCalls, Outcomes):
     """The durable world of one execution. Use it from the orchestrator's own code only, never from a thread."""
 
     def __init__(self, decisions: Decisions, registry: Registry, converter: Converter) -> None:
@@ -115,22 +116,9 @@ class OrchestrationContext(EntityCalls):
     def get_input(self, expected_type: Any = Any) -> Any:
         """The input, decoded to a type, by default the registered one. Raises PayloadError on a misfit."""
         definition = self._registry.orchestrators.get(self.name)
-        if expected_type is Any and definition is not None:
-            expected_type = definition.input_type
+        if expected_type in (Any, None):
+            expected_type = Any if definition is None else definition.input_type
         return decode(self._converter, self._decisions.started.input, expected_type)
-
-    def set_custom_status(self, status: Any) -> None:
-        """What people see beside the runtime status; any value that is data. Raises PayloadError."""
-        self._decisions.check_thread()
-        self._decisions.decide(CustomStatusSet(status=encode(self._converter, status)))
-
-    def continue_as_new(self, input_: Any = None, *, version: str | None = None, keep_events: bool = True) -> None:
-        """Start over with a new input and an empty history, as soon as the code returns or waits.
-
-        External events that nobody waited for go along unless `keep_events` is false. Raises PayloadError.
-        """
-        self._decisions.check_thread()
-        self._decisions.continue_as_new(encode(self._converter, input_), version, keep_events)
 
     @overload
     def call_activity(
@@ -163,15 +151,20 @@ class OrchestrationContext(EntityCalls):
     def call_activity(
         self, activity: str, input_: Any = None, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[Any]: ...
-    def call_activity(self, activity: Any, input_: Any = None, **options: Unpack[ActivityOptions]) -> Any:
+    @overload
+    def call_activity(
+        self, activity: str | Callable[..., Any], input_: Any, expected_type: Any, /
+    ) -> asyncio.Future[Any]: ...
+    def call_activity(self, activity: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
         """Run an activity; the future has its result, or raises TaskFailedError (R5).
 
         `activity` is the function itself or its name. Raises PayloadError for an input that is not data.
         """
         self._decisions.check_thread()
+        options.update(named("call_activity", ("expected_type",), old))
         name = check_name("activity name", self._registry.name_of(activity))
         payload = encode(self._converter, input_)
-        kind = options.get("result_type", _output_type(self._registry.activities.get(name)))
+        kind = _wanted_type(options, self._registry.activities.get(name))
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
@@ -187,10 +180,11 @@ class OrchestrationContext(EntityCalls):
         return self._task(self._retrying(ask, options.get("retry")))
 
     def call_activity_with_retry(
-        self, name: Any, retry_options: RetryPolicy, input_: Any = None, **options: Unpack[ActivityOptions]
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[Any]:
         """As call_activity with `retry`, in the argument order of azure-functions-durable."""
         options["retry"] = retry_options
+        options.update(named("call_activity_with_retry", ("expected_type",), old))
         return self.call_activity(name, input_, **options)
 
     @overload
@@ -225,15 +219,29 @@ class OrchestrationContext(EntityCalls):
     def call_sub_orchestrator(
         self, orchestrator: str, input_: Any = None, **options: Unpack[ChildOptions]
     ) -> asyncio.Future[Any]: ...
-    def call_sub_orchestrator(self, orchestrator: Any, input_: Any = None, **options: Unpack[ChildOptions]) -> Any:
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str | Callable[..., Any],
+        input_: Any,
+        instance_id: str | None,
+        version: str | None = None,
+        expected_type: Any = None,
+        /,
+        **options: Unpack[ChildTerms],
+    ) -> asyncio.Future[Any]: ...
+    def call_sub_orchestrator(
+        self, orchestrator: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]
+    ) -> Any:
         """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
         self._decisions.check_thread()
+        options.update(named("call_sub_orchestrator", ("instance_id", "version", "expected_type"), old))
         name = check_name("orchestrator name", self._registry.name_of(orchestrator))
         wanted = options.get("instance_id")
         if wanted is not None:
             check_instance_id(wanted)
         payload = encode(self._converter, input_)
-        kind = options.get("result_type", _output_type(self._registry.orchestrators.get(name)))
+        kind = _wanted_type(options, self._registry.orchestrators.get(name))
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
@@ -251,10 +259,11 @@ class OrchestrationContext(EntityCalls):
         return self._task(self._retrying(ask, options.get("retry")))
 
     def call_sub_orchestrator_with_retry(
-        self, name: Any, retry_options: RetryPolicy, input_: Any = None, **options: Unpack[ChildOptions]
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]
     ) -> asyncio.Future[Any]:
         """As call_sub_orchestrator with `retry`, in the argument order of azure-functions-durable."""
         options["retry"] = retry_options
+        options.update(named("call_sub_orchestrator_with_retry", ("instance_id", "version", "expected_type"), old))
         return self.call_sub_orchestrator(name, input_, **options)
 
     def create_timer(self, fire_at: datetime | timedelta) -> asyncio.Future[None]:
@@ -276,7 +285,7 @@ class OrchestrationContext(EntityCalls):
         """
         self._decisions.check_thread()
         check_name("event name", name)
-        event = self._decisions.wait_event(name, expected_type)
+        event = self._decisions.wait_event(name, Any if expected_type is None else expected_type)
         if timeout is None:
             return self._task(event)
         return self._task(self._decisions.loop.create_task(_within(event, timeout)))
@@ -346,5 +355,7 @@ async def _within(event: asyncio.Future[_T], timeout: timedelta) -> _T:  # noqa:
         return await event
 
 
-def _output_type(definition: Definition | None) -> Any:
-    return Any if definition is None else definition.output_type
+def _wanted_type(options: ActivityOptions | ChildOptions, definition: Definition | None) -> Any:
+    if options.get("expected_type") is not None:
+        return options.get("expected_type")
+    return options.get("result_type", Any if definition is None else definition.output_type)

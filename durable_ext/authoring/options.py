@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypedDict
 
@@ -14,23 +14,29 @@ RunIn = Literal["thread", "process"]
 
 class ActivityOptions(TypedDict, total=False):
     """`retry`: when to try again. `placement`: where it runs (S3). `result_type`: decodes the result of an activity
-    called by name. `tags`: kept in history."""
+    called by name; azure-functions-durable calls it `expected_type`. `tags`: kept in history."""
 
     retry: RetryPolicy | None
     placement: Placement
     result_type: Any
+    expected_type: Any
     tags: dict[str, str] | None
 
 
-class ChildOptions(TypedDict, total=False):
-    """`instance_id`: the child's, else `{execution id}:{n}`. `version`, `retry`, `result_type`, `tags`: as for
-    activities."""
+class ChildTerms(TypedDict, total=False):
+    """`retry`, `result_type`, `tags`: as for activities."""
 
-    instance_id: str | None
-    version: str | None
     retry: RetryPolicy | None
     result_type: Any
     tags: dict[str, str] | None
+
+
+class ChildOptions(ChildTerms, total=False):
+    """`instance_id`: the child's, else `{execution id}:{n}`. `version`; `expected_type`: as for activities."""
+
+    instance_id: str | None
+    version: str | None
+    expected_type: Any
 
 
 class ActivityTerms(TypedDict, total=False):
@@ -50,3 +56,10 @@ class ActivityTerms(TypedDict, total=False):
     time_limit: timedelta | None
     max_concurrent: int | None
     run_in: RunIn
+
+
+def named(call: str, names: Sequence[str], values: Sequence[Any]) -> Any:
+    """Positional arguments of azure-functions-durable as the options they mean. Raises TypeError for too many."""
+    if len(values) > len(names):
+        raise TypeError(f"{call} takes at most {', '.join(names)} after its input")
+    return dict(zip(names, values, strict=False))

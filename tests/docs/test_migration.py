@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import FunctionType
@@ -77,8 +77,8 @@ def test_custom_classes() -> None:
         return names["Money"](2 * money.cents)
 
     @app.orchestration_trigger(context_name="context")
-    def main(context: Any) -> Any:
-        money = yield context.call_activity("double", names["Money"](21))
+    def main(context: Any) -> Generator[Any, Any, int]:
+        money: Any = yield context.call_activity("double", names["Money"](21))
         return money.cents
 
     assert None not in (double, main)
