@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from durable_ext.authoring.activity_progress import ActivityProgress
     from durable_ext.authoring.context import OrchestrationContext
     from durable_ext.authoring.encryption import EncryptedConverter, PayloadCipher
+    from durable_ext.authoring.entities import DurableEntity
+    from durable_ext.authoring.entity_context import EntityContext
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
     from durable_ext.authoring.retry import RetryPolicy
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from durable_ext.functions.drop_in import (
         Blueprint,
         DFApp,
+        DurableEntityContext,
         DurableFunctionsClient,
         DurableFunctionsCompatibilityWarning,
         DurableOrchestrationClient,
@@ -58,9 +61,11 @@ if TYPE_CHECKING:
         SyncDurableFunctionsClient,
     )
     from durable_ext.providers.contract import InstanceFilter
+    from durable_ext.records.entity_id import EntityId
     from durable_ext.records.failures import Failure
     from durable_ext.records.instance import RuntimeStatus
     from durable_ext.worker.client import Client, StartOptions
+    from durable_ext.worker.entity_client import EntityStatus
     from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
     from durable_ext.worker.settings import WorkerSettings
     from durable_ext.worker.worker import Worker
@@ -81,15 +86,20 @@ _HOMES = {
     "DurableApp": "functions.app",
     "DurableBlueprint": "functions.app",
     "DurableClient": "functions.client",
+    "DurableEntity": "authoring.entities",
+    "DurableEntityContext": "functions.drop_in",
     "DurableError": "errors",
     "DurableFunctionsClient": "functions.drop_in",
     "DurableFunctionsCompatibilityWarning": "functions.drop_in",
     "DurableOrchestrationClient": "functions.drop_in",
     "DurableOrchestrationContext": "functions.drop_in",
     "DurableOrchestrationStatus": "functions.drop_in",
-    "Entity": "functions.drop_in",
-    "EntityStateResponse": "functions.drop_in",
     "EncryptedConverter": "authoring.encryption",
+    "Entity": "functions.drop_in",
+    "EntityContext": "authoring.entity_context",
+    "EntityId": "records.entity_id",
+    "EntityStateResponse": "functions.drop_in",
+    "EntityStatus": "worker.entity_client",
     "Failure": "records.failures",
     "HubMismatchError": "errors",
     "InstanceExistsError": "errors",
@@ -140,6 +150,8 @@ __all__ = [
     "DurableApp",
     "DurableBlueprint",
     "DurableClient",
+    "DurableEntity",
+    "DurableEntityContext",
     "DurableError",
     "DurableFunctionsClient",
     "DurableFunctionsCompatibilityWarning",
@@ -148,7 +160,10 @@ __all__ = [
     "DurableOrchestrationStatus",
     "EncryptedConverter",
     "Entity",
+    "EntityContext",
+    "EntityId",
     "EntityStateResponse",
+    "EntityStatus",
     "Failure",
     "HubMismatchError",
     "InstanceExistsError",

@@ -187,14 +187,14 @@ class Registry:
             present = table.get(self._names.get(function, ""))
             if present is not None and inspect.unwrap(present.function) is inspect.unwrap(function):
                 del table[present.name]
-                present.name = check_name(f"{present.kind} name", name)
+                present.name = check_name(f"{present.kind} name", name.lower() if table is self.entities else name)
                 _insert(table, present)
-                self._names[function] = name
+                self._names[function] = present.name
                 return True
         return False
 
     def _tables(self) -> tuple[dict[str, Any], ...]:
-        return self.orchestrators, self.activities
+        return self.orchestrators, self.activities, self.entities
 
     def add_error(self, kind: _Error, name: str | None = None) -> _Error:
         """Have orchestrators catch failures of this type by its class, in every process; a class decorator too.

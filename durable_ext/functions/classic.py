@@ -108,6 +108,9 @@ def _add(app: DurableApp, folder: _Folder, body: Callable[..., Any]) -> None:
             app.orchestration_trigger(_first_parameter(function), trigger.get("orchestration") or folder.name)(function)
         case "activitytrigger":
             app.activity_trigger(trigger["name"], trigger.get("activity") or folder.name)(body)
+        case "entitytrigger":
+            function = getattr(body, "entity_function", body)
+            app.entity(trigger.get("entityName") or folder.name)(function)
         case _:
             _add_function(app, folder, body)
 

@@ -16,10 +16,11 @@ import msgspec
 
 from durable_ext.errors import ConfigurationError, InstanceStateError, InvalidInputError
 from durable_ext.functions.settings import AppSettings
-from durable_ext.functions.status import DurableOrchestrationStatus, PurgeHistoryResult, status_of
+from durable_ext.functions.status import DurableOrchestrationStatus, EntityStateResponse, PurgeHistoryResult, status_of
 from durable_ext.http_api.links import management_urls
 from durable_ext.http_api.statuses import history, output_of
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.entity_id import EntityId
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Message
 from durable_ext.worker.client import Client, StartOptions
@@ -32,6 +33,16 @@ class EventNames(TypedDict, total=False):
 
     event_name: str
     event_data: Any
+    task_hub_name: str | None
+    connection_name: str | None
+
+
+class SignalNames(TypedDict, total=False):
+    """The names that azure-functions-durable has for the parameters of a signal, and for another hub."""
+
+    entityId: EntityId | str
+    operation_name: str
+    operation_input: Any
     task_hub_name: str | None
     connection_name: str | None
 
@@ -119,6 +130,39 @@ class DurableClient(Client):
             await super().raise_event(instance_id, name, data, message_id=message_id)
         else:
             await there.raise_event(instance_id, name, data, message_id=message_id)
+
+    async def signal_entity(
+        self,
+        entity_id: EntityId | str = "",
+        operation: Any = "",
+        input: Any = None,  # noqa: A002 - the field's word for it
+        *,
+        signal_time: datetime | None = None,
+        message_id: str | None = None,
+        **names: Unpack[SignalNames],
+    ) -> None:
+        """Have an entity run an operation; nobody waits for it. An input of 0, "" or [] is one.
+
+        `entityId`, `operation_name` and `operation_input` are other names of the first three; `task_hub_name` and
+        `connection_name` lead to an entity of another hub.
+        """
+        there = await self._client_of(names.get("task_hub_name"), names.get("connection_name"))
+        signal = super().signal_entity if there is self else there.signal_entity
+        await signal(
+            names.get("entityId", entity_id),
+            names.get("operation_name", operation),
+            names.get("operation_input", input),
+            signal_time=signal_time,
+            message_id=message_id,
+        )
+
+    async def read_entity_state(
+        self, entityId: EntityId | str, task_hub_name: str | None = None, connection_name: str | None = None
+    ) -> EntityStateResponse:
+        """Whether an entity exists, and its state as plain data."""
+        there = await self._client_of(task_hub_name, connection_name)
+        found = await there.read_entity(entityId)
+        return EntityStateResponse(found is not None and found.exists, None if found is None else found.state)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""

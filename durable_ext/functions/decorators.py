@@ -1,4 +1,4 @@
-"""The decorators of an app and of a blueprint: orchestrators, activities and the client (F1, R5).
+"""The decorators of an app and of a blueprint: orchestrators, activities, entities and the client (F1, R5).
 
 They register a function and hand back the function itself, so that `ctx.call_activity(reserve, order)` has the type
 that `reserve` returns. Names and arguments of azure-functions-durable are taken as they are.
@@ -73,6 +73,37 @@ class DurableDecorators(func.DecoratorApi):
         """As `activity`; `input_name` has to be a parameter of the function."""
         return self._activity(activity, input_name, terms)
 
+    @overload
+    def entity(self, function: F, /) -> F: ...
+    @overload
+    def entity(self, name: str | None = None, *, rolls_back: bool = True) -> Callable[[F], F]: ...
+    def entity(self, name: Any = None, *, rolls_back: bool = True) -> Any:
+        """Register an entity, a function or a class, under its own or another name.
+
+        Without `rolls_back` a failed operation leaves the state as it was when it failed. Raises DuplicateNameError,
+        ConfigurationError, InvalidInputError.
+        """
+        if callable(name):
+            return self._entity(None, rolls_back)(name)
+        return self._entity(name, rolls_back)
+
+    def entity_trigger(
+        self, context_name: str, entity_name: str | None = None, *, rolls_back: bool = True
+    ) -> Callable[[F], F]:
+        """As `entity`; `context_name` has to be the function's one parameter, a class has none of that name."""
+
+        def register(decorated: F) -> F:
+            function, _ = self._taken(decorated, keep=True)
+            parameters = list(inspect.signature(function).parameters)
+            if not inspect.isclass(function) and parameters != [context_name]:
+                raise ConfigurationError(
+                    f"entity {function.__name__!r} takes ({', '.join(parameters)}); "
+                    f"its one parameter has to be {context_name!r}, as context_name says"
+                )
+            return self._entity(entity_name, rolls_back)(decorated)
+
+        return register
+
     def durable_client_input(
         self, client_name: str, task_hub: str | None = None, connection_name: str | None = None
     ) -> Callable[[Any], Any]:
@@ -130,12 +161,24 @@ class DurableDecorators(func.DecoratorApi):
 
         return register
 
-    def _taken(self, decorated: Any) -> tuple[Any, str | None]:
-        """The function, and the name that `function_name` below has given it."""
+    def _entity(self, name: str | None, rolls_back: bool) -> Callable[[F], F]:
+        def register(decorated: F) -> F:
+            function, given = self._taken(decorated)
+            self.registry.add_entity(function, name or given, rolls_back=rolls_back)
+            if not inspect.isclass(function):
+                as_decorated(function, "entity_function")
+            returned: Any = function
+            return returned
+
+        return register
+
+    def _taken(self, decorated: Any, *, keep: bool = False) -> tuple[Any, str | None]:
+        """The function, and the name that `function_name` below has given it; it is none of the host's any more."""
         if not isinstance(decorated, FunctionBuilder):
             return decorated, None
         inner: Any = decorated._function  # pyright: ignore[reportPrivateUsage]
         if inner.get_trigger() is not None:
             raise ConfigurationError("an orchestrator, activity or entity takes no other trigger; register it apart")
-        self._function_builders.remove(decorated)
+        if not keep:
+            self._function_builders.remove(decorated)
         return inner.get_user_function(), inner.get_function_name()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.functions.app import DurableApp, DurableBlueprint
 from durable_ext.functions.blocking import BlockingClient
 from durable_ext.functions.client import DurableClient
@@ -15,10 +16,12 @@ from durable_ext.functions.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durable_ext.records.entity_id import EntityId
 
 DFApp = DurableApp
 Blueprint = DurableBlueprint
 DurableOrchestrationContext = OrchestrationContext
+DurableEntityContext = EntityContext
 # Names of 2.x.
 DurableFunctionsClient = DurableClient
 SyncDurableFunctionsClient = BlockingClient
@@ -31,12 +34,14 @@ class DurableFunctionsCompatibilityWarning(UserWarning):
 __all__ = [
     "Blueprint",
     "DFApp",
+    "DurableEntityContext",
     "DurableFunctionsClient",
     "DurableFunctionsCompatibilityWarning",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
     "Entity",
+    "EntityId",
     "EntityStateResponse",
     "OrchestrationRuntimeStatus",
     "Orchestrator",

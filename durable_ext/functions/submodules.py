@@ -14,6 +14,7 @@ from durable_ext.functions import drop_in
 
 # The sub-modules of `models`, and what is in each.
 SUBMODULES: dict[str, tuple[str, ...]] = {
+    "DurableEntityContext": ("DurableEntityContext",),
     "DurableOrchestrationClient": ("DurableOrchestrationClient",),
     "DurableOrchestrationContext": ("DurableOrchestrationContext",),
     "DurableOrchestrationStatus": ("DurableOrchestrationStatus",),
@@ -21,13 +22,17 @@ SUBMODULES: dict[str, tuple[str, ...]] = {
     "OrchestrationRuntimeStatus": ("OrchestrationRuntimeStatus",),
     "PurgeHistoryResult": ("PurgeHistoryResult",),
     "RetryOptions": ("RetryOptions",),
+    "utils": (),
+    "utils.entity_utils": ("EntityId",),
 }
 
 
 def put_submodules(parent: str) -> None:
     """Make the sub-modules importable below a module of this name."""
     for name, names in SUBMODULES.items():
-        module = ModuleType(f"{parent}.{name}", f"Names of azure-functions-durable: {', '.join(names)}.")
+        module = ModuleType(
+            f"{parent}.{name}", f"Names of azure-functions-durable: {', '.join(names) or 'in sub-modules'}."
+        )
         vars(module).update({item: getattr(drop_in, item) for item in names})
         module.__path__ = []
         sys.modules[module.__name__] = module

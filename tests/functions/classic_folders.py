@@ -77,6 +77,34 @@ FOLDERS: dict[str, Folder] = {
             return client.wait_for_completion_or_create_check_status_response(req, instance_id)
         """,
     ),
+    "Counter": (
+        [{"name": "context", "type": "entityTrigger", "direction": "in"}],
+        """
+        import azure.durable_functions as df
+
+        def entity_function(context: df.DurableEntityContext):
+            value = context.get_state(lambda: 0)
+            if context.operation_name == "add":
+                value += context.get_input()
+            context.set_state(value)
+            context.set_result(value)
+
+        main = df.Entity.create(entity_function)
+        """,
+    ),
+    "Count": (
+        ORCHESTRATION,
+        """
+        import azure.durable_functions as df
+
+        def count(ctx):
+            entity = df.EntityId("Counter", "mine")
+            ctx.signal_entity(entity, "add", 2)
+            return (yield ctx.call_entity(entity, "add", 3))
+
+        main = df.Orchestrator.create(count)
+        """,
+    ),
     "Tick": (
         [
             {"name": "timer", "type": "timerTrigger", "direction": "in", "schedule": "0 0 * * * *"},

@@ -116,3 +116,21 @@ def test_monitor(package: str) -> None:
         assert module.looked == ["mine", "mine", "mine", "alert mine"]
 
     played("monitor", package, test)
+
+
+@packages
+def test_counter(package: str) -> None:
+    async def test(host: Attached, _: Any) -> None:
+        for amount in (1, 2, 0):
+            assert (await host.call("signal", str(amount).encode(), key="mine"))[0] == 202
+        links = await started(host, "count", key="mine")
+        assert await output(host, links) == [3, 13, 13]
+        assert json.loads((await host.call("read", key="mine"))[1]) == {"exists": True, "state": 13}
+        assert json.loads((await host.call("read_sync", key="mine"))[1]) == {"exists": True, "state": 13}
+        assert json.loads((await host.call("read", key="nobody"))[1]) == {"exists": False, "state": None}
+        assert await output(host, await started(host, "leave", key="mine")) == "refused"
+        async with asyncio.timeout(SOON.total_seconds()):
+            while json.loads((await host.call("read", key="mine"))[1])["exists"]:
+                pass
+
+    played("counter", package, test)

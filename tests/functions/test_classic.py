@@ -50,6 +50,8 @@ def test_an_app_of_folders(tmp_path: Path) -> None:
             assert await output(host, "ticked") == ["Hello Tokyo!", "Hello Oslo!"]
             await next(queue for queue in host.functions.queues if queue.name == "Take").invoke(b"o-1", "m")
             assert await output(host, "o-1") == ["Hello Tokyo!", "Hello Oslo!"]
+            status, body = await host.call("PlainStart", functionName="Count")
+            assert (status, json.loads(body)) == (200, 5)
 
     asyncio.run(run())
 
@@ -66,7 +68,8 @@ def test_what_the_host_is_shown(tmp_path: Path) -> None:
     assert next(item for item in functions.timers if item.name == "Tick").schedule == "0 0 * * * *"
     take = next(item for item in functions.queues if item.name == "Take")
     assert (take.queue_name, take.connection) == ("orders", "Orders")
-    assert set(functions.registry.orchestrators) == {"Chain"}
+    assert set(functions.registry.orchestrators) == {"Chain", "Count"}
+    assert set(functions.registry.entities) == {"counter"}
     assert set(functions.registry.activities) == {"Hello"}
 
 

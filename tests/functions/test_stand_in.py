@@ -21,6 +21,7 @@ from durable_ext.functions import BlockingClient, DurableApp, DurableBlueprint
 from durable_ext.functions.app import engine_of
 from durable_ext.functions.stand_in import NAME, install
 from durable_ext.functions.submodules import SUBMODULES
+from durable_ext.host.apps import load_app
 
 from .attached import attached
 from .test_emission import ENGINE, triggers
@@ -228,3 +229,42 @@ print(json.dumps([df.RetryOptions is RetryOptions, DFApp.__name__, df.__name__])
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == [True, "DurableApp", NAME]
+
+
+def test_durable_host_needs_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(NAME)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    file = tmp_path / "unchanged_app.py"
+    file.write_text("import azure.durable_functions as df\napp = df.DFApp()\n")
+    assert isinstance(load_app(file), DurableApp)
+    monkeypatch.delitem(sys.modules, "unchanged_app")
+
+
+@pytest.mark.parametrize("container", [DurableApp, DurableBlueprint, func.Blueprint, func.FunctionApp])
+def test_entities(container: Any) -> None:
+    made = container()
+
+    @made.entity_trigger(context_name="context", entity_name="Counter")
+    def counter(context: Any) -> None: ...
+
+    @made.function_name("Named")
+    @made.entity_trigger(context_name="context")
+    def other(context: Any) -> None: ...
+
+    app: Any = made
+    if not isinstance(made, func.FunctionRegister):
+        app = func.FunctionApp()
+        app.register_functions(made)
+    functions = triggers(app.get_functions())
+    assert set(engine_of(app).registry.entities) == {"counter", "named"}
+    assert not {"counter", "other", "Named", "Counter"} & set(functions)
+    assert counter.build().get_user_function().entity_function is counter
+    assert other is not None
+
+
+def test_an_entity_takes_its_context() -> None:
+    def counter(ctx: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="context_name"):
+        DurableApp().entity_trigger(context_name="context")(counter)
