@@ -17,7 +17,8 @@ from durable_ext.errors import ActivityProcessError, ConfigurationError
 from durable_ext.records.failures import Failure
 from durable_ext.worker.process_frames import Call, Progressed, Raised, read_answer, write
 
-_BEGIN = (
+# What a child runs; its argument is the import path.
+BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from durable_ext.worker.process_child import main; main()"
 )
 
@@ -36,7 +37,7 @@ class _Child:
             raise ConfigurationError("this Python does not know its own program, and can start no child process")
         # In a session of its own: a Ctrl-C is for the parent, which then ends it.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", _BEGIN, json.dumps(sys.path)],
+            [sys.executable, "-c", BEGIN, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

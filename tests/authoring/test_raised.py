@@ -168,6 +168,7 @@ def test_properties_stand_in_for_attributes() -> None:
     found: Any = met(OutOfStockError("a", 2))
     assert (found.sku, found.wanted) == ("a", 2)
     assert found.properties == found.failure.properties == {"sku": "a", "wanted": 2}
+    assert failure_from(found).properties == {}, "they are those of the failure inside"
     with pytest.raises(AttributeError, match=r"__init__ was not called: it has no 'price', only .*: sku, wanted"):
         _ = found.price
     assert not hasattr(found, "__notes__")

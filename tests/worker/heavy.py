@@ -54,6 +54,11 @@ def spin() -> None:
     threading.Event().wait()
 
 
+def report_and_spin(ctx: ActivityContext, value: None) -> None:
+    ctx.heartbeat("begun")
+    spin()
+
+
 def not_data() -> object:
     return object()
 

@@ -80,7 +80,7 @@ class Running:
         self.store = store
         self.claimed: list[tuple[str, str]] = []
         self._claim = claim or store.claim
-        names, payloads = itertools.count(), PayloadStore(store)
+        names, payloads = itertools.count(), PayloadStore(store, registry.converter)
         self.runner = ActivityRunner(
             registry,
             payloads,

@@ -32,7 +32,7 @@ from durable_ext.records.payloads import inline
 from durable_ext.testing.histories import check_replay, fetch_history, write_history
 from durable_ext.worker.payload_store import PayloadStore
 
-from .running import PATIENCE
+from .running import PATIENCE, failure_of, running
 
 SECRET = "Ada Lovelace"
 
@@ -197,6 +197,18 @@ def test_failures_can_stay_readable() -> None:
     assert seal.close_failure(closed) is closed
     assert seal.open_failure(closed) == failure
     assert Seal(None).open_failure(closed) is closed
+
+
+def test_what_an_activity_hands_in_is_encrypted() -> None:
+    async def test() -> None:
+        async with running(registry_of(EncryptedConverter(Flipping("k")))) as worker:
+            failure = failure_of(await worker.run("refuse", SECRET))
+            assert (failure.type, failure.message, failure.cause) == (f"{__name__}.RefusedError", "(encrypted)", None)
+            result = (await worker.run("greet", SECRET, item="e-0-2")).result
+            assert result is not None
+            assert result.data.startswith(b'{"$encrypted":')
+
+    asyncio.run(test())
 
 
 def test_long_payloads_are_encrypted_blobs() -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.payload import JsonConverter
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ActivityProcessError, ActivityTimedOutError, ConfigurationError
 from durable_ext.host.apps import load_app
+from durable_ext.worker.process_frames import Call, Progressed, read_answer, write
+from durable_ext.worker.process_pool import BEGIN, ProcessCall, ProcessPool
 
 from . import heavy
 from .running import PATIENCE, failure_of, running, until, value_of
@@ -145,6 +150,42 @@ def test_closing_kills_what_runs_and_that_is_no_outcome() -> None:
                 await spinning
 
     asyncio.run(test())
+
+
+def call_of(function: str) -> Call:
+    null = msgspec.Raw(b"null")
+    return Call(
+        name="do",
+        module=heavy.__name__,
+        function=function,
+        converter="",
+        instance_id="i",
+        execution_id="e",
+        task_id=0,
+        attempt=1,
+        input=null,
+        last_progress=null,
+    )
+
+
+def test_a_call_killed_before_it_began_does_not_begin() -> None:
+    pool = ProcessPool()
+    call = ProcessCall(call_of("process_id"), lambda _: None)
+    call.kill()
+    with pytest.raises(ActivityProcessError):
+        pool.call(call, retryable=True)
+    pool.close()
+
+
+def test_a_child_ends_with_its_parent_whatever_it_does() -> None:
+    command = [sys.executable, "-c", BEGIN, json.dumps(sys.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        write(cast("BinaryIO", child.stdin), call_of("report_and_spin"))
+        assert isinstance(read_answer(cast("BinaryIO", child.stdout)), Progressed)
+        child.stdin.close()
+        assert child.wait(PATIENCE) == 0
 
 
 def test_waiting_for_a_process_takes_no_slot() -> None:
