@@ -123,54 +123,52 @@ class OrchestrationContext(EntityCalls, Outcomes):
     @overload
     def call_activity(
         self,
-        activity: Callable[[ActivityContext, _In], Awaitable[_Out]],
+        name: Callable[[ActivityContext, _In], Awaitable[_Out]],
         input_: _In,
         **options: Unpack[ActivityOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_activity(
-        self, activity: Callable[[_In], Awaitable[_Out]], input_: _In, **options: Unpack[ActivityOptions]
+        self, name: Callable[[_In], Awaitable[_Out]], input_: _In, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_activity(
-        self, activity: Callable[[], Awaitable[_Out]], **options: Unpack[ActivityOptions]
+        self, name: Callable[[], Awaitable[_Out]], **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_activity(
-        self, activity: Callable[[ActivityContext, _In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+        self, name: Callable[[ActivityContext, _In], _Out], input_: _In, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_activity(
-        self, activity: Callable[[_In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+        self, name: Callable[[_In], _Out], input_: _In, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[_Out]: ...
     @overload
-    def call_activity(
-        self, activity: Callable[[], _Out], **options: Unpack[ActivityOptions]
-    ) -> asyncio.Future[_Out]: ...
+    def call_activity(self, name: Callable[[], _Out], **options: Unpack[ActivityOptions]) -> asyncio.Future[_Out]: ...
     @overload
     def call_activity(
-        self, activity: str, input_: Any = None, **options: Unpack[ActivityOptions]
+        self, name: str, input_: Any = None, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[Any]: ...
     @overload
     def call_activity(
-        self, activity: str | Callable[..., Any], input_: Any, expected_type: Any, /
+        self, name: str | Callable[..., Any], input_: Any, expected_type: Any, /
     ) -> asyncio.Future[Any]: ...
-    def call_activity(self, activity: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
+    def call_activity(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
         """Run an activity; the future has its result, or raises TaskFailedError (R5).
 
-        `activity` is the function itself or its name. Raises PayloadError for an input that is not data.
+        `name` is the function itself or its name. Raises PayloadError for an input that is not data.
         """
         self._decisions.check_thread()
         options.update(named("call_activity", ("expected_type",), old))
-        name = check_name("activity name", self._registry.name_of(activity))
+        called = check_name("activity name", self._registry.name_of(name))
         payload = encode(self._converter, input_)
-        kind = _wanted_type(options, self._registry.activities.get(name))
+        kind = _wanted_type(options, self._registry.activities.get(called))
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
             decision = TaskScheduled(
                 id=task_id,
-                name=name,
+                name=called,
                 input=payload,
                 placement=options.get("placement", "auto"),
                 tags=options.get("tags") or {},
@@ -190,39 +188,39 @@ class OrchestrationContext(EntityCalls, Outcomes):
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext, _In], Coroutine[Any, Any, _Out]],
+        name: Callable[[OrchestrationContext, _In], Coroutine[Any, Any, _Out]],
         input_: _In,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext], Coroutine[Any, Any, _Out]],
+        name: Callable[[OrchestrationContext], Coroutine[Any, Any, _Out]],
         input_: Any = None,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext, _In], Generator[Any, Any, _Out]],
+        name: Callable[[OrchestrationContext, _In], Generator[Any, Any, _Out]],
         input_: _In,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext], Generator[Any, Any, _Out]],
+        name: Callable[[OrchestrationContext], Generator[Any, Any, _Out]],
         input_: Any = None,
         **options: Unpack[ChildOptions],
     ) -> asyncio.Future[_Out]: ...
     @overload
     def call_sub_orchestrator(
-        self, orchestrator: str, input_: Any = None, **options: Unpack[ChildOptions]
+        self, name: str, input_: Any = None, **options: Unpack[ChildOptions]
     ) -> asyncio.Future[Any]: ...
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: str | Callable[..., Any],
+        name: str | Callable[..., Any],
         input_: Any,
         instance_id: str | None,
         version: str | None = None,
@@ -230,24 +228,22 @@ class OrchestrationContext(EntityCalls, Outcomes):
         /,
         **options: Unpack[ChildTerms],
     ) -> asyncio.Future[Any]: ...
-    def call_sub_orchestrator(
-        self, orchestrator: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]
-    ) -> Any:
+    def call_sub_orchestrator(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]) -> Any:
         """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
         self._decisions.check_thread()
         options.update(named("call_sub_orchestrator", ("instance_id", "version", "expected_type"), old))
-        name = check_name("orchestrator name", self._registry.name_of(orchestrator))
+        called = check_name("orchestrator name", self._registry.name_of(name))
         wanted = options.get("instance_id")
         if wanted is not None:
             check_instance_id(wanted)
         payload = encode(self._converter, input_)
-        kind = _wanted_type(options, self._registry.orchestrators.get(name))
+        kind = _wanted_type(options, self._registry.orchestrators.get(called))
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
             decision = ChildScheduled(
                 id=task_id,
-                name=name,
+                name=called,
                 instance_id=wanted or child_instance_id(self._decisions.execution, task_id),
                 execution_id=child_execution_id(self._decisions.execution, task_id),
                 input=payload,
@@ -301,14 +297,14 @@ class OrchestrationContext(EntityCalls, Outcomes):
         )
         self._decisions.decide(event)
 
-    def task_all(self, tasks: Sequence[Any]) -> Any:
+    def task_all(self, activities: Sequence[Any]) -> Any:
         """Done when all are, with the list of their results; fails with the first that fails."""
-        futures = [task.future if isinstance(task, GeneratorTask) else task for task in tasks]
+        futures = [task.future if isinstance(task, GeneratorTask) else task for task in activities]
         return self._task(asyncio.gather(*futures))
 
-    def task_any(self, tasks: Sequence[Any]) -> Any:
+    def task_any(self, activities: Sequence[Any]) -> Any:
         """Done with the first that is; its result is that task. For generators; async code has asyncio.wait."""
-        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in tasks]
+        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
         return AnyTask(self._decisions.loop, views)
 
     def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
