@@ -186,18 +186,18 @@ class DurableClient(Client):
             return
 
     async def rewind(
-        self,
-        instance_id: str,
-        reason: str = "",
-        task_hub_name: str | None = None,
-        connection_name: str | None = None,
+        self, instance_id: str, reason: str = "", task_hub_name: str | None = None, connection_name: str | None = None
     ) -> None:
-        """As the native one, in this client's own hub. Raises ConfigurationError for another."""
-        if task_hub_name is not None or connection_name is not None:
-            raise ConfigurationError(
-                "rewind acts in the hub of its client; have a client of the other hub injected instead"
-            )
-        await super().rewind(instance_id, reason)
+        """Have a failed instance go on from before its failure.
+
+        Raises InstanceNotFoundError, and InstanceStateError for one that has not failed. `task_hub_name` and
+        `connection_name` lead to an instance of another hub.
+        """
+        there = await self._client_of(task_hub_name, connection_name)
+        if there is self:
+            await super().rewind(instance_id, reason)
+        else:
+            await there.rewind(instance_id, reason)
 
     async def restart(
         self, instance_id: str, restart_with_new_instance_id: bool | None = None, *, new_instance_id: bool = True

@@ -12,8 +12,9 @@ import azure.functions as func
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError
+from durable_ext.errors import ConfigurationError, InstanceNotFoundError, InstanceStateError, InvalidInputError
 from durable_ext.functions import DurableApp, DurableClient, OrchestrationRuntimeStatus
+from durable_ext.records.entity_id import EntityId
 from durable_ext.records.instance import RuntimeStatus
 
 from .attached import attached, request
@@ -229,5 +230,37 @@ def test_waiting_in_vain() -> None:
         assert json.loads(response.get_body())["runtimeStatus"] == "Terminated"
         with pytest.raises(InvalidInputError, match="retry_interval"):
             await client.wait_for_completion_or_create_check_status_response(None, instance_id, 1, 2)
+
+    with_client(test)
+
+
+def test_another_hub_by_the_names_of_that_package() -> None:
+    async def test(client: DurableClient) -> None:
+        asked: list[tuple[str | None, str | None]] = []
+
+        async def elsewhere(hub: str | None = None, connection: str | None = None, /) -> DurableClient:
+            asked.append((hub, connection))
+            return client
+
+        here = DurableClient(client, client._settings, elsewhere)  # pyright: ignore[reportPrivateUsage]
+        instance_id = await client.start_new("waiting")
+        await here.raise_event(instance_id, "go", 1, task_hub_name="Other")
+        assert (await client.wait_for_completion(instance_id, timedelta(seconds=20))).output == 1
+        failed = await ended(client, "failing")
+        await here.rewind(failed, "again", connection_name="Theirs")
+        await here.signal_entity(EntityId("counter", "x"), "add", 1, task_hub_name="Other")
+        assert not (await here.read_entity_state(EntityId("counter", "nobody"), "Other", "Theirs")).entity_exists
+        assert asked == [("Other", None), (None, "Theirs"), ("Other", None), ("Other", "Theirs")]
+        alone = DurableClient(client, client._settings)  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(ConfigurationError, match="one hub"):
+            await alone.raise_event(instance_id, "go", 1, task_hub_name="Other")
+
+    with_client(test)
+
+
+def test_a_purge_says_since_when() -> None:
+    async def test(client: DurableClient) -> None:
+        with pytest.raises(ValueError, match="created_time_from"):
+            await client.purge_instance_history_by()
 
     with_client(test)

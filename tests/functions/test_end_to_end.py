@@ -84,11 +84,21 @@ def test_orchestrators(package: str, azurite: str) -> None:
         assert (await host.request("GET", f"{API}/status/p-1-child"))[0] == 200
         shown = await run_to_end(host, "ids", query="?id=i-1&version=2.0")
         assert shown["output"] == {"distinct": 3, "id": "i-1", "version": "2.0"}
+        await rewinds(host)
         shown = await run_to_end(host, "uncaught", query="?id=u-1")
         assert shown["runtimeStatus"] == "Failed"
         assert "nobody catches this" in shown["output"]
 
     played(package, azurite, test)
+
+
+async def rewinds(host: ImitationHost) -> None:
+    """An activity that fails twice, without retries: each failure of the instance is rewound."""
+    assert (await run_to_end(host, "rewound", query="?id=r-1"))["runtimeStatus"] == "Failed"
+    for wanted in ("attempt 2", 3):
+        assert (await host.request("POST", f"{API}/command/rewind/r-1"))[0] == 202
+        shown = await reaches(host, "r-1", lambda status, wanted=wanted: str(wanted) in str(status.get("output")))
+    assert (shown["runtimeStatus"], shown["output"]) == ("Completed", 3)
 
 
 @pytest.mark.parametrize("package", ["durable_ext", NAME])

@@ -1,5 +1,5 @@
-"""Every member of the context, the client, the decorators and the small types of azure-functions-durable 1.7, called with
-the keywords and the positions that it has there. A row that does not bind is a break of somebody's app (F1)."""
+"""Every member of the context, the client and the decorators of azure-functions-durable 1.7, called with the keywords
+and the positions that it has there. A row that does not bind is a break of somebody's app (F1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import durable_ext as df
 
-# Method, then its parameters there; `=` marks those with a default. Read from the released package's documentation.
+# Method, then its parameters there; `=` marks those with a default.
 CONTEXT: dict[str, str] = {
     "call_activity": "name input_= expected_type=",
     "call_activity_with_retry": "name retry_options input_= expected_type=",
@@ -41,6 +41,7 @@ CLIENT: dict[str, str] = {
     "terminate": "instance_id reason",
     "suspend": "instance_id reason",
     "resume": "instance_id reason",
+    "rewind": "instance_id reason task_hub_name= connection_name=",
     "restart": "instance_id restart_with_new_instance_id=",
     "purge_instance_history": "instance_id",
     "purge_instance_history_by": "created_time_from= created_time_to= runtime_status=",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
+from durable_ext.records.events import ChildScheduled
 
 from .conftest import Begin
 from .events import (
@@ -26,6 +30,7 @@ from .events import (
 )
 
 Code = Generator[Any, Any, Any]
+RETRY = RetryPolicy(first_interval=timedelta(seconds=1), max_attempts=2)
 
 
 def test_one_after_the_other(begin: Begin) -> None:
@@ -253,3 +258,38 @@ def test_a_plain_function_that_hands_on_a_coroutine(begin: Begin) -> None:
     assert facts(situation.start()) == facts([task(0, "a", 1)])
     assert facts(situation.turn(answer(0, 2))) == facts([task(1, "b", 2), task(2, "b", 0)])
     assert facts(situation.turn(answer(1, 3), answer(2, 4))) == facts([completed([3, 4])])
+
+
+@dataclass
+class Order:
+    number: int
+
+
+def test_the_calls_as_that_package_has_them(begin: Begin) -> None:
+    """By position and by keyword; what is expected is what the result is decoded to."""
+
+    def main(context: OrchestrationContext) -> Code:
+        first: Any = yield context.call_activity("a", 1, Order)
+        second: Any = yield context.call_activity(name="a", input_=2, expected_type=Order)
+        third: Any = yield context.call_activity_with_retry("a", RETRY, 3, Order)
+        fourth: Any = yield context.call_sub_orchestrator("c", 4, "mine", "2.0", Order)
+        fifth: Any = yield context.call_sub_orchestrator_with_retry("c", RETRY, 5, "other", None, Order)
+        context.set_custom_status(0)
+        assert (context.custom_status, context.will_continue_as_new) == (0, False)
+        return [order.number for order in (first, second, third, fourth, fifth)]
+
+    situation = begin(main)
+    assert facts(situation.start()) == facts([task(0, "a", 1)])
+    for number in (1, 2):
+        assert facts(situation.turn(answer(number - 1, {"number": number}))) == facts([task(number, "a", number + 1)])
+    fourth, fifth = situation.turn(answer(2, {"number": 3})), situation.turn(child_answer(3, {"number": 4}))
+    asked = [event for event in (*fourth, *fifth) if isinstance(event, ChildScheduled)]
+    assert [(event.instance_id, event.version) for event in asked] == [("mine", "2.0"), ("other", None)]
+    assert facts(situation.turn(child_answer(4, {"number": 5})))[-1:] == facts([completed([1, 2, 3, 4, 5])])
+
+
+def test_more_than_that_package_has(begin: Begin) -> None:
+    def main(context: Any) -> Code:
+        yield context.call_activity("a", 1, None, "too much")
+
+    assert "takes at most expected_type" in str(facts(begin(main).start()))

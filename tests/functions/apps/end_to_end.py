@@ -204,6 +204,11 @@ def uncaught(context: Context) -> Code:
 
 
 @app.orchestration_trigger(context_name="context")
+def rewound(context: Context) -> Code:
+    return (yield context.call_activity("flaky", "rewound"))
+
+
+@app.orchestration_trigger(context_name="context")
 def counting_down(context: Context) -> Code:
     left: Any = context.get_input()
     if left > 0:
