@@ -6,7 +6,7 @@ and a cron expression is read in its own time zone, daylight saving included.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -115,7 +115,9 @@ def _cron_time(spec: ScheduleSpec, moment: datetime, *, reverse: bool = False) -
     return None if found is None else found.astimezone(UTC)
 
 
-def _zone(spec: ScheduleSpec) -> ZoneInfo:
+def _zone(spec: ScheduleSpec) -> tzinfo:
+    if spec.time_zone == "UTC":  # also where no time zone data is installed
+        return UTC
     try:
         return ZoneInfo(spec.time_zone)
     except (LookupError, ValueError, OSError) as error:

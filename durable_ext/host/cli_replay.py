@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def add_commands(commands: Commands) -> None:
     summary = "Check that the code of an app fits the histories of files, of a folder or of a hub."
     parser = commands.add_parser("replay", help=summary, description=f"{summary} Writes nothing to the hub.")
     parser.add_argument("--history", metavar="FILE", action="append", help="a history file; again for more")
-    parser.add_argument("--folder", metavar="DIR", help="every history file (*.json) of a folder")
+    parser.add_argument("--folder", metavar="DIR", help="every history file of a folder, or an export")
     parser.add_argument("--running", action="store_true", help="only instances of the hub that have not ended")
     parser.add_argument("--all-executions", action="store_true", help="of the hub, those before continue-as-new too")
     parser.add_argument("--quiet", action="store_true", help="leave out what fits")
@@ -64,7 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     registry = _registry(chosen)
     with Report(as_json=options.json, quiet=options.quiet) as report:
         for path in paths:
-            report.add(_check_file(registry, path), str(path))
+            for finding in _check_file(registry, path):
+                report.add(finding, str(path))
     return report.exit_code
 
 
@@ -75,17 +76,18 @@ def _registry(chosen: Chosen) -> Registry:
         return engine_of(load_app(chosen.app_file)).registry
 
 
-def _check_file(registry: Registry, path: Path) -> Finding:
-    from durable_ext.testing.histories import Finding, Verdict, check_history, read_history
+def _check_file(registry: Registry, path: Path) -> Iterator[Finding]:
+    from durable_ext.testing.histories import Finding, Verdict, check_history, histories_of
 
     if not path.is_file():
         raise InvalidInputError(f"there is no file {path}")
     try:
-        history = read_history(path)
+        for history in histories_of(path):
+            with redirect_stdout(sys.stderr):
+                finding = check_history(registry, history)
+            yield finding
     except InvalidInputError as error:
-        return Finding(verdict=Verdict.UNCHECKED, instance_id="", reason=str(error))
-    with redirect_stdout(sys.stderr):
-        return check_history(registry, history)
+        yield Finding(verdict=Verdict.UNCHECKED, instance_id="", reason=str(error))
 
 
 async def _check_hub(options: argparse.Namespace, chosen: Chosen) -> int:

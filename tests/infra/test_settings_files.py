@@ -97,7 +97,7 @@ def test_requirements_are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     listed = {line for line in lines if line and not line.startswith("#")}
-    assert listed == {line for line in project["dependencies"] if not line.startswith(("uvicorn", "cronsim"))}
+    assert listed == {line for line in project["dependencies"] if not line.startswith("uvicorn")}
 
 
 def ignored(name: str) -> bool:
