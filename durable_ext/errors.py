@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from durable_ext.records.failures import Failure
+    from durable_ext.records.instance import RuntimeStatus
     from durable_ext.records.parting import Parting, Place
 
 
@@ -73,7 +74,11 @@ class ScheduleNotFoundError(InstanceNotFoundError):
 
 
 class InstanceExistsError(DurableError):
-    """An instance with this id is there, in a status that may not be replaced (P9)."""
+    """An instance with this id is there, in a status that may not be replaced (P9): `status`, where it is known."""
+
+    def __init__(self, message: str, status: RuntimeStatus | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ScheduleExistsError(InstanceExistsError):

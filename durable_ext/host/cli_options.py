@@ -52,6 +52,9 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--name", metavar="NAME", default="", help="the name of the orchestrator")
     group.add_argument("--created-from", metavar="TIME", type=_time, help="ISO 8601; UTC unless it says otherwise")
     group.add_argument("--created-to", metavar="TIME", type=_time, help="the same")
+    group.add_argument("--completed-from", metavar="TIME", type=_time, help="the same")
+    group.add_argument("--completed-to", metavar="TIME", type=_time, help="the same")
+    group.add_argument("--version", metavar="VERSION", default="", help="the version it was started with")
 
 
 def filter_of(options: argparse.Namespace) -> InstanceFilter:
@@ -60,6 +63,9 @@ def filter_of(options: argparse.Namespace) -> InstanceFilter:
         statuses=frozenset(options.status),
         created_from=options.created_from,
         created_to=options.created_to,
+        completed_from=options.completed_from,
+        completed_to=options.completed_to,
+        version=options.version,
         id_prefix=options.prefix,
         name=options.name,
     )

@@ -49,12 +49,19 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which instances a query means; every condition given must hold. Times are aware UTC, ends included."""
+    """Which instances a query means; every condition given must hold. Times are aware UTC, ends included.
+
+    An instance that has not ended was not completed at any time.
+    """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
     created_from: datetime | None = None
     created_to: datetime | None = None
+    updated_from: datetime | None = None
     updated_to: datetime | None = None
+    completed_from: datetime | None = None
+    completed_to: datetime | None = None
+    version: str = ""
     id_prefix: str = ""
     name: str = ""
 

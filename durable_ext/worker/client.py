@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from durable_ext.worker.client_commands import CommandingClient
 from durable_ext.worker.client_core import LocalDelivery, unknown, utc_now
+from durable_ext.worker.client_listing import ListingClient, StatusPage
 from durable_ext.worker.client_purges import PurgingClient
-from durable_ext.worker.client_reads import ReadingClient
 from durable_ext.worker.client_rewinds import RewindingClient
 from durable_ext.worker.client_starts import StartOptions, start_message
 from durable_ext.worker.entity_client import EntityClient
 
-__all__ = ["Client", "LocalDelivery", "StartOptions", "start_message", "utc_now"]
+__all__ = ["Client", "LocalDelivery", "StartOptions", "StatusPage", "start_message", "utc_now"]
 
 
-class Client(RewindingClient, ReadingClient, CommandingClient, PurgingClient, EntityClient):
+class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, EntityClient):
     """Talks to one task hub. All methods may raise StorageError; ids and names are checked (InvalidInputError).
 
     Each group of methods has a room of its own beside this one.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
 from durable_ext.errors import InstanceStateError, InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.instance import TERMINAL
+from durable_ext.records.events import ChildScheduled
+from durable_ext.records.instance import TERMINAL, InstanceRow
+from durable_ext.records.turns import placed
 from durable_ext.worker.client_core import ClientCore
 
 _PAGE = 100
@@ -15,10 +19,11 @@ _PAGE = 100
 class PurgingClient(ClientCore):
     """Deletes ended instances."""
 
-    async def purge(self, instance_id: str) -> bool:
+    async def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
         """Delete an ended instance with its history and payloads (P10); False when there is none.
 
-        Raises InstanceStateError when it has not ended.
+        `recursive`: the children of its current execution as well, the deepest first; those that have not ended and
+        detached ones stay. Raises InstanceStateError when it has not ended.
         """
         stored = await self._provider.read_row(instance_id)
         if stored is None:
@@ -27,8 +32,26 @@ class PurgingClient(ClientCore):
             raise InstanceStateError(
                 f"instance {instance_id!r} is {stored.row.status.value}; terminate it before purging it"
             )
+        if recursive:
+            await self._purge_children(stored.row)
         await self.catalog.purge(stored.row)
         return True
+
+    async def purge_older_than(self, age: timedelta, where: InstanceFilter = InstanceFilter()) -> int:  # noqa: B008
+        """Purge every instance that matches and ended longer ago than `age`; how many."""
+        return await self.purge_matching(msgspec.structs.replace(where, completed_to=self._clock() - age))
+
+    async def _purge_children(self, row: InstanceRow) -> None:
+        for turn in await self.catalog.history(row.instance_id):
+            for _, event in placed(turn):
+                if not isinstance(event, ChildScheduled) or event.detached:
+                    continue
+                child = await self._provider.read_row(event.instance_id)
+                parent = None if child is None else child.row.parent
+                if child is None or not child.row.status.is_terminal:
+                    continue
+                if parent is not None and parent.instance_id == row.instance_id:
+                    await self.purge(event.instance_id, recursive=True)
 
     async def purge_matching(self, where: InstanceFilter) -> int:
         """Purge every ended instance that matches; how many. Others are left alone, whatever the filter says (P10)."""

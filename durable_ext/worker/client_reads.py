@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from durable_ext.authoring.activity_progress import ActivityProgress
 from durable_ext.authoring.payload import decode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.instance import InstanceRow
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.turns import Turn
 from durable_ext.worker.client_core import ClientCore
 
@@ -78,6 +79,42 @@ class ReadingClient(ClientCore):
         """The instance once it has ended. Raises TimeoutError, and InstanceNotFoundError for an unknown id."""
         return await self.wait_until(instance_id, lambda row: row.status.is_terminal, timeout)
 
+    async def wait_for_start(self, instance_id: str, timeout: timedelta) -> InstanceStatus:  # noqa: ASYNC109
+        """The instance once its code has begun. Raises as wait_for_completion."""
+        return await self.wait_until(instance_id, lambda row: row.status is not RuntimeStatus.PENDING, timeout)
+
+    async def wait_for_custom_status(
+        self,
+        instance_id: str,
+        ready: Callable[[Any], bool],
+        timeout: timedelta,  # noqa: ASYNC109
+    ) -> InstanceStatus:
+        """The instance once `ready` holds for its custom status, a JSON value that is None while unset, or once it has
+        ended. Raises as wait_for_completion."""
+        status: InstanceStatus | None = None
+        async with asyncio.timeout(timeout.total_seconds()):
+            async with aclosing(self.changes(instance_id)) as found:
+                async for status in found:
+                    if ready(status.custom_status):
+                        break
+        return status if status is not None else await self.status_of((await self._existing(instance_id)).row)
+
+    async def changes(self, instance_id: str) -> AsyncGenerator[InstanceStatus]:
+        """The instance now, and again whenever its row has changed, until it has ended.
+
+        Changes that follow one another quickly may come as one. Raises InstanceNotFoundError, also when it is purged.
+        """
+        seen: InstanceRow | None = None
+        while seen is None or not seen.status.is_terminal:
+            known = seen
+
+            def is_news(row: InstanceRow, known: InstanceRow | None = known) -> bool:
+                return row != known
+
+            row = await self._next_row(instance_id, is_news)
+            seen = row
+            yield await self.status_of(row)
+
     async def wait_until(
         self,
         instance_id: str,
@@ -86,13 +123,16 @@ class ReadingClient(ClientCore):
     ) -> InstanceStatus:
         """The instance once `ready` holds for its row. Raises TimeoutError and InstanceNotFoundError."""
         async with asyncio.timeout(timeout.total_seconds()):
-            # A session of this process publishes its rows, so the first look can wait for that.
-            pause = _POLL_HERE if instance_id in self._started_here else _POLL_FIRST
+            return await self.status_of(await self._next_row(instance_id, ready))
+
+    async def _next_row(self, instance_id: str, ready: Callable[[InstanceRow], bool]) -> InstanceRow:
+        # A session of this process publishes its rows, so the first look can wait for that.
+        pause = _POLL_HERE if instance_id in self._started_here else _POLL_FIRST
+        row = await self._signals.next_row(instance_id, pause)
+        while row is None or not ready(row):
+            row = (await self._existing(instance_id)).row
+            if ready(row):
+                break
             row = await self._signals.next_row(instance_id, pause)
-            while row is None or not ready(row):
-                row = (await self._existing(instance_id)).row
-                if ready(row):
-                    break
-                row = await self._signals.next_row(instance_id, pause)
-                pause = min(pause * 1.5, _POLL_LAST)
-            return await self.status_of(row)
+            pause = min(pause * 1.5, _POLL_LAST)
+        return row

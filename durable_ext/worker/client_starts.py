@@ -86,7 +86,8 @@ class StartingClient(ClientCore):
         if stored.row.status not in replace:
             raise InstanceExistsError(
                 f"instance {row.instance_id!r} already exists and is {stored.row.status.value}; "
-                "use another id, or terminate and purge it first"
+                "use another id, or terminate and purge it first",
+                stored.row.status,
             )
         following = msgspec.structs.replace(row.execution, generation=stored.row.execution.generation + 1)
         row = msgspec.structs.replace(row, execution=following)

@@ -83,12 +83,16 @@ def conditions(where: InstanceFilter) -> tuple[Condition, ...]:
         found.append(Condition("RuntimeStatus", "in", tuple(sorted(status.value for status in where.statuses))))
     if where.name:
         found.append(Condition("Name", "eq", where.name))
-    if where.created_from is not None:
-        found.append(Condition("CreatedTime", "ge", where.created_from))
-    if where.created_to is not None:
-        found.append(Condition("CreatedTime", "le", where.created_to))
-    if where.updated_to is not None:
-        found.append(Condition("LastUpdatedTime", "le", where.updated_to))
+    if where.version:
+        found.append(Condition("Version", "eq", where.version))
+    times = (
+        ("CreatedTime", where.created_from, where.created_to),
+        ("LastUpdatedTime", where.updated_from, where.updated_to),
+        ("CompletedTime", where.completed_from, where.completed_to),
+    )
+    for column, since, until in times:
+        found += [Condition(column, "ge", since)] if since is not None else []
+        found += [Condition(column, "le", until)] if until is not None else []
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import datetime
 from sqlite3 import Connection
 
 import msgspec
@@ -13,11 +14,12 @@ from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter, Page
 from durable_ext.providers.sqlite.instances import row_of
 from durable_ext.providers.sqlite.times import time_text
-from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.instance import TERMINAL, RuntimeStatus
 from durable_ext.records.limits import MAX_PAGE
 
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
+_ENDED = f"status IN ({', '.join(repr(status.value) for status in sorted(TERMINAL))})"
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -77,14 +79,25 @@ def _conditions(where: InstanceFilter) -> tuple[str, list[str | int]]:
         wanted.append((f"status IN ({marks})", tuple(sorted(status.value for status in where.statuses))))
     if where.name:
         wanted.append(("name = ?", (where.name,)))
-    if where.created_from is not None:
-        wanted.append(("created_at >= ?", (time_text(where.created_from),)))
-    if where.created_to is not None:
-        wanted.append(("created_at <= ?", (time_text(where.created_to),)))
-    if where.updated_to is not None:
-        wanted.append(("updated_at <= ?", (time_text(where.updated_to),)))
+    if where.version:
+        wanted.append(("json_extract(record, '$.version') = ?", (where.version,)))
+    if where.completed_from is not None or where.completed_to is not None:
+        # The last thing that happens to an instance is its end.
+        wanted.append((_ENDED, ()))
+    wanted.extend((text, (time_text(time),)) for text, time in _times(where) if time is not None)
     wanted.extend(_prefix(where.id_prefix))
     return " AND ".join(text for text, _ in wanted), [value for _, values in wanted for value in values]
+
+
+def _times(where: InstanceFilter) -> tuple[tuple[str, datetime | None], ...]:
+    return (
+        ("created_at >= ?", where.created_from),
+        ("created_at <= ?", where.created_to),
+        ("updated_at >= ?", where.updated_from),
+        ("updated_at <= ?", where.updated_to),
+        ("updated_at >= ?", where.completed_from),
+        ("updated_at <= ?", where.completed_to),
+    )
 
 
 def _prefix(prefix: str) -> list[tuple[str, tuple[str | int, ...]]]:

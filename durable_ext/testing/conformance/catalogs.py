@@ -123,6 +123,30 @@ class CatalogConformance(Conformance):
         assert await _ids(store, InstanceFilter(created_to=just_before)) == ["i0"]
 
     @on_store
+    async def test_by_the_time_of_the_end(self, store: Store) -> None:
+        start = store.clock().replace(microsecond=500_000)
+        for n in range(4):
+            ended = start + n * _HOUR
+            status = RuntimeStatus.COMPLETED if n else RuntimeStatus.RUNNING
+            made = row(execution(f"i{n}"), start, status=status)
+            completed = ended if n else None
+            made = msgspec.structs.replace(made, updated_at=ended, completed_at=completed)
+            await store.provider.create_row(made)
+        assert await _ids(store, InstanceFilter(completed_from=start)) == ["i1", "i2", "i3"]
+        assert await _ids(store, InstanceFilter(completed_to=start + 2 * _HOUR)) == ["i1", "i2"]
+        assert await _ids(store, InstanceFilter(updated_from=start + 2 * _HOUR)) == ["i2", "i3"]
+        assert await _ids(store, InstanceFilter(updated_to=start + _HOUR)) == ["i0", "i1"]
+
+    @on_store
+    async def test_by_version(self, store: Store) -> None:
+        for n, version in enumerate(("1", "2", None, "o'2", "2")):
+            made = msgspec.structs.replace(row(execution(f"i{n}"), store.clock()), version=version)
+            await store.provider.create_row(made)
+        assert await _ids(store, InstanceFilter(version="2")) == ["i1", "i4"]
+        assert await _ids(store, InstanceFilter(version="o'2")) == ["i3"]
+        assert await _ids(store, InstanceFilter(version="3")) == []
+
+    @on_store
     async def test_by_prefix_without_neighbours(self, store: Store) -> None:
         wanted = ["order", "order ", "order%", "order-1", "order1", "order_x", "orderZ", "orderé", "order日"]
         await _create(store, *wanted, "orde", "ordes", "Order", "ORDER-1", "ordeé", "a", "z")
