@@ -23,7 +23,7 @@ from durable_ext.authoring.outcomes import Outcomes
 from durable_ext.authoring.payload import Converter, decode, encode
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
-from durable_ext.authoring.tasks import AnyTask, GeneratorTask
+from durable_ext.authoring.tasks import AllTask, AnyTask, GeneratorTask, TimerTask
 from durable_ext.errors import InvalidInputError, TaskFailedError
 from durable_ext.records.events import ChildScheduled, EventSent, TaskScheduled, TimerCreated
 from durable_ext.records.ids import (
@@ -38,6 +38,7 @@ from durable_ext.records.ids import (
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _T = TypeVar("_T")
+_Kind = Callable[[asyncio.Future[Any]], GeneratorTask]
 
 
 class OrchestrationContext(EntityCalls, Outcomes):
@@ -270,7 +271,7 @@ class OrchestrationContext(EntityCalls, Outcomes):
             due = due.replace(tzinfo=UTC)
         task_id = self._decisions.next_id()
         timer = self._decisions.ask(task_id, TimerCreated(id=task_id, fire_at=due.astimezone(UTC)), Any)
-        return self._task(timer)
+        return self._task(timer, TimerTask)
 
     def wait_for_external_event(
         self, name: str, expected_type: Any = Any, *, timeout: timedelta | None = None
@@ -299,15 +300,16 @@ class OrchestrationContext(EntityCalls, Outcomes):
 
     def task_all(self, activities: Sequence[Any]) -> Any:
         """Done when all are, with the list of their results; fails with the first that fails."""
-        futures = [task.future if isinstance(task, GeneratorTask) else task for task in activities]
-        return self._task(asyncio.gather(*futures))
+        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
+        whole = asyncio.gather(*(view.future for view in views))
+        return self._task(whole, lambda future: AllTask(future, views))
 
     def task_any(self, activities: Sequence[Any]) -> Any:
         """Done with the first that is; its result is that task. For generators; async code has asyncio.wait."""
         views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
         return AnyTask(self._decisions.loop, views)
 
-    def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
+    def _task(self, future: asyncio.Future[_T], _kind: _Kind = GeneratorTask) -> asyncio.Future[_T]:
         return future
 
     def _retrying(self, ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy | None) -> asyncio.Future[Any]:
@@ -340,8 +342,8 @@ class OrchestrationContext(EntityCalls, Outcomes):
 class GeneratorContext(OrchestrationContext):
     """The context of a generator orchestrator: its calls return tasks to yield, named as in that package."""
 
-    def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
-        return cast("asyncio.Future[_T]", GeneratorTask(future))
+    def _task(self, future: asyncio.Future[_T], _kind: _Kind = GeneratorTask) -> asyncio.Future[_T]:
+        return cast("asyncio.Future[_T]", _kind(future))
 
 
 async def _within(event: asyncio.Future[_T], timeout: timedelta) -> _T:  # noqa: ASYNC109

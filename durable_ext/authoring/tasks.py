@@ -7,16 +7,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
+from enum import Enum
 from typing import Any, cast
 
 _MOST_CLOSES = 10
 
 
-class GeneratorTask:
-    """A durable future for code that yields. Two views are equal when they are the same object."""
+class TaskState(Enum):
+    """How far a task is; a cancelled one has failed."""
 
-    def __init__(self, future: asyncio.Future[Any]) -> None:
+    RUNNING = 0
+    SUCCEEDED = 1
+    FAILED = 2
+
+
+class GeneratorTask:
+    """A durable future for code that yields. Two views are equal when they are the same object.
+
+    `children` are what it is made of; `parent` is the task made of this one last.
+    """
+
+    def __init__(self, future: asyncio.Future[Any], children: Sequence[GeneratorTask] = ()) -> None:
         self.future = future
+        self.parent: GeneratorTask | None = None
+        self.children = list(children)
+        for child in self.children:
+            child.parent = self
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self.future.__await__()
@@ -24,6 +40,12 @@ class GeneratorTask:
     @property
     def is_completed(self) -> bool:
         return self.future.done()
+
+    @property
+    def state(self) -> TaskState:
+        if not self.future.done():
+            return TaskState.RUNNING
+        return TaskState.FAILED if self.is_cancelled or self.is_faulted else TaskState.SUCCEEDED
 
     @property
     def is_faulted(self) -> bool:
@@ -45,11 +67,23 @@ class GeneratorTask:
         self.future.cancel()
 
 
+class TimerTask(GeneratorTask):
+    """A timer."""
+
+    def is_canceled(self) -> bool:
+        """As `is_cancelled`, the way long timers of azure-functions-durable have it."""
+        return self.is_cancelled
+
+
+class AllTask(GeneratorTask):
+    """Done when its children are, with the list of their results; failed with the first that fails."""
+
+
 class AnyTask(GeneratorTask):
     """Done with its first finished child; its result is that child."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, children: Sequence[GeneratorTask]) -> None:
-        super().__init__(loop.create_future())
+        super().__init__(loop.create_future(), children)
         if not children:
             self.future.set_result(None)
         for child in children:

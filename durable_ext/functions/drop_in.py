@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.entity_context import EntityContext
+from durable_ext.authoring.tasks import AllTask, AnyTask, GeneratorTask, TaskState, TimerTask
 from durable_ext.functions.app import DurableApp, DurableBlueprint
 from durable_ext.functions.blocking import BlockingClient
 from durable_ext.functions.client import DurableClient
@@ -22,6 +23,12 @@ DFApp = DurableApp
 Blueprint = DurableBlueprint
 DurableOrchestrationContext = OrchestrationContext
 DurableEntityContext = EntityContext
+TaskBase = GeneratorTask
+AtomicTask = GeneratorTask
+RetryAbleTask = GeneratorTask
+LongTimerTask = TimerTask
+WhenAllTask = AllTask
+WhenAnyTask = AnyTask
 # Names of 2.x.
 DurableFunctionsClient = DurableClient
 SyncDurableFunctionsClient = BlockingClient
@@ -32,6 +39,7 @@ class DurableFunctionsCompatibilityWarning(UserWarning):
 
 
 __all__ = [
+    "AtomicTask",
     "Blueprint",
     "DFApp",
     "DurableEntityContext",
@@ -43,9 +51,16 @@ __all__ = [
     "Entity",
     "EntityId",
     "EntityStateResponse",
+    "LongTimerTask",
     "OrchestrationRuntimeStatus",
     "Orchestrator",
     "PurgeHistoryResult",
+    "RetryAbleTask",
     "RetryOptions",
     "SyncDurableFunctionsClient",
+    "TaskBase",
+    "TaskState",
+    "TimerTask",
+    "WhenAllTask",
+    "WhenAnyTask",
 ]

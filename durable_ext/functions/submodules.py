@@ -22,6 +22,10 @@ SUBMODULES: dict[str, tuple[str, ...]] = {
     "OrchestrationRuntimeStatus": ("OrchestrationRuntimeStatus",),
     "PurgeHistoryResult": ("PurgeHistoryResult",),
     "RetryOptions": ("RetryOptions",),
+    "Task": (
+        *("TaskBase", "AtomicTask", "TimerTask", "LongTimerTask", "WhenAllTask", "WhenAnyTask"),
+        *("RetryAbleTask", "TaskState"),
+    ),
     "utils": (),
     "utils.entity_utils": ("EntityId",),
 }

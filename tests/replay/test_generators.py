@@ -10,6 +10,7 @@ from typing import Any
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.authoring.tasks import TaskState, TimerTask
 from durable_ext.errors import TaskFailedError
 from durable_ext.records.events import ChildScheduled
 
@@ -234,8 +235,10 @@ def test_an_error_of_the_code_fails_the_instance(begin: Begin) -> None:
 
 def test_a_plain_function_that_hands_on_a_generator(begin: Begin) -> None:
     def inner(ctx: OrchestrationContext) -> Code:
-        first = yield ctx.call_activity("a", 1)
-        return (yield ctx.task_all([ctx.call_activity("b", first)]))
+        first: Any = ctx.call_activity("a", 1)
+        winner = yield ctx.task_any([first])
+        assert winner is first
+        return (yield ctx.task_all([ctx.call_activity("b", first.result)]))
 
     def outer(ctx: OrchestrationContext) -> Code:
         return inner(ctx)
@@ -293,3 +296,27 @@ def test_more_than_that_package_has(begin: Begin) -> None:
         yield context.call_activity("a", 1, None, "too much")
 
     assert "takes at most expected_type" in str(facts(begin(main).start()))
+
+
+def test_what_tasks_tell_of_themselves(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        good: Any = ctx.call_activity("a", 1)
+        bad: Any = ctx.call_activity("b", 2)
+        timer: Any = ctx.create_timer(timedelta(days=1))
+        assert isinstance(timer, TimerTask)
+        whole, first = ctx.task_all([good]), ctx.task_any([bad, timer])
+        assert (whole.children, first.children, good.parent, timer.parent) == ([good], [bad, timer], whole, first)
+        assert (good.state, timer.is_canceled(), timer.is_cancelled) == (TaskState.RUNNING, False, False)
+        yield whole
+        winner = yield first
+        assert winner is bad
+        timer.cancel()
+        assert (timer.is_canceled(), timer.is_cancelled, timer.state) == (True, True, TaskState.FAILED)
+        return [whole.state.name, good.state.name, bad.state.name, str(bad.result)]
+
+    situation = begin(main)
+    situation.start()
+    situation.turn(answer(0, 1))
+    last = situation.turn(refusal(1))
+    states = ["SUCCEEDED", "SUCCEEDED", "FAILED", "b failed: OutOfStock: no stock"]
+    assert facts(last)[-1:] == facts([completed(states)])
