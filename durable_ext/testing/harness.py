@@ -254,11 +254,12 @@ class Harness:
     # Mocks and faults
 
     def mock(self, target: AnyFunction | str, outcome: Any) -> None:
-        """Give calls of an activity or a child orchestration another outcome, from the next one on.
+        """Give calls of an activity, a child orchestration or an entity another outcome, from the next one on.
 
         `outcome`: an exception, or a class of one, is raised; a function is called with the same arguments or the last
         few of them, async or not; `in_turn(a, b, ...)` is one outcome for each call, the last one staying; anything
-        else is the result. Raises ConfigurationError for what the app does not have.
+        else is the result. A function for an entity gets its context. Raises ConfigurationError for what the
+        app does not have.
         """
         self._mock_of(target).set(outcome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import NonDeterminismError
+from durable_ext.records.entity_events import EntityCalled, LockAsked
 from durable_ext.records.events import (
     ChildScheduled,
     Decision,
@@ -12,6 +13,7 @@ from durable_ext.records.events import (
     TaskScheduled,
     TimerCreated,
 )
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.turns import Turn
 from durable_ext.replay.live import LiveExecution
@@ -26,7 +28,7 @@ async def open_waits(store: Store, client: Client, registry: Registry) -> list[s
     """One line for each instance that has not ended, and one for each message that nobody could process."""
     found: list[str] = []
     for row in await rows(store):
-        if not row.status.is_terminal:
+        if not row.status.is_terminal and not is_entity(row.instance_id):
             waits = await waits_of(row, client, registry)
             found.append(f"instance {row.instance_id!r} ({row.name}) waits for {', '.join(waits) or 'nothing'}")
     found += [f"given up: {message.reason}" for message in await store.list_quarantined()]
@@ -59,7 +61,7 @@ def open_decisions(turns: tuple[Turn, ...]) -> list[Decision]:
     decided: dict[int, Decision] = {}
     for turn in turns:
         for event in turn.events:
-            if isinstance(event, TaskScheduled | TimerCreated) or (
+            if isinstance(event, TaskScheduled | TimerCreated | EntityCalled | LockAsked) or (
                 isinstance(event, ChildScheduled) and not event.detached
             ):
                 decided[event.id] = event
@@ -74,6 +76,10 @@ def _text(decision: Decision) -> str:
             return f"activity {decision.name!r}"
         case ChildScheduled():
             return f"child {decision.instance_id!r} ({decision.name})"
+        case EntityCalled():
+            return f"entity {decision.entity_id!r} ({decision.operation})"
+        case LockAsked():
+            return f"a lock of {', '.join(decision.entities)}"
         case TimerCreated():
             return f"a timer at {decision.fire_at.isoformat()}"
         case _:

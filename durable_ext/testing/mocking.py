@@ -17,6 +17,8 @@ from typing import Any
 
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.context import GeneratorContext, OrchestrationContext
+from durable_ext.authoring.entities import EntityDefinition
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import ActivityDefinition, OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
 from durable_ext.errors import ConfigurationError
@@ -72,10 +74,11 @@ class Mock:
     def outcome_of(self, key: _Key) -> Any:
         """The outcome of a call, the same whenever it is asked for."""
         if key not in self._decided:
-            self._decided[key] = _UNMOCKED if key[0] in self.before and key[2] < 0 else self._next()
+            self._decided[key] = _UNMOCKED if key[0] in self.before and key[2] < 0 else self.next_outcome()
         return self._decided[key]
 
-    def _next(self) -> Any:
+    def next_outcome(self) -> Any:
+        """The outcome of one more run."""
         if self._failures:
             return self._failures.pop(0)
         return self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
@@ -93,14 +96,18 @@ class MockedRegistry(Registry):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="harness-activity")
         for name, definition in app.activities.items():
             self.activities[name] = _MockedActivity(definition, self)
+        for name, entity in app.entities.items():
+            self.entities[name] = _MockedEntity(entity, self)
         self._originals = dict(self.orchestrators)
 
     def mock_of(self, target: AnyFunction | str) -> Mock:
         """By function or name. Raises ConfigurationError for one that the app does not have."""
         name = self.name_of(target)
         if name not in self.activities and name not in self._originals:
-            known = ", ".join(sorted({*self.activities, *self._originals})) or "none"
-            raise ConfigurationError(f"the app has no activity or orchestrator {name!r}; registered: {known}")
+            if name.lower() in self.entities:
+                return self._mocks.setdefault(_entity_key(name.lower()), Mock())
+            known = ", ".join(sorted({*self.activities, *self._originals, *self.entities})) or "none"
+            raise ConfigurationError(f"the app has no activity, orchestrator or entity {name!r}; registered: {known}")
         if name in self._originals and name not in self._mocks:
             self.orchestrators[name] = _MockedOrchestrator(self._originals[name], self)
         return self._mocks.setdefault(name, Mock())
@@ -176,6 +183,27 @@ class _MockedActivity(ActivityDefinition):
         return await _produce(outcome, arguments if _takes_all(outcome) else given, self._registry.in_thread)
 
 
+class _MockedEntity(EntityDefinition):
+    """An entity as it was registered, asking at each operation what a test has said of it."""
+
+    def __init__(self, original: EntityDefinition, registry: MockedRegistry) -> None:
+        self.__dict__.update(vars(original))
+        self._original = original
+        self._registry = registry
+
+    def is_async(self, operation: str) -> bool:
+        return True
+
+    async def call(self, context: EntityContext) -> Any:
+        mock = self._registry.find_mock(_entity_key(self.name))
+        outcome: Any = _UNMOCKED if mock is None else mock.next_outcome()
+        if outcome is not _UNMOCKED:
+            return await _produce(outcome, (context,), self._registry.in_thread)
+        if self._original.is_async(context.operation):
+            return await self._original.call(context)
+        return self._registry.in_thread(partial(self._original.call, context))
+
+
 class _MockedOrchestrator(OrchestratorDefinition):
     """An orchestrator under its name, asking at the start of each execution what a test has said of it."""
 
@@ -242,6 +270,11 @@ async def _produce(outcome: Any, arguments: tuple[Any, ...], run: Callable[[Call
 
 def _is_error_class(outcome: Any) -> bool:
     return isinstance(outcome, type) and issubclass(outcome, BaseException)
+
+
+def _entity_key(name: str) -> str:
+    # No activity and no orchestrator is found under it.
+    return f"@{name}"
 
 
 def _takes_all(outcome: Any) -> bool:

@@ -103,7 +103,7 @@ def test_names_and_wrong_names() -> None:
         assert hub.run("parent", {"number": "A-1", "amount": 1}) == "child: shipped A-1"
         with pytest.raises(ConfigurationError, match="no orchestrator 'nobody'; registered: child, many"):
             hub.start("nobody")
-        with pytest.raises(ConfigurationError, match="no activity or orchestrator 'nobody'"):
+        with pytest.raises(ConfigurationError, match="no activity, orchestrator or entity 'nobody'"):
             hub.mock("nobody", 1)
 
 
