@@ -33,6 +33,7 @@ def add_commands(commands: Commands) -> None:
     listing = add_command(commands, "list", _list, "List instances, ordered by id.")
     add_filter_options(listing)
     listing.add_argument("--top", metavar="N", type=int, default=_DEFAULT_TOP, help="at most so many (%(default)s)")
+    add_filter_options(add_command(commands, "count", _count, "Count instances by status."))
     history = add_command(commands, "history", _history, "Show what happened to an instance.")
     history.add_argument("id", help="the instance id")
     history.add_argument("--execution", metavar="ID", help="an execution id (default: the current one)")
@@ -44,6 +45,16 @@ async def _status(options: argparse.Namespace, client: Client) -> int:
     if status is None:
         raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
     print_json(status_json(status)) if options.json else print_status(status)
+    return ExitCode.OK
+
+
+async def _count(options: argparse.Namespace, client: Client) -> int:
+    found = {status.value: number for status, number in sorted((await client.count(filter_of(options))).items())}
+    if options.json:
+        print_json(found)
+    else:
+        for status, number in found.items():
+            print(f"{status:<15} {number}")
     return ExitCode.OK
 
 

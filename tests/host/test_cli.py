@@ -316,6 +316,17 @@ def test_restart(hub: Hub) -> None:
     assert hub.run("restart", "a", "--same-id")[0] == ExitCode.WRONG_STATE
 
 
+def test_rewind_and_count(hub: Hub) -> None:
+    hub.ended("fails", "--id", "a")
+    hub.ended("doubled", "--id", "b", "--input", "4")
+    assert hub.json("count") == {"Completed": 1, "Failed": 1}
+    assert hub.json("count", "--prefix", "b", "--completed-from", "2020-01-01") == {"Completed": 1}
+    assert hub.json("rewind", "a", "--reason", "mended") == {"instanceId": "a"}
+    assert hub.json("status", "a")["runtimeStatus"] == "Pending"
+    assert hub.run("rewind", "b")[0] == ExitCode.WRONG_STATE
+    assert "Pending" in hub.ok("count")
+
+
 def test_purge(hub: Hub) -> None:
     hub.ended("doubled", "--id", "a", "--input", "1")
     hub.ended("fails", "--id", "b")

@@ -72,8 +72,9 @@ async def dealing(ctx: OrchestrationContext, name: str) -> list[str]:
 
 
 async def told(ctx: OrchestrationContext, name: str) -> list[Any]:
-    ctx.set_custom_status("waiting")
-    return [await ctx.wait_for_external_event("word"), str(ctx.new_uuid()), await ctx.call_activity(touch, name)]
+    lucky = ctx.random.random()
+    ctx.set_custom_status([ctx.execution_id, lucky])
+    return [await ctx.wait_for_external_event("word"), [ctx.execution_id, lucky], await ctx.call_activity(touch, name)]
 
 
 async def mother(ctx: OrchestrationContext, name: str) -> list[Any]:
