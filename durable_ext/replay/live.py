@@ -26,7 +26,7 @@ from durable_ext.errors import DurableError, NotDurableError, PayloadError, Task
 from durable_ext.records import events
 from durable_ext.records.events import Decision, EventRaised, ExecutionStarted, Input
 from durable_ext.records.failures import Failure, failure_from
-from durable_ext.records.ids import child_execution_id, next_execution_id
+from durable_ext.records.ids import child_execution_id, lock_id, next_execution_id
 from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.replay.loop import OrchestratorLoop
@@ -96,6 +96,9 @@ class LiveExecution:
             # The failed execution may have had another child under this number.
             own = child_execution_id(self.actual, decision.id)
             decision = msgspec.structs.replace(decision, execution_id=own)
+        if isinstance(decision, events.EntityCalled) and decision.lock and self.execution is not self.actual:
+            asked = int(decision.lock.rpartition(":")[2])
+            decision = msgspec.structs.replace(decision, lock=lock_id(self.actual, asked))
         self._decided.append(decision)
 
     def ask(self, task_id: int, decision: Decision, kind: Any) -> asyncio.Future[Any]:

@@ -79,6 +79,10 @@ def rewound(begin: Callable[[], LiveExecution], stored: Sequence[Turn], loaded: 
     finally:
         first.drop()
     final = run(left_out)
+    held = final.held()
+    if held:
+        final.drop()
+        final = run(left_out | held)
     return Rewound(final.beginning(reason), final.live)
 
 
@@ -139,6 +143,15 @@ class _Run:
             index
             for index, entry in enumerate(self._entries)
             if isinstance(entry.loaded, _Failed) and id(entry.loaded.failure) in found
+        )
+
+    def held(self) -> frozenset[int]:
+        """Inputs that gave locks which the code still holds: the failure has released them, so they are asked for anew,
+        and what was done under them is done again."""
+        left = {event.task_id for _, part in self._past for event in part if isinstance(event, events.LockLeft)}
+        inputs = [(kept.index, part[0]) for kept, (_, part) in zip(self.kept, self._past, strict=True)]
+        return frozenset(
+            index for index, event in inputs if isinstance(event, events.LockAcquired) and event.task_id not in left
         )
 
     def beginning(self, reason: str) -> tuple[Event, ...]:

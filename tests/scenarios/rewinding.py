@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
+from durable_ext.records.entity_id import EntityId
 
 RETRY = RetryPolicy(first_interval=timedelta(seconds=2), max_attempts=2)
 
@@ -106,11 +108,33 @@ async def careless(ctx: OrchestrationContext, name: str) -> str:
     return done
 
 
+COUNTER = EntityId("counter", "a")
+
+
+def counter(ctx: EntityContext) -> None:
+    ctx.set_state(ctx.get_state(lambda: 0) + 1)
+    ctx.set_result(ctx.get_state())
+
+
+async def calling(ctx: OrchestrationContext, name: str) -> list[Any]:
+    first = await ctx.call_entity(COUNTER, "add")
+    ctx.signal_entity(COUNTER, "add")
+    return [first, await ctx.call_activity(touch, name), await ctx.call_entity(COUNTER, "add")]
+
+
+async def locking(ctx: OrchestrationContext, name: str) -> list[Any]:
+    async with ctx.lock_entities([COUNTER]):
+        first = await ctx.call_entity(COUNTER, "add")
+        return [first, await ctx.call_activity(touch, name), await ctx.call_entity(COUNTER, "add")]
+
+
 def registry() -> Registry:
     names = Registry()
+    names.add_entity(counter)
     names.add_activity(touch)
     orchestrators: tuple[Any, ...] = (
         *(line, all_at_once, patient, compensating, dealing, told, mother, grandmother, slow_kid, uneven, careless),
+        *(calling, locking),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

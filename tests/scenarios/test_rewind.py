@@ -15,7 +15,7 @@ from durable_ext.worker.client import Client
 from durable_ext.worker.client_rewinds import rewound_row
 
 from .hub import Hub, run
-from .rewinding import outside, registry
+from .rewinding import COUNTER, outside, registry
 
 _LONG = timedelta(minutes=20)
 
@@ -61,6 +61,23 @@ def test_what_failed_runs_again(
         runs = set(outside.runs) if doubled else outside.runs
         assert sorted(runs) == sorted(again)
         await hub.check("x")
+
+    run(test)
+
+
+@pytest.mark.parametrize(("name", "output", "state"), [("calling", [1, "b", 3], 3), ("locking", [2, "b", 3], 3)])
+def test_entities_are_not_asked_again_but_under_a_lock(name: str, output: Any, state: int) -> None:
+    async def test(hub: Hub) -> None:
+        process = hub.process(registry())
+        process.start()
+        outside.breaks("b")
+        await _fails(process.client, name, "b")
+        outside.breaks()
+        assert await _output_after_rewind(process.client) == output
+        found = await process.client.read_entity(COUNTER)
+        assert found is not None
+        assert found.state == state
+        assert not found.locked_by
 
     run(test)
 
