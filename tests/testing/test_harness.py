@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from durable_ext import ConfigurationError, InstanceStateError, Registry, RuntimeStatus, TaskFailedError
+from durable_ext import (
+    ConfigurationError,
+    InstanceStateError,
+    OrchestrationContext,
+    Registry,
+    RuntimeStatus,
+    TaskFailedError,
+)
 from durable_ext.testing import Harness, WaitsForeverError
 from durable_ext.testing.scenario import StoreName
 from durable_ext.testing.virtual_time import START
@@ -195,3 +202,21 @@ def test_a_function_in_a_thread_that_waits_lets_time_pass() -> None:
 def test_http_needs_a_function_app() -> None:
     with Harness(Registry()) as hub, pytest.raises(ConfigurationError, match="hand the app itself"):
         hub.http("GET", "/api/orders/1")
+
+
+async def nap(ctx: OrchestrationContext, microseconds: int) -> None:
+    await ctx.create_timer(timedelta(microseconds=microseconds))
+
+
+def test_time_is_exact_to_the_microsecond() -> None:
+    registry = Registry()
+    registry.add_orchestrator(nap)
+    steps = [90, 123_624_039, 81, 5, 853, 109_056_425, 5_903_924, 1, 333_333]
+    for count in range(1, len(steps) + 1):
+        with Harness(registry) as hub:
+            instance = hub.start(nap, sum(steps[:count]))
+            for step in steps[:count]:
+                assert instance.runtime_status is RuntimeStatus.RUNNING
+                hub.advance(timedelta(microseconds=step))
+            assert instance.runtime_status is RuntimeStatus.COMPLETED
+            assert hub.now == START + timedelta(microseconds=sum(steps[:count]))

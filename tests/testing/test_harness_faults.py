@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
-from durable_ext import ActivityContext, NonDeterminismError, OrchestrationContext, Registry, TaskFailedError
+from durable_ext import (
+    ActivityContext,
+    NonDeterminismError,
+    OrchestrationContext,
+    Registry,
+    RuntimeStatus,
+    StorageError,
+    TaskFailedError,
+)
 from durable_ext.testing import Harness, in_turn
 from durable_ext.testing.scenario import StoreName
 
-from .orders import Order, app, charge, child, many, parent, process_order, ship, thirty_days
+from .orders import Order, app, charge, child, many, parent, process_order, ship, thirty_days, wait_for_ever
 
 STORES: tuple[StoreName, ...] = ("sqlite", "azure")
 
@@ -173,3 +181,38 @@ def test_code_that_is_moody_does_not_replay() -> None:
         hub.start(moody)
         with pytest.raises(NonDeterminismError, match="in moody"):
             hub.assert_replays()
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_call_that_runs_again_has_the_outcome_it_had(store: StoreName) -> None:
+    with Harness(app, store=store) as hub:
+        hub.mock(ship, in_turn("one", "two"))
+        hub.slow(ship, timedelta(seconds=20))
+        order = hub.start(parent, Order("A-1"))
+        hub.advance(timedelta(seconds=5))
+        hub.restart()
+        assert order.result() == "child: one"
+        assert len(hub.calls.of(ship)) == 2
+        assert hub.run(parent, Order("A-2")) == "child: two"
+
+
+def test_what_began_before_a_mock_goes_on_as_it_was() -> None:
+    with Harness(app, from_scratch=True) as hub:
+        old = hub.start(wait_for_ever)
+        hub.mock(wait_for_ever, "mocked")
+        hub.restart()
+        assert hub.run(wait_for_ever) == "mocked"
+        old.raise_event("approval", "its own")
+        assert old.result() == "its own"
+        hub.assert_replays()
+
+
+def test_a_start_that_was_lost_is_found_by_the_janitor() -> None:
+    with Harness(app) as hub:
+        hub.http("GET", "/api/nothing")
+        hub.crash_at(1)
+        with pytest.raises(StorageError):
+            hub.http("POST", "/api/orders/A-1", json={"amount": 3})
+        assert hub.instance("A-1").runtime_status is RuntimeStatus.PENDING
+        hub.advance(timedelta(minutes=3))
+        assert hub.instance("A-1").custom_status == "waiting"
