@@ -1,0 +1,87 @@
+"""What an orchestrator asks of activities (a room of the orchestration context, R5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, Unpack, overload
+
+from durable_ext.authoring.activity_context import ActivityContext
+from durable_ext.authoring.calls import Calls, wanted_type
+from durable_ext.authoring.options import ActivityOptions, named
+from durable_ext.authoring.payload import encode
+from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.records.events import TaskScheduled
+from durable_ext.records.ids import check_name
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class ActivityCalls(Calls):
+    """The activity verbs of the orchestration context."""
+
+    @overload
+    def call_activity(
+        self,
+        name: Callable[[ActivityContext, _In], Awaitable[_Out]],
+        input_: _In,
+        **options: Unpack[ActivityOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, name: Callable[[_In], Awaitable[_Out]], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, name: Callable[[], Awaitable[_Out]], **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, name: Callable[[ActivityContext, _In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, name: Callable[[_In], _Out], input_: _In, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(self, name: Callable[[], _Out], **options: Unpack[ActivityOptions]) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_activity(
+        self, name: str, input_: Any = None, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[Any]: ...
+    @overload
+    def call_activity(
+        self, name: str | Callable[..., Any], input_: Any, expected_type: Any, /
+    ) -> asyncio.Future[Any]: ...
+    def call_activity(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
+        """Run an activity; the future has its result, or raises TaskFailedError (R5).
+
+        `name` is the function itself or its name. Raises PayloadError for an input that is not data.
+        """
+        self._decisions.check_thread()
+        options.update(named("call_activity", ("expected_type",), old))
+        called = check_name("activity name", self._registry.name_of(name))
+        payload = encode(self._converter, input_)
+        kind = wanted_type(options, self._registry.activities.get(called))
+
+        def ask() -> asyncio.Future[Any]:
+            task_id = self._decisions.next_id()
+            decision = TaskScheduled(
+                id=task_id,
+                name=called,
+                input=payload,
+                placement=options.get("placement", "auto"),
+                tags=options.get("tags") or {},
+            )
+            return self._decisions.ask(task_id, decision, kind)
+
+        return self._task(self._retrying(ask, options.get("retry")))
+
+    def call_activity_with_retry(
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]
+    ) -> asyncio.Future[Any]:
+        """As call_activity with `retry`, in the argument order of azure-functions-durable."""
+        options["retry"] = retry_options
+        options.update(named("call_activity_with_retry", ("expected_type",), old))
+        return self.call_activity(name, input_, **options)

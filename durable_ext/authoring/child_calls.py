@@ -1,0 +1,101 @@
+"""What an orchestrator asks of other orchestrations, its children (a room of the orchestration context, R5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+
+from durable_ext.authoring.calls import Calls, wanted_type
+from durable_ext.authoring.options import ChildOptions, ChildTerms, named
+from durable_ext.authoring.payload import encode
+from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.records.events import ChildScheduled
+from durable_ext.records.ids import check_instance_id, check_name, child_execution_id, child_instance_id
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.context import OrchestrationContext
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class ChildCalls(Calls):
+    """The verbs of child orchestrations."""
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Callable[[OrchestrationContext, _In], Coroutine[Any, Any, _Out]],
+        input_: _In,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Callable[[OrchestrationContext], Coroutine[Any, Any, _Out]],
+        input_: Any = None,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Callable[[OrchestrationContext, _In], Generator[Any, Any, _Out]],
+        input_: _In,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Callable[[OrchestrationContext], Generator[Any, Any, _Out]],
+        input_: Any = None,
+        **options: Unpack[ChildOptions],
+    ) -> asyncio.Future[_Out]: ...
+    @overload
+    def call_sub_orchestrator(
+        self, name: str, input_: Any = None, **options: Unpack[ChildOptions]
+    ) -> asyncio.Future[Any]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: str | Callable[..., Any],
+        input_: Any,
+        instance_id: str | None,
+        version: str | None = None,
+        expected_type: Any = None,
+        /,
+        **options: Unpack[ChildTerms],
+    ) -> asyncio.Future[Any]: ...
+    def call_sub_orchestrator(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]) -> Any:
+        """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
+        self._decisions.check_thread()
+        options.update(named("call_sub_orchestrator", ("instance_id", "version", "expected_type"), old))
+        called = check_name("orchestrator name", self._registry.name_of(name))
+        wanted = options.get("instance_id")
+        if wanted is not None:
+            check_instance_id(wanted)
+        payload = encode(self._converter, input_)
+        kind = wanted_type(options, self._registry.orchestrators.get(called))
+
+        def ask() -> asyncio.Future[Any]:
+            task_id = self._decisions.next_id()
+            decision = ChildScheduled(
+                id=task_id,
+                name=called,
+                instance_id=wanted or child_instance_id(self._decisions.execution, task_id),
+                execution_id=child_execution_id(self._decisions.execution, task_id),
+                input=payload,
+                version=options.get("version"),
+                tags=options.get("tags") or {},
+            )
+            return self._decisions.ask(task_id, decision, kind)
+
+        return self._task(self._retrying(ask, options.get("retry")))
+
+    def call_sub_orchestrator_with_retry(
+        self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]
+    ) -> asyncio.Future[Any]:
+        """As call_sub_orchestrator with `retry`, in the argument order of azure-functions-durable."""
+        options["retry"] = retry_options
+        options.update(named("call_sub_orchestrator_with_retry", ("instance_id", "version", "expected_type"), old))
+        return self.call_sub_orchestrator(name, input_, **options)

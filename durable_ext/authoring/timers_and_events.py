@@ -1,0 +1,74 @@
+"""Timers, external events, and waiting for several tasks (a room of the orchestration context)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from durable_ext.authoring.calls import Calls
+from durable_ext.authoring.payload import encode
+from durable_ext.authoring.tasks import AllTask, AnyTask, GeneratorTask, TimerTask
+from durable_ext.errors import InvalidInputError
+from durable_ext.records.events import EventSent, TimerCreated
+from durable_ext.records.ids import check_instance_id, check_name
+
+_T = TypeVar("_T")
+
+
+class TimersAndEvents(Calls):
+    """The verbs of time and of events."""
+
+    def create_timer(self, fire_at: datetime | timedelta) -> asyncio.Future[None]:
+        """A future that is done at a time, or after a duration, of any length. Cancel it when no longer needed."""
+        self._decisions.check_thread()
+        due = self._decisions.now + fire_at if isinstance(fire_at, timedelta) else fire_at
+        if due.tzinfo is None:
+            due = due.replace(tzinfo=UTC)
+        task_id = self._decisions.next_id()
+        timer = self._decisions.ask(task_id, TimerCreated(id=task_id, fire_at=due.astimezone(UTC)), Any)
+        return self._task(timer, TimerTask)
+
+    def wait_for_external_event(
+        self, name: str, expected_type: Any = Any, *, timeout: timedelta | None = None
+    ) -> asyncio.Future[Any]:
+        """The next event of this name, in the order they arrived; each is handed out once.
+
+        With `timeout` the future raises TimeoutError when none has come by then.
+        """
+        self._decisions.check_thread()
+        check_name("event name", name)
+        event = self._decisions.wait_event(name, Any if expected_type is None else expected_type)
+        if timeout is None:
+            return self._task(event)
+        return self._task(self._decisions.loop.create_task(_within(event, timeout)))
+
+    def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
+        """Raise an external event in another instance. Nobody waits for it. Raises PayloadError."""
+        self._decisions.check_thread()
+        event = EventSent(
+            id=self._decisions.next_id(),
+            instance_id=check_instance_id(instance_id),
+            name=check_name("event name", name),
+            input=encode(self._converter, data),
+        )
+        self._decisions.decide(event)
+
+    def task_all(self, activities: Sequence[Any]) -> Any:
+        """Done when all are, with the list of their results; fails with the first that fails."""
+        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
+        whole = asyncio.gather(*(view.future for view in views))
+        return self._task(whole, lambda future: AllTask(future, views))
+
+    def task_any(self, activities: Sequence[Any]) -> Any:
+        """Done with the first that is; its result is that task. For generators; async code has asyncio.wait."""
+        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
+        return AnyTask(self._decisions.loop, views)
+
+
+async def _within(event: asyncio.Future[_T], timeout: timedelta) -> _T:  # noqa: ASYNC109
+    if timeout < timedelta(0):
+        raise InvalidInputError("timeout is negative")
+    async with asyncio.timeout(timeout.total_seconds()):
+        return await event
