@@ -129,8 +129,3 @@ async def rewind(call: Call) -> Response:
             raise
         raise Refusal(412, "instance_running", str(error)) from error
     return accepted()
-
-
-async def entities(call: Call) -> Response:
-    """Refused: there are no entities yet."""
-    raise Refusal(501, "not_implemented", "entities are not implemented; keep state in an orchestration or a store")

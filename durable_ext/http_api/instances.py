@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -13,14 +11,13 @@ from starlette.responses import Response
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError
 from durable_ext.http_api import queries, statuses
 from durable_ext.http_api.calls import Call, json_response
+from durable_ext.http_api.continuations import CONTINUATION, closed, opened
 from durable_ext.http_api.queries import flag
 from durable_ext.http_api.refusals import RETRY_SECONDS, Refusal
 from durable_ext.records.instance import RuntimeStatus
 
 # What a query string is made of, percent signs included.
 _AS_SENT = "%&=+,:;/?@!$'()*[]{}~"
-
-CONTINUATION = "x-ms-continuation-token"
 
 
 class Purged(msgspec.Struct, frozen=True, rename="camel"):
@@ -62,23 +59,11 @@ async def list_instances(call: Call) -> Response:
     where = queries.instance_filter(call.query)
     limit = queries.page_size(call.query)
     with_input = flag(call.query, "showInput", True)
-    continuation = _opened(call.request.headers.get(CONTINUATION, ""))
+    continuation = opened(call.request.headers.get(CONTINUATION, ""))
     client = await call.client()
     page = await client.catalog.query(where, limit=limit, continuation=continuation)
     shown = await statuses.views(client, page.rows, with_input=with_input)
-    return json_response(shown, 200, {} if page.continuation is None else {CONTINUATION: _closed(page.continuation)})
-
-
-def _closed(continuation: str) -> str:
-    # A store's token may hold what a header cannot, an id with umlauts for example.
-    return base64.urlsafe_b64encode(continuation.encode()).decode()
-
-
-def _opened(token: str) -> str | None:
-    try:
-        return base64.b64decode(token.encode(), b"-_", validate=True).decode() if token else None
-    except (binascii.Error, UnicodeError) as error:
-        raise InvalidInputError(f"{CONTINUATION} is no token of this API; send back the one you got") from error
+    return json_response(shown, 200, {} if page.continuation is None else {CONTINUATION: closed(page.continuation)})
 
 
 async def purge_instance(call: Call) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from durable_ext.http_api.endpoints import Answer, Endpoint, Param
+from durable_ext.http_api.entities import EntityView
 from durable_ext.http_api.instances import Purged
 from durable_ext.http_api.links import management_urls
 from durable_ext.http_api.refusals import Problem
@@ -82,7 +83,9 @@ def _response(answer: Answer) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, records = msgspec.json.schema_components((Problem, StatusView, Purged, Quarantined), ref_template=_REFERENCE)
+    _, records = msgspec.json.schema_components(
+        (Problem, StatusView, EntityView, Purged, Quarantined), ref_template=_REFERENCE
+    )
     url = {"type": "string"}
     links = dict.fromkeys(management_urls("", "id"), url)
     route = {"type": "object", "properties": dict.fromkeys(("method", "path", "summary"), url)}
@@ -96,6 +99,7 @@ def _schemas() -> dict[str, Any]:
             "required": ["openapi", "routes"],
         },
         "StatusList": _list_of("StatusView"),
+        "EntityList": _list_of("EntityView"),
         "QuarantinedList": _list_of("Quarantined"),
         "StatusOrProblem": {"anyOf": [{"$ref": _REFERENCE.format(name=name)} for name in ("StatusView", "Problem")]},
     }

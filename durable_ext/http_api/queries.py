@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.ids import ENTITY_MARK
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.limits import MAX_PAGE
 
@@ -71,12 +72,14 @@ def _seconds(query: QueryParams, name: str) -> timedelta | None:
 
 
 def instance_filter(query: QueryParams) -> InstanceFilter:
-    """Which instances are meant. Raises InvalidInputError."""
+    """Which instances are meant; entities only when the prefix is that of entities. Raises InvalidInputError."""
+    prefix = query.get("instanceIdPrefix", "")
     return InstanceFilter(
         statuses=_statuses(query),
-        created_from=_time(query, "createdTimeFrom"),
-        created_to=_time(query, "createdTimeTo"),
-        id_prefix=query.get("instanceIdPrefix", ""),
+        created_from=time(query, "createdTimeFrom"),
+        created_to=time(query, "createdTimeTo"),
+        id_prefix=prefix,
+        entities=prefix.startswith(ENTITY_MARK),
     )
 
 
@@ -89,7 +92,8 @@ def _statuses(query: QueryParams) -> frozenset[RuntimeStatus]:
     return frozenset(_STATUSES[name.lower()] for name in names if name)
 
 
-def _time(query: QueryParams, name: str) -> datetime | None:
+def time(query: QueryParams, name: str) -> datetime | None:
+    """A time; without an offset it is UTC. Raises InvalidInputError."""
     text = query.get(name, "").strip()
     if not text:
         return None
@@ -98,8 +102,8 @@ def _time(query: QueryParams, name: str) -> datetime | None:
     year, dash, rest = text.partition("-")
     try:
         # Python's strftime leaves out the zeros of years before 1000.
-        time = datetime.fromisoformat(f"{year:0>4}{dash}{rest}")
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        found = datetime.fromisoformat(f"{year:0>4}{dash}{rest}")
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} is {text!r}; it takes a time like 2025-01-31T12:00:00Z") from error
-    return max(time, _EARLIEST)
+    return max(found, _EARLIEST)

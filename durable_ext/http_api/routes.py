@@ -6,8 +6,9 @@ import dataclasses
 
 from starlette.responses import Response
 
-from durable_ext.http_api import commands, instances, quarantine
+from durable_ext.http_api import commands, entities, instances, quarantine
 from durable_ext.http_api.calls import Call, json_response
+from durable_ext.http_api.continuations import CONTINUATION
 from durable_ext.http_api.endpoints import Answer, Endpoint, Param
 from durable_ext.http_api.openapi import document
 from durable_ext.http_api.queries import LONGEST_WAIT, PAGE
@@ -40,14 +41,22 @@ _FROM = Param(
     "createdTimeFrom", {"type": "string", "format": "date-time"}, "Created then or later; UTC without offset."
 )
 _TO = Param("createdTimeTo", {"type": "string", "format": "date-time"}, "Created then or earlier; UTC without offset.")
+_MODIFIED_FROM = Param(
+    "lastOperationTimeFrom",
+    {"type": "string", "format": "date-time"},
+    "Last operation then or later; UTC without offset.",
+)
+_MODIFIED_TO = Param(
+    "lastOperationTimeTo",
+    {"type": "string", "format": "date-time"},
+    "Last operation then or earlier; UTC without offset.",
+)
 _STATUSES = Param("runtimeStatus", _STATUS_NAMES, "Statuses, separated by commas.")
 _PREFIX = Param("instanceIdPrefix", {"type": "string"}, "How the instance id begins.")
 _TOP = Param(
     "top", {"type": "integer", "minimum": 1, "default": PAGE}, f"Most items of the answer, {MAX_PAGE} at most."
 )
-_CONTINUE = Param(
-    instances.CONTINUATION, {"type": "string"}, "From the header of this name of the page before.", "header"
-)
+_CONTINUE = Param(CONTINUATION, {"type": "string"}, "From the header of this name of the page before.", "header")
 _WAIT = (
     Param("timeout", _SECONDS, "Wait so many seconds for the end; by default not at all."),
     Param("pollingInterval", _SECONDS, "Taken for compatibility; not above timeout."),
@@ -72,7 +81,6 @@ _SENT = {
     410: Answer("The instance has ended.", "Problem"),
 }
 _PURGED = Answer("How many instances were purged.", "Purged")
-_NOT_BUILT = {501: Answer("Not implemented.", "Problem")}
 _NO_MESSAGE = Answer("There is no such message.", "Problem")
 
 
@@ -89,8 +97,10 @@ def _start(path: str, summary: str, answers: dict[int, Answer]) -> Endpoint:
     )
 
 
-def _refused(method: str, path: str, summary: str) -> Endpoint:
-    return Endpoint(method, path, commands.entities, summary, _NOT_BUILT, uses_hub=False)
+def _entities(path: str, summary: str) -> Endpoint:
+    answers = {200: Answer("A page of entities, which may be short.", "EntityList"), 400: _BAD}
+    params = (_MODIFIED_FROM, _MODIFIED_TO, _flag("fetchState", False, "Whether states are shown."), _TOP, _CONTINUE)
+    return Endpoint("GET", path, entities.list_entities, summary, answers, params)
 
 
 ROUTES: tuple[Endpoint, ...] = (
@@ -180,11 +190,31 @@ ROUTES: tuple[Endpoint, ...] = (
         {**_SENT, 412: Answer("The instance has not ended.", "Problem")},
         (_REASON,),
     ),
-    _refused("GET", "entities", "List entities."),
-    _refused("GET", "entities/{name}", "List entities of a name."),
-    _refused("GET", "entities/{name}/{key}", "Show the state of an entity."),
-    _refused("POST", "entities/{name}/{key}", "Signal an entity."),
-    _refused("DELETE", "entities/{name}/{key}", "Delete the state of an entity."),
+    _entities("entities", "List entities that have a state, a page at a time."),
+    _entities("entities/{name}", "List the entities of a name that have a state, a page at a time."),
+    Endpoint(
+        "GET",
+        "entities/{name}/{key}",
+        entities.show,
+        "Show the state of an entity.",
+        {200: Answer("The state.", "Any"), 400: _BAD, 404: Answer("The entity has no state.", "Problem")},
+    ),
+    Endpoint(
+        "POST",
+        "entities/{name}/{key}",
+        entities.signal,
+        "Have an entity run an operation.",
+        {202: Answer("The operation is on its way."), 400: _BAD, 413: _TOO_LARGE},
+        (Param("op", {"type": "string"}, "The name of the operation.", required=True),),
+        body="The input of the operation. A JSON string that holds JSON text means that JSON.",
+    ),
+    Endpoint(
+        "DELETE",
+        "entities/{name}/{key}",
+        entities.delete,
+        "Have an entity run its operation `delete`.",
+        {202: Answer("The operation is on its way."), 400: _BAD},
+    ),
     Endpoint(
         "GET",
         "quarantine",

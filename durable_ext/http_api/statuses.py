@@ -60,8 +60,8 @@ def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetTy
         input=_raw(row.input),
         custom_status=_raw(row.custom_status),
         output=output_of(row),
-        created_time=_seconds(row.created_at),
-        last_updated_time=_seconds(row.updated_at),
+        created_time=seconds(row.created_at),
+        last_updated_time=seconds(row.updated_at),
         history_events=history,
         failure=msgspec.UNSET if row.failure is None else _failure_view(row.failure),
     )
@@ -89,7 +89,7 @@ async def views(client: Client, rows: Sequence[InstanceRow], *, with_input: bool
     async def load(row: InstanceRow) -> StatusView:
         return view(await client.status_of(row, with_input=with_input))
 
-    return await _side_by_side(load, rows)
+    return await side_by_side(rows, load)
 
 
 async def history(client: Client, instance_id: str, *, with_input: bool, with_output: bool) -> list[dict[str, Any]]:
@@ -99,14 +99,15 @@ async def history(client: Client, instance_id: str, *, with_input: bool, with_ou
         return {name: await _loaded(client, value) for name, value in event.items()}
 
     turns = await client.history(instance_id)
-    return await _side_by_side(load, to_history(turns, with_input=with_input, with_output=with_output))
+    return await side_by_side(to_history(turns, with_input=with_input, with_output=with_output), load)
 
 
 async def _loaded(client: Client, value: Any) -> Any:
     return (await client.load_payload(value)).json if isinstance(value, Payload) else value
 
 
-async def _side_by_side(load: Callable[[T], Awaitable[V]], items: Sequence[T]) -> list[V]:
+async def side_by_side(items: Sequence[T], load: Callable[[T], Awaitable[V]]) -> list[V]:
+    """What `load` makes of each item, in their order."""
     loaded: list[V] = []
     for start in range(0, len(items), _AT_ONCE):
         loaded += await asyncio.gather(*(load(item) for item in items[start : start + _AT_ONCE]))
@@ -117,5 +118,6 @@ def _raw(payload: Payload | None) -> msgspec.Raw:
     return _NULL if payload is None else payload.json
 
 
-def _seconds(time: datetime) -> str:
+def seconds(time: datetime) -> str:
+    """A time in whole seconds, as ISO 8601 with a Z."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

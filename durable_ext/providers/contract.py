@@ -51,7 +51,8 @@ class Loaded(msgspec.Struct, frozen=True):
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances a query means; every condition given must hold. Times are aware UTC, ends included.
 
-    An instance that has not ended was not completed at any time.
+    An instance that has not ended was not completed at any time. `entities`: True for entities only, False for
+    orchestrations only, None for both.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
@@ -64,6 +65,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     id_prefix: str = ""
     name: str = ""
+    entities: bool | None = None
 
 
 class Page(msgspec.Struct, frozen=True):

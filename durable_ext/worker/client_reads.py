@@ -44,8 +44,8 @@ class ReadingClient(ClientCore):
         )
         return InstanceStatus(loaded, self.converter)
 
-    async def list(self, where: InstanceFilter = InstanceFilter()) -> AsyncIterator[InstanceStatus]:  # noqa: B008
-        """Every matching instance, page by page, ordered by id."""
+    async def list(self, where: InstanceFilter = InstanceFilter(entities=False)) -> AsyncIterator[InstanceStatus]:  # noqa: B008
+        """Every matching instance, page by page, ordered by id; by default of orchestrations only."""
         continuation: str | None = None
         while True:
             page = await self.catalog.query(where, limit=_PAGE, continuation=continuation)

@@ -10,7 +10,8 @@ from typing import Any, cast
 import msgspec
 
 from durable_ext.errors import InstanceExistsError, RowChangedError
-from durable_ext.providers.contract import Catalog, InstanceFilter, Page, Provider, VersionedRow
+from durable_ext.providers.contract import Catalog, InstanceFilter, Loaded, Page, Provider, VersionedRow
+from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.events import Event
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
@@ -72,6 +73,9 @@ class MemoryStore:
         rows = [row for row in rows if continuation is None or row.instance_id > continuation]
         return Page(tuple(rows[:limit]), rows[limit - 1].instance_id if len(rows) > limit else None)
 
+    async def load(self, instance_id: str) -> Loaded:
+        return Loaded(self.rows.get(instance_id), tuple(await self.history(instance_id)))
+
     async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
         return [turn for turn in self.turns if turn.execution.instance_id == instance_id]
 
@@ -94,6 +98,9 @@ def _matches(row: InstanceRow, where: InstanceFilter) -> bool:
         and (where.created_from is None or row.created_at >= where.created_from)
         and (where.created_to is None or row.created_at <= where.created_to)
         and row.instance_id.startswith(where.id_prefix)
+        and (where.updated_from is None or row.updated_at >= where.updated_from)
+        and (where.updated_to is None or row.updated_at <= where.updated_to)
+        and (where.entities is None or row.instance_id.startswith("@") == where.entities)
     )
 
 
@@ -136,6 +143,11 @@ class Hub:
         row = msgspec.structs.replace(row, **{"input": json_payload({"who": "you"}), **fields})
         self.store.put(row)
         return row
+
+    def add_entity(self, instance_id: str, state: Any, time: datetime = NOW) -> None:
+        summary = EntitySummary(exists=state is not None)
+        payload = None if state is None else json_payload(state)
+        self.add(instance_id, input=payload, custom_status=summary.to_payload(), updated_at=time)
 
     def add_failed(self, instance_id: str) -> None:
         failure = Failure(type="builtins.ValueError", message="no luck", traceback="Traceback: deep inside")

@@ -69,11 +69,18 @@ CASES: list[tuple[str, int, str, bytes, str]] = [
     ("POST /instances/{id}/rewind", 404, "POST instances/nobody/rewind", b"", "unknown_instance"),
     ("POST /instances/{id}/rewind", 410, "POST instances/done/rewind", b"", "instance_ended"),
     ("POST /instances/{id}/rewind", 412, "POST instances/runs/rewind", b"", "instance_running"),
-    ("GET /entities", 501, "GET entities", b"", "not_implemented"),
-    ("GET /entities/{name}", 501, "GET entities/counter", b"", "not_implemented"),
-    ("GET /entities/{name}/{key}", 501, "GET entities/counter/a", b"", "not_implemented"),
-    ("POST /entities/{name}/{key}", 501, "POST entities/counter/a?op=add", b"1", "not_implemented"),
-    ("DELETE /entities/{name}/{key}", 501, "DELETE entities/counter/a", b"", "not_implemented"),
+    ("GET /entities", 200, "GET entities", b"", ""),
+    ("GET /entities", 400, "GET entities?lastOperationTimeFrom=noon", b"", "invalid_value"),
+    ("GET /entities/{name}", 200, "GET entities/counter", b"", ""),
+    ("GET /entities/{name}", 400, "GET entities/counter?top=many", b"", "invalid_value"),
+    ("GET /entities/{name}/{key}", 200, "GET entities/counter/a", b"", ""),
+    ("GET /entities/{name}/{key}", 400, "GET entities/coun%40ter/a", b"", "invalid_value"),
+    ("GET /entities/{name}/{key}", 404, "GET entities/counter/nobody", b"", "unknown_instance"),
+    ("POST /entities/{name}/{key}", 202, "POST entities/counter/a?op=add", b"1", ""),
+    ("POST /entities/{name}/{key}", 400, "POST entities/counter/a", b"1", "invalid_value"),
+    ("POST /entities/{name}/{key}", 413, "POST entities/counter/a?op=add", b"[" + b"1," * 1000 + b"1]", "too_large"),
+    ("DELETE /entities/{name}/{key}", 202, "DELETE entities/counter/a", b"", ""),
+    ("DELETE /entities/{name}/{key}", 400, "DELETE entities/coun%40ter/a", b"", "invalid_value"),
     ("GET /quarantine", 200, "GET quarantine", b"", ""),
     ("GET /quarantine", 400, "GET quarantine?top=many", b"", "invalid_value"),
     ("GET /quarantine/{id}", 200, "GET quarantine/m1", b"", ""),
@@ -101,6 +108,7 @@ class QuickHub(Hub):
     def __init__(self, *, fails: bool = False) -> None:
         super().__init__()
         self.add("runs")
+        self.add_entity("@counter@a", 5)
         self.add("done", RuntimeStatus.COMPLETED, output=json_payload("well"))
         self.add("orphan", RuntimeStatus.COMPLETED, name="nobody")
         self.add_failed("failed")

@@ -21,12 +21,18 @@ from durable_ext.providers.azure_storage.concurrency import each
 from durable_ext.providers.azure_storage.instances import Instances
 from durable_ext.providers.azure_storage.names import escape
 from durable_ext.providers.contract import InstanceFilter, Page
+from durable_ext.records.ids import ENTITY_MARK
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.limits import MAX_PAGE
 
 _continuation = msgspec.json.Decoder(tuple[str, str])
 # The first code point after the surrogates: keys are compared by UTF-16, where surrogates come before it.
 _AFTER_SURROGATES = 0xE000
+
+
+_BEHIND_ENTITIES = chr(ord(ENTITY_MARK) + 1)
+_ENTITIES = [Condition("PartitionKey", "ge", ENTITY_MARK), Condition("PartitionKey", "lt", _BEHIND_ENTITIES)]
+_NO_ENTITIES = Condition("PartitionKey", "outside", (ENTITY_MARK, _BEHIND_ENTITIES))
 
 
 class Queries:
@@ -79,6 +85,8 @@ def conditions(where: InstanceFilter) -> tuple[Condition, ...]:
         prefix = escape(where.id_prefix)
         found.append(Condition("PartitionKey", "ge", prefix))
         found.append(Condition("PartitionKey", "lt", _after(prefix)))
+    if where.entities is not None:
+        found += _ENTITIES if where.entities else [_NO_ENTITIES]
     if where.statuses:
         found.append(Condition("RuntimeStatus", "in", tuple(sorted(status.value for status in where.statuses))))
     if where.name:

@@ -31,10 +31,10 @@ class StorageRefusedError(StorageError):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One condition of a query. `in` takes a tuple, the others one value."""
+    """One condition of a query. `in` takes a tuple, `outside` the two ends of a range, the others one value."""
 
     column: str
-    operator: Literal["eq", "ge", "gt", "le", "lt", "in"]
+    operator: Literal["eq", "ge", "gt", "le", "lt", "in", "outside"]
     value: Value | tuple[str, ...]
 
 

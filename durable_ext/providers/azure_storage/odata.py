@@ -45,6 +45,9 @@ def filter_text(where: tuple[Condition, ...]) -> str:
 
 
 def _condition(item: Condition) -> str:
+    if item.operator == "outside" and isinstance(item.value, tuple):
+        low, high = item.value
+        return f"({item.column} lt {_literal(low)} or {item.column} ge {_literal(high)})"
     if item.operator != "in":
         if isinstance(item.value, tuple):
             raise TypeError(f"{item.column} {item.operator} takes one value")

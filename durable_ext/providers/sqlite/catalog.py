@@ -14,6 +14,7 @@ from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter, Page
 from durable_ext.providers.sqlite.instances import row_of
 from durable_ext.providers.sqlite.times import time_text
+from durable_ext.records.ids import ENTITY_MARK
 from durable_ext.records.instance import TERMINAL, RuntimeStatus
 from durable_ext.records.limits import MAX_PAGE
 
@@ -85,6 +86,8 @@ def _conditions(where: InstanceFilter) -> tuple[str, list[str | int]]:
         # The last thing that happens to an instance is its end.
         wanted.append((_ENDED, ()))
     wanted.extend((text, (time_text(time),)) for text, time in _times(where) if time is not None)
+    if where.entities is not None:
+        wanted.append((f"(substr(instance_id, 1, 1) = ?) = {int(where.entities)}", (ENTITY_MARK,)))
     wanted.extend(_prefix(where.id_prefix))
     return " AND ".join(text for text, _ in wanted), [value for _, values in wanted for value in values]
 

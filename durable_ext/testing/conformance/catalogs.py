@@ -56,6 +56,23 @@ class CatalogConformance(Conformance):
         assert await _ids(store, _ALL) == ["C", "a", "b", "c10", "c9"]
 
     @on_store
+    async def test_entities_only_orchestrations_only_or_both(self, store: Store) -> None:
+        await _create(store, "!1", "@counter@one", "@ledger@x", "A", "a@b")
+        assert await _ids(store, InstanceFilter(entities=True)) == ["@counter@one", "@ledger@x"]
+        assert await _ids(store, InstanceFilter(entities=False)) == ["!1", "A", "a@b"]
+        assert await _ids(store, InstanceFilter(entities=True, id_prefix="@led")) == ["@ledger@x"]
+        assert sum((await store.catalog.count(InstanceFilter(entities=False))).values()) == 3
+        assert len(await _ids(store, _ALL)) == 5
+
+    @on_store
+    async def test_instances_written_since_a_time(self, store: Store) -> None:
+        now = store.clock()
+        for number in range(3):
+            await _at(store, f"i{number}", now, now + number * _HOUR)
+        assert await _ids(store, InstanceFilter(updated_from=now + _HOUR)) == ["i1", "i2"]
+        assert await _ids(store, InstanceFilter(updated_from=now + _HOUR, updated_to=now + _HOUR)) == ["i1"]
+
+    @on_store
     async def test_a_page_has_whole_rows(self, store: Store) -> None:
         one = await ended(store, execution("order-1"))
         page = await store.catalog.query(_ALL)

@@ -206,6 +206,9 @@ def _matches(entity: Entity, condition: Condition) -> bool:
     found = entity.get(condition.column)
     if found is None:
         return False
+    if condition.operator == "outside" and isinstance(condition.value, tuple):
+        low, high = condition.value
+        return _compare(found, "lt", low) or _compare(found, "ge", high)
     if isinstance(condition.value, tuple):
         return found in condition.value
     return _compare(found, condition.operator, condition.value)
