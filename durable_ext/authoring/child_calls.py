@@ -99,3 +99,37 @@ class ChildCalls(Calls):
         options["retry"] = retry_options
         options.update(named("call_sub_orchestrator_with_retry", ("instance_id", "version", "expected_type"), old))
         return self.call_sub_orchestrator(name, input_, **options)
+
+    def start_new_orchestration(
+        self,
+        name: str | Callable[..., Any],
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        version: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> str:
+        """Start an orchestration that goes its own way, by function or name; return its instance id.
+
+        It is no child: nobody waits for it, and it goes on when this one is terminated or purged. An id that is taken
+        keeps what runs there. Raises PayloadError and InvalidInputError.
+        """
+        self._decisions.check_thread()
+        called = check_name("orchestrator name", self._registry.name_of(name))
+        if instance_id is not None:
+            check_instance_id(instance_id)
+        payload = encode(self._converter, input_)
+        task_id = self._decisions.next_id()
+        execution = self._decisions.execution
+        started = ChildScheduled(
+            id=task_id,
+            name=called,
+            instance_id=instance_id or child_instance_id(execution, task_id),
+            execution_id=child_execution_id(execution, task_id),
+            input=payload,
+            version=version,
+            tags=tags or {},
+            detached=True,
+        )
+        self._decisions.decide(started)
+        return started.instance_id

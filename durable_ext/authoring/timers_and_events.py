@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from durable_ext.authoring.calls import Calls
 from durable_ext.authoring.payload import encode
@@ -14,7 +14,8 @@ from durable_ext.errors import InvalidInputError
 from durable_ext.records.events import EventSent, TimerCreated
 from durable_ext.records.ids import check_instance_id, check_name
 
-_T = TypeVar("_T")
+# None is a default like any other.
+_NOTHING: Any = object()
 
 
 class TimersAndEvents(Calls):
@@ -31,18 +32,21 @@ class TimersAndEvents(Calls):
         return self._task(timer, TimerTask)
 
     def wait_for_external_event(
-        self, name: str, expected_type: Any = Any, *, timeout: timedelta | None = None
+        self, name: str, expected_type: Any = Any, *, timeout: timedelta | None = None, default: Any = _NOTHING
     ) -> asyncio.Future[Any]:
         """The next event of this name, in the order they arrived; each is handed out once.
 
-        With `timeout` the future raises TimeoutError when none has come by then.
+        With `timeout` the future raises TimeoutError when none has come by then, or has `default` when one is given.
+        Raises InvalidInputError for a default without a timeout.
         """
         self._decisions.check_thread()
         check_name("event name", name)
+        if timeout is None and default is not _NOTHING:
+            raise InvalidInputError("default is what a wait ends with at its timeout; give a timeout too")
         event = self._decisions.wait_event(name, Any if expected_type is None else expected_type)
         if timeout is None:
             return self._task(event)
-        return self._task(self._decisions.loop.create_task(_within(event, timeout)))
+        return self._task(self._decisions.loop.create_task(_within(event, timeout, default)))
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an external event in another instance. Nobody waits for it. Raises PayloadError."""
@@ -67,8 +71,13 @@ class TimersAndEvents(Calls):
         return AnyTask(self._decisions.loop, views)
 
 
-async def _within(event: asyncio.Future[_T], timeout: timedelta) -> _T:  # noqa: ASYNC109
+async def _within(event: asyncio.Future[Any], timeout: timedelta, default: Any) -> Any:  # noqa: ASYNC109
     if timeout < timedelta(0):
         raise InvalidInputError("timeout is negative")
-    async with asyncio.timeout(timeout.total_seconds()):
-        return await event
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await event
+    except TimeoutError:
+        if default is _NOTHING:
+            raise
+        return default

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.errors import InvalidInputError
 
 from .conftest import Begin
 from .events import SECOND, answer, completed, facts, fired, raised, task, timer
@@ -147,3 +151,20 @@ def test_a_negative_timeout_is_refused(begin: Begin) -> None:
     situation = begin(main)
     situation.start()
     assert "timeout is negative" in situation.failure.message
+
+
+def test_a_default_instead_of_a_timeout(begin: Begin) -> None:
+    async def main(ctx: OrchestrationContext) -> Any:
+        return await ctx.wait_for_external_event("go", timeout=timedelta(seconds=1), default=None)
+
+    situation = begin(main)
+    situation.start()
+    assert facts(situation.turn(fired(0), seconds=1)) == facts([completed(None)])
+
+
+def test_a_default_needs_a_timeout(begin: Begin) -> None:
+    async def main(ctx: OrchestrationContext) -> Any:
+        with pytest.raises(InvalidInputError, match="give a timeout too"):
+            ctx.wait_for_external_event("go", default=1)
+
+    assert facts(begin(main).start()) == facts([completed(None)])

@@ -35,6 +35,19 @@ async def fan_out(ctx: OrchestrationContext, width: int) -> int:
     return sum(await asyncio.gather(*calls))
 
 
+async def sends_out(ctx: OrchestrationContext, _: None) -> list[Any]:
+    """Somebody who is no child answers once; the second wait ends with its default."""
+    ctx.start_new_orchestration("messenger", ctx.instance_id, instance_id="messenger")
+    return [
+        await ctx.wait_for_external_event("news"),
+        await ctx.wait_for_external_event("news", timeout=timedelta(seconds=30), default="silence"),
+    ]
+
+
+async def messenger(ctx: OrchestrationContext, to: str) -> None:
+    ctx.send_event(to, "news", ctx.parent_instance_id)
+
+
 async def retries(ctx: OrchestrationContext, value: int) -> str:
     policy = RetryPolicy(first_interval=timedelta(seconds=2), max_attempts=3, coefficient=4)
     try:
@@ -234,7 +247,7 @@ def registry() -> Registry:
     names.add_activity(narrow, max_concurrent=2)
     names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
-        *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful),
+        *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
         *(paying, daring, impatient, picking, catching, few_at_once, counting),
     )

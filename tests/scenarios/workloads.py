@@ -124,6 +124,7 @@ SCENARIOS: dict[str, Scenario] = {
     "terminated with children": _scenario(
         orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect="enough"
     ),
+    "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
     "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
     "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
     "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
