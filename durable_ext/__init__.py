@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from durable_ext.authoring.encryption import EncryptedConverter, PayloadCipher
     from durable_ext.authoring.entities import DurableEntity
     from durable_ext.authoring.entity_context import EntityContext
+    from durable_ext.authoring.http_records import (
+        DurableHttpRequest,
+        DurableHttpResponse,
+        ManagedIdentityTokenSource,
+        TokenSource,
+    )
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
     from durable_ext.authoring.retry import RetryPolicy
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DuplicateNameError,
         DurableError,
+        HttpRequestError,
         HubMismatchError,
         InstanceExistsError,
         InstanceNotFoundError,
@@ -91,6 +98,8 @@ _HOMES = {
     "DurableError": "errors",
     "DurableFunctionsClient": "functions.drop_in",
     "DurableFunctionsCompatibilityWarning": "functions.drop_in",
+    "DurableHttpRequest": "authoring.http_records",
+    "DurableHttpResponse": "authoring.http_records",
     "DurableOrchestrationClient": "functions.drop_in",
     "DurableOrchestrationContext": "functions.drop_in",
     "DurableOrchestrationStatus": "functions.drop_in",
@@ -101,6 +110,7 @@ _HOMES = {
     "EntityStateResponse": "functions.drop_in",
     "EntityStatus": "worker.entity_client",
     "Failure": "records.failures",
+    "HttpRequestError": "errors",
     "HubMismatchError": "errors",
     "InstanceExistsError": "errors",
     "InstanceFilter": "providers.contract",
@@ -109,6 +119,7 @@ _HOMES = {
     "InstanceStatus": "authoring.status",
     "InvalidInputError": "errors",
     "JsonConverter": "authoring.payload",
+    "ManagedIdentityTokenSource": "authoring.http_records",
     "NonDeterminismError": "errors",
     "NotDurableError": "errors",
     "OrchestrationContext": "authoring.context",
@@ -130,6 +141,7 @@ _HOMES = {
     "StorageUnavailableError": "errors",
     "SyncDurableFunctionsClient": "functions.drop_in",
     "TaskFailedError": "errors",
+    "TokenSource": "authoring.http_records",
     "Worker": "worker.worker",
     "WorkerSettings": "worker.settings",
 }
@@ -155,6 +167,8 @@ __all__ = [
     "DurableError",
     "DurableFunctionsClient",
     "DurableFunctionsCompatibilityWarning",
+    "DurableHttpRequest",
+    "DurableHttpResponse",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
@@ -165,6 +179,7 @@ __all__ = [
     "EntityStateResponse",
     "EntityStatus",
     "Failure",
+    "HttpRequestError",
     "HubMismatchError",
     "InstanceExistsError",
     "InstanceFilter",
@@ -173,6 +188,7 @@ __all__ = [
     "InstanceStatus",
     "InvalidInputError",
     "JsonConverter",
+    "ManagedIdentityTokenSource",
     "NonDeterminismError",
     "NotDurableError",
     "OrchestrationContext",
@@ -194,6 +210,7 @@ __all__ = [
     "StorageUnavailableError",
     "SyncDurableFunctionsClient",
     "TaskFailedError",
+    "TokenSource",
     "Worker",
     "WorkerSettings",
 ]

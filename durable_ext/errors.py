@@ -20,6 +20,7 @@
     │   ├── ActivityTimedOutError   it took longer than its time limit
     │   ├── ActivityProcessError    the process it ran in ended before it answered
     │   └── ActivityOutcomeUnknownError  at most once: it began, what came of it is unknown, it is not run again
+    ├── HttpRequestError            a request of call_http got no response; in a TaskFailedError, as its Failure (R4)
     └── StorageError                a storage call did not do what was asked
         ├── TurnLostError           another process committed this turn (P2)
         ├── RowChangedError         the Instances row is not the one that was read (P8)
@@ -162,6 +163,16 @@ class ActivityProcessError(ActivityError):
 
 class ActivityOutcomeUnknownError(ActivityError):
     """An activity that runs at most once began before, and what came of it is unknown. It is not run again."""
+
+
+class HttpRequestError(DurableError):
+    """A request of `call_http` got no response: no connection, no answer in time, too long an answer."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class StorageError(DurableError):

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, overload
 
-from durable_ext.authoring.decisions import Decisions
+from durable_ext.authoring.calls import Calls
 from durable_ext.authoring.entity_context import EntityContext, entity_address, operation_name
 from durable_ext.authoring.payload import Converter, encode
-from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.tasks import GeneratorTask
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.entity_events import EntityCalled, EntitySignaled, LockAsked, LockLeft
@@ -67,12 +66,9 @@ class LockTask(Awaitable[EntityLock]):
             self._lock.release()
 
 
-class EntityCalls:
+class EntityCalls(Calls):
     """The entity verbs of the orchestration context."""
 
-    _decisions: Decisions
-    _converter: Converter
-    _registry: Registry
     _held: EntityLock | None = None
     _asked_for_lock = False
 
@@ -234,9 +230,6 @@ class EntityCalls:
     def _result_type(self, address: str, operation: str) -> Any:
         definition = self._registry.entities.get(EntityId.parse(address).name)
         return Any if definition is None else definition.result_type(operation)
-
-    def _task(self, future: asyncio.Future[_T]) -> asyncio.Future[_T]:
-        raise NotImplementedError
 
 
 def _input(converter: Converter, value: Any) -> Any:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.entity_context import EntityContext
+from durable_ext.authoring.http_records import (
+    DurableHttpRequest,
+    DurableHttpResponse,
+    ManagedIdentityTokenSource,
+    TokenSource,
+)
 from durable_ext.authoring.tasks import AllTask, AnyTask, GeneratorTask, TaskState, TimerTask
 from durable_ext.functions.app import DurableApp, DurableBlueprint
 from durable_ext.functions.blocking import BlockingClient
@@ -45,6 +51,8 @@ __all__ = [
     "DurableEntityContext",
     "DurableFunctionsClient",
     "DurableFunctionsCompatibilityWarning",
+    "DurableHttpRequest",
+    "DurableHttpResponse",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
@@ -52,6 +60,7 @@ __all__ = [
     "EntityId",
     "EntityStateResponse",
     "LongTimerTask",
+    "ManagedIdentityTokenSource",
     "OrchestrationRuntimeStatus",
     "Orchestrator",
     "PurgeHistoryResult",
@@ -61,6 +70,7 @@ __all__ = [
     "TaskBase",
     "TaskState",
     "TimerTask",
+    "TokenSource",
     "WhenAllTask",
     "WhenAnyTask",
 ]

@@ -15,6 +15,7 @@ from durable_ext.functions import drop_in
 # The sub-modules of `models`, and what is in each.
 SUBMODULES: dict[str, tuple[str, ...]] = {
     "DurableEntityContext": ("DurableEntityContext",),
+    "DurableHttpRequest": ("DurableHttpRequest",),
     "DurableOrchestrationClient": ("DurableOrchestrationClient",),
     "DurableOrchestrationContext": ("DurableOrchestrationContext",),
     "DurableOrchestrationStatus": ("DurableOrchestrationStatus",),
@@ -26,6 +27,7 @@ SUBMODULES: dict[str, tuple[str, ...]] = {
         *("TaskBase", "AtomicTask", "TimerTask", "LongTimerTask", "WhenAllTask", "WhenAnyTask"),
         *("RetryAbleTask", "TaskState"),
     ),
+    "TokenSource": ("TokenSource", "ManagedIdentityTokenSource"),
     "utils": (),
     "utils.entity_utils": ("EntityId",),
 }

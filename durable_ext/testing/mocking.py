@@ -19,12 +19,14 @@ from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.context import GeneratorContext, OrchestrationContext
 from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.entity_context import EntityContext
+from durable_ext.authoring.http_calls import HTTP_ACTIVITY
 from durable_ext.authoring.registry import ActivityDefinition, OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
 from durable_ext.errors import ConfigurationError
 from durable_ext.providers.contract import Clock
 from durable_ext.testing.activity_calls import ActivityCall, Calls
 from durable_ext.testing.counted_activities import arguments_taken, is_async_function
+from durable_ext.worker.built_in import built_in
 
 AnyFunction = Callable[..., Any]
 # The call that an outcome belongs to: instance, execution and task.
@@ -94,7 +96,9 @@ class MockedRegistry(Registry):
         self._clock = clock
         self._mocks: dict[str, Mock] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="harness-activity")
-        for name, definition in app.activities.items():
+        request = built_in(HTTP_ACTIVITY)
+        built_ins = {} if request is None else {HTTP_ACTIVITY: request}
+        for name, definition in (built_ins | app.activities).items():
             self.activities[name] = _MockedActivity(definition, self)
         for name, entity in app.entities.items():
             self.entities[name] = _MockedEntity(entity, self)

@@ -15,6 +15,7 @@ FLOORS = {
     "providers": 1,
     "providers.contract": 1,
     "providers.azure_storage": 2,
+    "outbound": 2,
     "providers.sqlite": 2,
     "replay": 2,
     "worker": 3,
@@ -47,7 +48,8 @@ CHOOSES_PROVIDER = {"functions", "host", "testing"}
 OWNERS = {
     "azure.functions": {"functions"},
     "azure": {"providers.azure_storage"},
-    "aiohttp": {"providers.azure_storage"},
+    "azure.identity": {"providers.azure_storage", "outbound"},
+    "aiohttp": {"providers.azure_storage", "outbound"},
     "sqlite3": {"providers.sqlite"},
     "starlette": {"http_api", "monitor", "functions", "host"},
     "uvicorn": {"host"},

@@ -18,6 +18,7 @@ CONTEXT: dict[str, str] = {
     "call_sub_orchestrator_with_retry": "name retry_options input_= instance_id= version= expected_type=",
     "call_entity": "entityId operationName operationInput= expected_type=",
     "signal_entity": "entityId operationName operationInput=",
+    "call_http": "method uri content= headers= token_source= is_raw_str=",
     "create_timer": "fire_at",
     "wait_for_external_event": "name expected_type=",
     "continue_as_new": "input_",

@@ -8,6 +8,7 @@ from typing import Any
 
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.http_calls import HTTP_ACTIVITY
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
@@ -54,6 +55,19 @@ async def retries(ctx: OrchestrationContext, value: int) -> str:
         return str(await ctx.call_activity(refuse, value, retry=policy))
     except TaskFailedError as error:
         return error.failure.message
+
+
+async def asking_elsewhere(ctx: OrchestrationContext) -> str:
+    """Accepted, and done when it is asked a second time."""
+    answer = await ctx.call_http("POST", "https://a.example/start", {"n": 1}, timeout=timedelta(minutes=10))
+    return answer.content
+
+
+async def answer_of_elsewhere(request: dict[str, Any]) -> dict[str, Any]:
+    """In place of the activity that every worker has."""
+    if request["method"] == "POST":
+        return {"statusCode": 202, "headers": {"Location": "/operations/1", "Retry-After": "9"}, "content": ""}
+    return {"statusCode": 200, "headers": {}, "content": request["uri"]}
 
 
 async def parent(ctx: OrchestrationContext, width: int) -> list[int]:
@@ -239,19 +253,6 @@ async def counting(ctx: OrchestrationContext, most: int) -> int:
     return await ctx.call_activity(count_up, most) + await ctx.call_activity(count_up, most, placement="queue")
 
 
-async def keeping(ctx: OrchestrationContext, rounds: int) -> dict[str, Any] | None:
-    """Values that are set, read, cleared and taken along, over three executions, with an activity in between."""
-    count = ctx.get_value("count", int, 0)
-    ctx.set_value("count", await ctx.call_activity(add_one, count))
-    ctx.set_value(f"round {count}", count)
-    ctx.clear_value(f"round {count - 1}")
-    ctx.set_custom_status(count)
-    if count + 1 < rounds:
-        ctx.continue_as_new(rounds)
-        return None
-    return {**ctx.values, "own": await ctx.get_value_of(ctx.instance_id, "count")}
-
-
 def registry() -> Registry:
     names = Registry()
     for activity in (add_one, refuse, dawdle, pick, count_up):
@@ -262,8 +263,10 @@ def registry() -> Registry:
     orchestrators: tuple[Any, ...] = (
         *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
-        *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping),
+        *(paying, daring, impatient, picking, catching, few_at_once, counting),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)
+    names.add_activity(answer_of_elsewhere, HTTP_ACTIVITY)
+    names.add_orchestrator(asking_elsewhere)
     return names

@@ -1,0 +1,1 @@
+"""What the engine itself asks of the world outside: HTTP requests of orchestrations."""
