@@ -19,6 +19,7 @@ from durable_ext.authoring.child_calls import ChildCalls
 from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.entity_calls import EntityCalls
 from durable_ext.authoring.http_calls import HttpCalls
+from durable_ext.authoring.key_values import KeyValues
 from durable_ext.authoring.logger import ReplaySafeLogger
 from durable_ext.authoring.outcomes import Outcomes
 from durable_ext.authoring.payload import Converter, decode
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 _Kind = Callable[[asyncio.Future[Any]], GeneratorTask]
 
 
-class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCalls, HttpCalls, Outcomes):
+class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCalls, HttpCalls, KeyValues, Outcomes):
     """The durable world of one execution. Use it from the orchestrator's own code only, never from a thread."""
 
     def __init__(self, decisions: Decisions, registry: Registry, converter: Converter) -> None:

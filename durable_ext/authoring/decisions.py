@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import msgspec
 from durable_ext.records.events import Decision, ExecutionStarted
 from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload
+from durable_ext.records.value_events import KeptValue
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -43,6 +45,11 @@ class Decisions(Protocol):
 
     @property
     def is_replaying(self) -> bool: ...
+
+    @property
+    def values(self) -> Mapping[str, KeptValue]:
+        """What the instance keeps under its keys now."""
+        ...
 
     def next_id(self) -> int:
         """Number of the next decision of this execution."""

@@ -64,6 +64,12 @@ class InstanceStatus:
         """The custom status as plain JSON value; None while unset."""
         return decode(self._converter, self.row.custom_status, Any)
 
+    @property
+    def custom_status_version(self) -> int:
+        """How often the custom status was set, whatever it was set to; 0 while unset. It counts on after
+        continue-as-new and after a rewind."""
+        return self.row.status_changes
+
     def output_as(self, kind: Any) -> Any:
         """The output decoded to a type. Raises TaskFailedError when the instance failed, PayloadError on a misfit."""
         if self.row.failure is not None:

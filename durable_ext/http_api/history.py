@@ -106,7 +106,7 @@ class _Shaper:
             case events.EventSent():
                 fields = {"EventType": "EventSent", "InstanceId": event.instance_id, "Name": event.name}
                 return fields | self._input(event.input)
-            case events.CustomStatusSet():
+            case events.CustomStatusSet() | events.ValueSet() | events.ValueCleared() | events.ValuesCleared():
                 return None
             case (
                 events.EntityCalled()

@@ -11,7 +11,7 @@ from durable_ext.lint.source import Function
 CALLS = frozenset(
     {
         *("call_activity", "call_activity_with_retry", "call_sub_orchestrator", "call_sub_orchestrator_with_retry"),
-        *("call_http", "call_entity"),
+        *("call_http", "call_entity", "get_value_of"),
     }
 )
 WAITS = frozenset({"create_timer", "wait_for_external_event", "task_all", "task_any"})

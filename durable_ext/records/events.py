@@ -33,6 +33,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Parent
 from durable_ext.records.payloads import Payload
 from durable_ext.records.recorded import Recorded
+from durable_ext.records.value_events import KeptValue, ValueCleared, ValuesCleared, ValueSet
 
 # Inputs: what happened to the instance.
 
@@ -40,7 +41,8 @@ from durable_ext.records.recorded import Recorded
 class ExecutionStarted(Recorded, frozen=True, kw_only=True, tag=True):
     """Turn 0 begins: the name, the input and the parent of this execution.
 
-    `previous` is the execution before it, whose debts a redelivery may still have to settle (P6).
+    `previous` is the execution before it, whose debts a redelivery may still have to settle (P6). `values` are those
+    that it takes over from there; `status_changes` says how often the custom status was set before.
     """
 
     name: str
@@ -50,6 +52,8 @@ class ExecutionStarted(Recorded, frozen=True, kw_only=True, tag=True):
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     created_at: datetime
     previous: str | None = None
+    values: dict[str, KeptValue] = {}  # noqa: RUF012 - msgspec copies it
+    status_changes: int = 0
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -208,12 +212,14 @@ class ExecutionFailed(Recorded, frozen=True, kw_only=True, tag=True):
 
 class ContinuedAsNew(Recorded, frozen=True, kw_only=True, tag=True):
     """The next execution starts with this input; what the code has not seen goes with it: events nobody waited for,
-    and what came to the instance too late for this execution."""
+    and what came to the instance too late for this execution. `values` are kept on, `status_changes` is counted on."""
 
     input: Payload
     execution_id: str
     carried: tuple[EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated, ...] = ()
     version: str | None = None
+    values: dict[str, KeptValue] = {}  # noqa: RUF012 - msgspec copies it
+    status_changes: int = 0
 
 
 # What only entities take, and only they decide.
@@ -249,6 +255,9 @@ Decision = (
     | LockAsked
     | LockLeft
     | CustomStatusSet
+    | ValueSet
+    | ValueCleared
+    | ValuesCleared
     | ExecutionCompleted
     | ExecutionFailed
     | ContinuedAsNew

@@ -72,7 +72,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
     `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. `rewinds` is set while the
-    instance is Pending because it was rewound.
+    instance is Pending because it was rewound. `status_changes` counts how often the custom status was set.
     """
 
     execution: Execution
@@ -91,6 +91,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     parent: Parent | None = None
     tags: dict[str, str] = {}
     rewinds: Rewinding | None = None
+    status_changes: int = 0
 
     @property
     def instance_id(self) -> str:

@@ -25,6 +25,10 @@ MAX_INSTANCE_ID = 256
 # Longest name of an orchestrator, an activity or an event.
 MAX_NAME = 256
 
+# Values that an instance keeps, and the length of one in bytes of JSON: all go along at each continue-as-new.
+MAX_VALUES = 100
+MAX_VALUE_BYTES = 16 * 1024
+
 # Control queues of a task hub; Azure Functions declares one trigger for each.
 MAX_PARTITIONS = 16
 DEFAULT_PARTITIONS = 4

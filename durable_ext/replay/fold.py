@@ -25,12 +25,17 @@ def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | Non
 
 def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     changes: dict[str, Any] = {"status": _status_before(row, turn)}
+    said = 0
     for _, event in placed(turn):
         if isinstance(event, events.ExecutionStarted):
             row = _first(row, turn, event)
+        elif isinstance(event, events.CustomStatusSet):
+            said += 1
         changes.update(_entity(row, event) if isinstance(event, events.EntityUpdated) else _changes(event, turn))
     if row is None:
         return None
+    if said:
+        changes["status_changes"] = row.status_changes + said
     return msgspec.structs.replace(row, execution=turn.execution, turn=turn.number, updated_at=turn.time, **changes)
 
 
@@ -53,6 +58,8 @@ def _first(row: InstanceRow | None, turn: Turn, event: events.ExecutionStarted) 
         input=event.input if not is_entity(turn.execution.instance_id) else None if row is None else row.input,
         # People go on seeing the last custom status of an eternal orchestration.
         custom_status=row.custom_status if row is not None and continued else None,
+        # After a rewind the row may be ahead: a number is never given twice.
+        status_changes=max(event.status_changes, row.status_changes if row is not None and continued else 0),
         scheduled_start=None if row is None else row.scheduled_start,
         parent=event.parent,
         tags=event.tags,

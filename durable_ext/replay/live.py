@@ -29,6 +29,7 @@ from durable_ext.records.failures import Failure, failure_from
 from durable_ext.records.ids import child_execution_id, lock_id, next_execution_id
 from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.value_events import KeptValue, ValueDecision, enter
 from durable_ext.replay.loop import OrchestratorLoop
 
 _WARNING = 30
@@ -75,6 +76,8 @@ class LiveExecution:
         self._suspended = False
         self._next: events.ContinuedAsNew | None = None
         self._keep_events = True
+        self.values: dict[str, KeptValue] = {}
+        self._status_changes = 0
         self._thread = 0
 
     # What the context asks for.
@@ -99,6 +102,10 @@ class LiveExecution:
         if isinstance(decision, events.EntityCalled) and decision.lock and self.execution is not self.actual:
             asked = int(decision.lock.rpartition(":")[2])
             decision = msgspec.structs.replace(decision, lock=lock_id(self.actual, asked))
+        if isinstance(decision, ValueDecision):
+            enter(self.values, decision, self.now)
+        elif isinstance(decision, events.CustomStatusSet):
+            self._status_changes += 1
         self._decided.append(decision)
 
     def ask(self, task_id: int, decision: Decision, kind: Any) -> asyncio.Future[Any]:
@@ -238,8 +245,13 @@ class LiveExecution:
             self._finish(events.ExecutionFailed(failure=failure_from(stuck)))
 
     def _finish(self, decision: Decision) -> None:
-        if isinstance(decision, events.ContinuedAsNew) and self._keep_events:
-            decision = msgspec.structs.replace(decision, carried=self.unconsumed)
+        if isinstance(decision, events.ContinuedAsNew):
+            decision = msgspec.structs.replace(
+                decision,
+                carried=self.unconsumed if self._keep_events else (),
+                values=dict(self.values),
+                status_changes=self._status_changes,
+            )
         self._decided.append(decision)
         self.drop()
 
@@ -271,6 +283,7 @@ class LiveExecution:
 
     def _start(self, event: ExecutionStarted) -> None:
         self._started = event
+        self.values, self._status_changes = dict(event.values), event.status_changes
         definition = self._registry.find_orchestrator(event.name)
         if definition is None:
             known = ", ".join(sorted(self._registry.orchestrators)) or "none"

@@ -123,7 +123,14 @@ def successor(turn: Turn, started: ExecutionStarted, ending: ContinuedAsNew) -> 
         execution_id=ending.execution_id,
         generation=previous.generation + 1,
     )
-    start = msgspec.structs.replace(started, input=ending.input, version=ending.version, previous=previous.execution_id)
+    start = msgspec.structs.replace(
+        started,
+        input=ending.input,
+        version=ending.version,
+        previous=previous.execution_id,
+        values=ending.values,
+        status_changes=ending.status_changes,
+    )
     return execution, (start, *ending.carried)
 
 

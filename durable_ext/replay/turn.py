@@ -32,6 +32,7 @@ from durable_ext.records.events import (
 )
 from durable_ext.records.parting import Parting, Place
 from durable_ext.records.turns import Turn, expanded
+from durable_ext.records.value_events import ValueCleared, ValueSet
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.witness import Witness
 
@@ -132,6 +133,8 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return ("lock", decision.id, *decision.entities)
         case LockLeft():
             return ("left", decision.task_id)
+        case ValueSet() | ValueCleared():
+            return (type(decision).__name__, decision.key)
         case _:
             return (type(decision).__name__, getattr(decision, "id", None))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.payload import NULL, decode, encode, place_of
 from durable_ext.authoring.registry import ActivityDefinition, Registry
-from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError
+from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError, StorageError
 from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
@@ -74,6 +74,7 @@ class ActivityRunner:
         reports: Reports,
     ) -> None:
         self._registry = registry
+        self.own: Mapping[str, ActivityDefinition] = {}  # the engine's; those of the app are looked for first
         self._converter = registry.converter
         self._payloads = payloads
         self._settings = settings
@@ -165,9 +166,10 @@ class ActivityRunner:
         self._admitted_seconds -= expected
 
     async def _outcome(self, run: _Run) -> FinishTask:
-        definition = self._registry.activities.get(run.body.name) or built_in(run.body.name)
+        name = run.body.name
+        definition = self._registry.activities.get(name) or self.own.get(name) or built_in(name)
         if definition is None:
-            return run.failed(self._unknown(run.body.name))
+            return run.failed(self._unknown(name))
         if not definition.takes_context and not definition.in_process:
             return await self._outcome_of(definition, run)
         repeated = run.message.resent or run.context.attempt > 1
@@ -231,7 +233,9 @@ class ActivityRunner:
                 run.cancelled.set()
                 raise
             outcome = run.failed(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is the task's failure
+        except (Exception, SystemExit) as error:
+            if isinstance(error, StorageError) and definition.name in self.own:
+                raise  # the engine's own trouble, which passes: it is asked again
             outcome = run.failed(error)
         seconds = time.monotonic() - began
         if _is_asked_to_stop():  # whatever the code made of it

@@ -8,12 +8,13 @@ from durable_ext.worker.client_listing import ListingClient, StatusPage
 from durable_ext.worker.client_purges import PurgingClient
 from durable_ext.worker.client_rewinds import RewindingClient
 from durable_ext.worker.client_starts import StartOptions, start_message
+from durable_ext.worker.client_values import ValuesClient
 from durable_ext.worker.entity_client import EntityClient
 
 __all__ = ["Client", "LocalDelivery", "StartOptions", "StatusPage", "start_message", "utc_now"]
 
 
-class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, EntityClient):
+class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, EntityClient, ValuesClient):
     """Talks to one task hub. All methods may raise StorageError; ids and names are checked (InvalidInputError).
 
     Each group of methods has a room of its own beside this one.

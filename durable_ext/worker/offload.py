@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from durable_ext.records.events import ContinuedAsNew, Event, ExecutionRewound, Input
+from durable_ext.records.events import ContinuedAsNew, Event, ExecutionRewound, ExecutionStarted, Input
 from durable_ext.records.failures import Failure
 from durable_ext.records.messages import Body, Message
 from durable_ext.records.payloads import Payload
@@ -16,7 +16,7 @@ from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
 
 # Every field of an event or a message body that holds a user's value.
-_FIELDS = ("input", "result", "status", "state")
+_FIELDS = ("input", "result", "status", "state", "value")
 _AT_ONCE = 8
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -73,6 +73,8 @@ async def _mapped(record: _Record, move: _Move) -> _Record:
                 changes[name] = moved
     if isinstance(record, ContinuedAsNew) and record.carried:
         changes["carried"] = tuple([await _mapped(event, move) for event in record.carried])
+    if isinstance(record, ContinuedAsNew | ExecutionStarted) and record.values:
+        changes["values"] = {key: await _mapped(kept, move) for key, kept in record.values.items()}
     if isinstance(record, ExecutionRewound):
         changes["past"] = tuple(
             [
@@ -102,5 +104,10 @@ def _is_away(store: PayloadStore, record: msgspec.Struct) -> bool:
 
 
 def _payloads(record: msgspec.Struct) -> Iterator[Payload]:
-    payloads = (getattr(record, name, None) for name in _FIELDS)
-    return (payload for payload in payloads if isinstance(payload, Payload))
+    for name in _FIELDS:
+        payload = getattr(record, name, None)
+        if isinstance(payload, Payload):
+            yield payload
+    if isinstance(record, ExecutionStarted):
+        for kept in record.values.values():
+            yield kept.value

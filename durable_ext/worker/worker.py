@@ -25,6 +25,7 @@ from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
+from durable_ext.worker.own_activities import own_activities
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.progress import Reports
@@ -94,7 +95,9 @@ class Worker:
     ) -> ActivityRunner:
         claims = Claims(self.provider.claim, self.provider.read_row, next_id)
         reports = Reports(self.provider, payloads, self.registry.converter, clock)
-        return ActivityRunner(self.registry, payloads, settings, claims, reports)
+        runner = ActivityRunner(self.registry, payloads, settings, claims, reports)
+        runner.own = own_activities(self.client)
+        return runner
 
     async def process(self, delivery: Delivery) -> None:
         """Deal with a delivery. Returns when it may be completed; raises when it is to be abandoned (F2).

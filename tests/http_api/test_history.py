@@ -167,6 +167,8 @@ def test_every_kind_of_event_is_known() -> None:
         "input": json_payload(1),
         "result": json_payload(1),
         "status": json_payload(1),
+        "value": json_payload(1),
+        "key": "k",
         "failure": FAILURE,
         "created_at": NOW,
         "fire_at": NOW,

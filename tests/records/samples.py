@@ -10,6 +10,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Caller, Execution, Parent, Rewinding
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
+from durable_ext.records.value_events import KeptValue
 
 NOON = datetime(2030, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 VALUE = inline(b'{"text":"h\xc3\xa9llo","n":[1,2.5,null,true]}')
@@ -29,7 +30,15 @@ FAILURE = Failure(
 
 EVENTS: list[Event] = [
     events.ExecutionStarted(
-        name="main", input=VALUE, version="2", parent=PARENT, tags=TAGS, created_at=NOON, previous="e0"
+        name="main",
+        input=VALUE,
+        version="2",
+        parent=PARENT,
+        tags=TAGS,
+        created_at=NOON,
+        previous="e0",
+        values={"at": KeptValue(value=VALUE, set_at=NOON)},
+        status_changes=2,
     ),
     events.TaskCompleted(task_id=1, result=VALUE),
     events.TaskFailed(task_id=1, failure=FAILURE),
@@ -55,6 +64,9 @@ EVENTS: list[Event] = [
     events.EventSent(id=1, instance_id="other", name="hello", input=VALUE),
     events.TaskCancelled(task_id=1),
     events.CustomStatusSet(status=VALUE),
+    events.ValueSet(key="at", value=VALUE),
+    events.ValueCleared(key="at"),
+    events.ValuesCleared(),
     events.ExecutionCompleted(result=VALUE),
     events.ExecutionFailed(failure=FAILURE),
     events.ContinuedAsNew(
@@ -67,6 +79,8 @@ EVENTS: list[Event] = [
             events.ExecutionTerminated(reason="enough"),
         ),
         version="2",
+        values={"at": KeptValue(value=VALUE, set_at=NOON)},
+        status_changes=2,
     ),
     events.EntityCalled(id=1, entity_id="@counter@one", operation="add", input=VALUE, lock="e1:0"),
     events.EntitySignaled(id=1, entity_id="@counter@one", operation="add", input=VALUE, due=NOON),

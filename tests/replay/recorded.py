@@ -104,8 +104,23 @@ async def transfer(ctx: OrchestrationContext) -> Any:
     return ctx.is_locked
 
 
+async def remember(ctx: OrchestrationContext, number: int) -> None:
+    """Values that are set, cleared and taken along when it continues as new."""
+    seen = ctx.get_value("seen", int, 0)
+    ctx.set_value("seen", seen + await ctx.wait_for_external_event("more", int))
+    ctx.set_value("last", number)
+    if number == 1:
+        ctx.clear_values(set_before=ctx.now)
+        ctx.clear_value("last")
+    if number == 2:
+        ctx.clear_values()
+        ctx.set_value("seen", "anew")
+    ctx.set_custom_status(number)
+    ctx.continue_as_new(number + 1)
+
+
 def registry() -> Registry:
     found = Registry()
-    for code in (place_order, ask_for_approval, ship, count, rest, give_up, old_style, transfer):
+    for code in (place_order, ask_for_approval, ship, count, rest, give_up, old_style, transfer, remember):
         found.add_orchestrator(code)
     return found

@@ -253,6 +253,19 @@ async def counting(ctx: OrchestrationContext, most: int) -> int:
     return await ctx.call_activity(count_up, most) + await ctx.call_activity(count_up, most, placement="queue")
 
 
+async def keeping(ctx: OrchestrationContext, rounds: int) -> dict[str, Any] | None:
+    """Values that are set, read, cleared and taken along, over three executions, with an activity in between."""
+    count = ctx.get_value("count", int, 0)
+    ctx.set_value("count", await ctx.call_activity(add_one, count))
+    ctx.set_value(f"round {count}", count)
+    ctx.clear_value(f"round {count - 1}")
+    ctx.set_custom_status(count)
+    if count + 1 < rounds:
+        ctx.continue_as_new(rounds)
+        return None
+    return {**ctx.values, "own": await ctx.get_value_of(ctx.instance_id, "count")}
+
+
 def registry() -> Registry:
     names = Registry()
     for activity in (add_one, refuse, dawdle, pick, count_up):
@@ -263,7 +276,7 @@ def registry() -> Registry:
     orchestrators: tuple[Any, ...] = (
         *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
-        *(paying, daring, impatient, picking, catching, few_at_once, counting),
+        *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

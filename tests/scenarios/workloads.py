@@ -76,6 +76,12 @@ def _told_honestly(played: Played) -> None:
     assert str(played.status.output).rpartition(".")[2] in {"1", "ActivityOutcomeUnknownError"}
 
 
+def _counted_on(played: Played) -> None:
+    """The custom status was set once in each of three executions."""
+    assert played.status is not None
+    assert played.status.custom_status_version == 3
+
+
 _scenario = partial(Scenario, registry=orchestrations.registry(), instance_id=_ID)
 _rewound = partial(
     Scenario,
@@ -100,6 +106,9 @@ SCENARIOS: dict[str, Scenario] = {
     "caught by type": _scenario(orchestrator="catching", input="a", expect=["a", "a"]),
     "few at once": _scenario(orchestrator="few_at_once", input=5, expect=10),
     "heartbeats": _scenario(orchestrator="counting", input=4, expect=8),
+    "values": _scenario(
+        orchestrator="keeping", input=3, expect={"count": 3, "round 2": 2, "own": 3}, check=_counted_on
+    ),
     "given up": _scenario(orchestrator="impatient", input=0, expect="1"),
     "a request elsewhere": _scenario(orchestrator="asking_elsewhere", expect="https://a.example/operations/1"),
     "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),

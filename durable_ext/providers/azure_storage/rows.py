@@ -54,6 +54,7 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
         "ParentInstance": None if row.parent is None else _json(row.parent),
         "Tags": _json(row.tags) if row.tags else None,
         "Rewinds": None if row.rewinds is None else _json(row.rewinds),
+        "CustomStatusVersion": row.status_changes or None,
     }
     entity |= {name: value for name, value in optional.items() if value is not None}
     _add_payloads(entity, row, url_of)
@@ -136,6 +137,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         parent=_decoded(entity, "ParentInstance", _parent),
         tags=_decoded(entity, "Tags", _tags) or {},
         rewinds=_decoded(entity, "Rewinds", _rewinds),
+        status_changes=int(str(entity.get("CustomStatusVersion", 0))),
     )
 
 

@@ -33,6 +33,7 @@ from durable_ext.testing.conformance.rows import RowConformance
 from durable_ext.testing.conformance.skew import SkewConformance
 from durable_ext.testing.conformance.store import Conformance, Store
 from durable_ext.testing.conformance.turns import TurnConformance
+from durable_ext.testing.conformance.values import ValueConformance
 from durable_ext.testing.conformance.withdrawals import WithdrawalConformance
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SkewConformance",
     "Store",
     "TurnConformance",
+    "ValueConformance",
     "WithdrawalConformance",
 ]
 
@@ -76,5 +78,6 @@ class ProviderConformance(
     ProgressConformance,
     BacklogConformance,
     FairnessConformance,
+    ValueConformance,
 ):
     """All themes in one class, but SkewConformance, which is for stores that several machines share."""

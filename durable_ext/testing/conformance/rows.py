@@ -54,6 +54,7 @@ class RowConformance(Conformance):
             scheduled_start=now,
             parent=Parent(instance_id="parent", execution_id="pe", task_id=4, name="Parent"),
             tags={"team": "blue", "odd key": "ü'\"%"},
+            status_changes=3,
         )
         await store.provider.create_row(full)
         assert (await stored(store, _ID)).row == full
