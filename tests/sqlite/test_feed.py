@@ -62,6 +62,21 @@ def test_an_abandoned_message_wakes_at_once() -> None:
     run(main)
 
 
+def test_a_message_wakes_although_its_sender_was_cancelled_meanwhile() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with _opened(":memory:", clock) as provider:
+            waiting = await _start_waiting(provider, clock)
+            sending = asyncio.create_task(provider.send([_message(clock)]))
+            await asyncio.sleep(0)  # the write is asked for
+            # The write is done at the loop's next round, the sender would go on only at the one after.
+            asyncio.get_running_loop().call_soon(sending.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert await _waited(clock, waiting) < 0.01
+
+    run(main)
+
+
 def test_a_replayed_message_wakes_at_once() -> None:
     async def main(clock: VirtualClock) -> None:
         async with _opened(":memory:", clock) as provider:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ from durable_ext.records.codec import DecodeError, decode_messages, encode_messa
 from durable_ext.records.failures import stack_of
 from durable_ext.records.ids import partition_of
 from durable_ext.records.messages import Defect, Delivery, Message
+
+T = TypeVar("T")
 
 WORK = "workitems"
 # No message has this receipt.
@@ -85,8 +88,7 @@ class Queues:
             )
             return done.lastrowid or 0
 
-        number = await self._database.write(put)
-        self.event(queue).set()
+        number = await self._write_and_wake([queue], put)
         return Delivery(queue=queue, id=str(number), receipt="1", dequeue_count=1, messages=(message,))
 
     async def next_visible(self, queue: str) -> datetime | None:
@@ -162,14 +164,19 @@ class Queues:
                 [(*row, now) for row in rows],
             )
 
-        await self._database.write(put)
-        for queue in {row[0] for row in rows}:
-            self.event(queue).set()
+        await self._write_and_wake({row[0] for row in rows}, put)
 
     async def _show(self, queue: str, visible: str, keys: Sequence[tuple[int, int]]) -> None:
         if keys:
-            await self._database.write(lambda db: _hide_until(db, visible, keys))
-            self.event(queue).set()
+            await self._write_and_wake([queue], lambda db: _hide_until(db, visible, keys))
+
+    async def _write_and_wake(self, queues: Iterable[str], operation: Callable[[Connection], T]) -> T:
+        """Write, then wake who waits for these queues: a caller that is cancelled meanwhile may have written (P13)."""
+        try:
+            return await self._database.write(operation)
+        finally:
+            for queue in queues:
+                self.event(queue).set()
 
     def _queue_of(self, message: Message) -> str:
         return WORK if message.is_work_item else control(partition_of(message.instance_id, self._partitions))
