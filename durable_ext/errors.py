@@ -13,6 +13,7 @@
     ├── InstanceStateError          the instance is in a state that does not allow the command
     ├── OrchestratorError           what an orchestrator's code meets, or what ends it
     │   ├── TaskFailedError         an activity or a child orchestration failed; carries the Failure
+    │   ├── VersionMismatchError    no code here for the version of the execution
     │   ├── EntityLockLostError     a call to an entity whose lock was released meanwhile; as the Failure of such a call
     │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
     │   └── NotDurableError         the code awaited something that is not durable (R2)
@@ -114,6 +115,10 @@ def failed_text(task_name: str, failure: Failure) -> str:
 class EntityLockLostError(OrchestratorError):
     """The lock of an entity was released while its holder still called it. Orchestrators meet it as the failure of a
     TaskFailedError: `error.failure.is_caused_by(EntityLockLostError)`."""
+
+
+class VersionMismatchError(OrchestratorError):
+    """There is no code here for the version an execution is pinned to, or this worker does not take that version."""
 
 
 class NonDeterminismError(OrchestratorError):

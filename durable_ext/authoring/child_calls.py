@@ -75,7 +75,8 @@ class ChildCalls(Calls):
         if wanted is not None:
             check_instance_id(wanted)
         payload = encode(self._converter, input_)
-        kind = wanted_type(options, self._registry.orchestrators.get(called))
+        version = self._registry.version_for(name, options.get("version"))
+        kind = wanted_type(options, self._registry.find_orchestrator(called, version))
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
@@ -85,7 +86,7 @@ class ChildCalls(Calls):
                 instance_id=wanted or child_instance_id(self._decisions.execution, task_id),
                 execution_id=child_execution_id(self._decisions.execution, task_id),
                 input=payload,
-                version=options.get("version"),
+                version=version,
                 tags=options.get("tags") or {},
             )
             return self._decisions.ask(task_id, decision, kind)
@@ -127,7 +128,7 @@ class ChildCalls(Calls):
             instance_id=instance_id or child_instance_id(execution, task_id),
             execution_id=child_execution_id(execution, task_id),
             input=payload,
-            version=version,
+            version=self._registry.version_for(name, version),
             tags=tags or {},
             detached=True,
         )

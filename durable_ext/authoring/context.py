@@ -63,6 +63,7 @@ class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCal
 
     @property
     def version(self) -> str | None:
+        """What this execution is pinned to; continue-as-new keeps it unless it gives another one."""
         return self._decisions.started.version
 
     @property
@@ -109,7 +110,7 @@ class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCal
 
     def get_input(self, expected_type: Any = Any) -> Any:
         """The input, decoded to a type, by default the registered one. Raises PayloadError on a misfit."""
-        definition = self._registry.orchestrators.get(self.name)
+        definition = self._registry.find_orchestrator(self.name, self.version)
         if expected_type in (Any, None):
             expected_type = Any if definition is None else definition.input_type
         return decode(self._converter, self._decisions.started.input, expected_type)

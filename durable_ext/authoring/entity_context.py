@@ -23,10 +23,15 @@ from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload
 
 
+def _as_asked(_called: Any, version: str | None) -> str | None:
+    return version or None
+
+
 class EntityScope(msgspec.Struct, frozen=True, kw_only=True):
     """What surrounds an operation: which entity and which of its executions, when, where in the batch, who calls.
 
     `first_id` numbers what it sends. `caller_id` is the instance that waits for the answer, None for a signal.
+    `version_for` gives what it starts a version (Registry.version_for).
     """
 
     execution: Execution
@@ -37,6 +42,7 @@ class EntityScope(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 1
     caller_id: str | None = None
     first_id: int = 0
+    version_for: Callable[[Any, str | None], str | None] = _as_asked
 
 
 class EntityContext:
@@ -183,7 +189,7 @@ class EntityContext:
                 instance_id=wanted,
                 execution_id=child_execution_id(execution, task_id),
                 input=encode(self._converter, input_),
-                version=version,
+                version=self._scope.version_for(name, version),
                 detached=True,
             )
         )

@@ -11,8 +11,9 @@ from typing import Any, TypeVar, Unpack
 from durable_ext.authoring.definition import AnyFunction, Definition
 from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.options import ActivityTerms
+from durable_ext.authoring.orchestrator_versions import OrchestratorVersions, checked_version
 from durable_ext.authoring.payload import Converter, JsonConverter
-from durable_ext.errors import ConfigurationError, DuplicateNameError
+from durable_ext.errors import ConfigurationError, DuplicateNameError, DurableError, VersionMismatchError
 from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
 from durable_ext.records.ids import check_name
 
@@ -27,8 +28,9 @@ class OrchestratorDefinition(Definition):
 
     kind = "orchestrator"
 
-    def __init__(self, name: str, function: AnyFunction, input_type: Any = None) -> None:
+    def __init__(self, name: str, function: AnyFunction, input_type: Any = None, version: str | None = None) -> None:
         super().__init__(name, function)
+        self.version = checked_version(name, version)
         self._declared_input_type = input_type
         if len(self._parameters) not in (1, 2):
             raise self._refuse("(ctx) or (ctx, input)")
@@ -145,28 +147,50 @@ class Registry:
     """The orchestrators, activities and entities of one app, by name, and how the app turns values into JSON.
 
     `properties_of` says what of an exception its Failure keeps as `properties`; by default the attribute of that name.
+    `default_version` is given to what this app starts without saying a version. `orchestrators` is by name alone: of
+    several functions under a name the one without a version, else the newest.
     """
 
-    def __init__(self, converter: Converter | None = None, properties_of: PropertiesOf = own_properties) -> None:
+    def __init__(
+        self,
+        converter: Converter | None = None,
+        properties_of: PropertiesOf = own_properties,
+        default_version: str | None = None,
+    ) -> None:
         self.converter: Converter = converter or JsonConverter()
         self.properties_of = properties_of
+        self.default_version = checked_version("default_version", default_version)
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
+        self.versions = OrchestratorVersions(self.orchestrators)
         self.activities: dict[str, ActivityDefinition] = {}
         self.errors: dict[str, type[Exception]] = {}
         self.entities: dict[str, EntityDefinition] = {}
         self._names: dict[AnyFunction, str] = {}
+        self._versions: dict[AnyFunction, str] = {}
 
     def add_orchestrator(
-        self, function: AnyFunction, name: str | None = None, input_type: Any = None
+        self, function: AnyFunction, name: str | None = None, input_type: Any = None, *, version: str | None = None
     ) -> OrchestratorDefinition:
         """Register an orchestrator. Raises DuplicateNameError and ConfigurationError.
 
-        `input_type` is what its input is decoded to when the function does not annotate it.
+        `input_type` is what its input is decoded to when the function does not annotate it. Several functions may have
+        one name, each with a `version`: an execution runs the one of its own version, else the one without a version.
         """
-        definition = OrchestratorDefinition(name or function.__name__, function, input_type)
-        _insert(self.orchestrators, definition)
+        definition = OrchestratorDefinition(name or function.__name__, function, input_type, version)
+        self._enter(definition)
         self._names[function] = definition.name
+        if definition.version is not None:
+            self._versions[function] = definition.version
         return definition
+
+    def _enter(self, definition: OrchestratorDefinition) -> None:
+        if definition.version is not None:
+            self.versions.add(definition)
+            return
+        present = self.orchestrators.get(definition.name)
+        if present is not None and present.version is not None:  # shown for want of one without a version
+            del self.orchestrators[definition.name]
+        _insert(self.orchestrators, definition)
 
     def add_activity(
         self, function: AnyFunction, name: str | None = None, **terms: Unpack[ActivityTerms]
@@ -183,6 +207,13 @@ class Registry:
 
     def rename(self, function: AnyFunction, name: str) -> bool:
         """Have a registered function go by another name; False when it is not registered. Raises DuplicateNameError."""
+        for definition in self.versions.of(self._names.get(function, "")):
+            if inspect.unwrap(definition.function) is inspect.unwrap(function):
+                self.versions.take_out(definition)
+                definition.name = check_name("orchestrator name", name)
+                self._enter(definition)
+                self._names[function] = name
+                return True
         for table in self._tables():
             present = table.get(self._names.get(function, ""))
             if present is not None and inspect.unwrap(present.function) is inspect.unwrap(function):
@@ -194,7 +225,7 @@ class Registry:
         return False
 
     def _tables(self) -> tuple[dict[str, Any], ...]:
-        return self.orchestrators, self.activities, self.entities
+        return self.activities, self.entities
 
     def add_error(self, kind: _Error, name: str | None = None) -> _Error:
         """Have orchestrators catch failures of this type by its class, in every process; a class decorator too.
@@ -221,8 +252,9 @@ class Registry:
 
     def include(self, other: Registry) -> None:
         """Take over all of another registry, a blueprint's for example. Raises DuplicateNameError."""
-        for orchestrator in other.orchestrators.values():
-            _insert(self.orchestrators, orchestrator)
+        for name in other.orchestrators:
+            for orchestrator in other.versions.of(name):
+                self._enter(orchestrator)
         for activity in other.activities.values():
             _insert(self.activities, activity)
         for name, kind in other.errors.items():
@@ -230,10 +262,37 @@ class Registry:
         for entity in other.entities.values():
             _insert(self.entities, entity)
         self._names.update(other._names)
+        self._versions.update(other._versions)
 
-    def find_orchestrator(self, name: str) -> OrchestratorDefinition | None:
-        """The orchestrator of this name: one of the app, or one that every app has."""
-        return self.orchestrators.get(name) or _built_in(name)
+    def knows_orchestrator(self, name: str) -> bool:
+        """Whether there is an orchestrator of this name, in whatever version."""
+        return name in self.orchestrators or _built_in(name) is not None
+
+    def find_orchestrator(self, name: str, version: str | None = None) -> OrchestratorDefinition | None:
+        """What runs an execution pinned to a version: of the app's functions of this name the one of that version, else
+        the one without a version; or an orchestrator that every app has."""
+        return self.versions.find(name, version) or _built_in(name)
+
+    def missing(self, name: str, version: str | None) -> DurableError:
+        """The error for an orchestrator that `find_orchestrator` does not find; it says what there is."""
+        several = self.versions.of(name)
+        if not several:
+            known = ", ".join(sorted(self.orchestrators)) or "none"
+            return DurableError(f"no orchestrator is registered under the name {name!r}; registered: {known}")
+        known = ", ".join(str(one.version) for one in several)
+        wanted = "without a version" if version is None else f"for version {version!r}"
+        return VersionMismatchError(
+            f"orchestrator {name!r} has no function {wanted}; registered versions: {known}; "
+            "register one, or one without a version for all others"
+        )
+
+    def version_for(self, called: AnyFunction | str, asked: str | None = None) -> str | None:
+        """The version of what is started: the one that is asked for, where "" means none, else that of the function
+        called, else the default of the app."""
+        if asked is not None:
+            return asked or None
+        own = None if isinstance(called, str) else self._versions.get(called)
+        return own or (None if _built_in(self.name_of(called)) else self.default_version)
 
     def name_of(self, function: AnyFunction | str) -> str:
         """The name a function is registered under; its own name when it is registered elsewhere."""

@@ -28,7 +28,8 @@ class DurableApp(DurableDecorators, func.FunctionApp):
     """A function app with orchestrations. Settings come from the environment, see docs/settings.md.
 
     `converter` turns the values of the whole app into JSON; `properties_of` says what failures keep of an exception
-    beside its text. In a blueprint neither counts, unless it is the first one of a plain func.FunctionApp.
+    beside its text. `default_version` is that of what the app starts without saying one, see docs/versions.md. In a
+    blueprint none of them counts, unless it is the first one of a plain func.FunctionApp.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class DurableApp(DurableDecorators, func.FunctionApp):
         *,
         converter: Converter | None = None,
         properties_of: PropertiesOf = own_properties,
+        default_version: str | None = None,
     ) -> None:
         super().__init__(http_auth_level=http_auth_level)
-        self.registry = Registry(converter, properties_of)
+        self.registry = Registry(converter, properties_of, default_version)
         self._engine = Engine(self.registry)
         self._indexed: list[func.Function] | None = None
 
@@ -115,9 +117,10 @@ class DurableBlueprint(DurableDecorators, func.Blueprint):
         *,
         converter: Converter | None = None,
         properties_of: PropertiesOf = own_properties,
+        default_version: str | None = None,
     ) -> None:
         super().__init__()
-        self.registry = Registry(converter, properties_of)
+        self.registry = Registry(converter, properties_of, default_version)
         container = asking_container()
         self._first = self if container is None else adopt(container, self)
         if container is None:

@@ -60,7 +60,7 @@ def plain_engine(app: func.FunctionRegister, first: Registry) -> Engine:
     """The engine of a plain app, made at the first call; values become JSON as its first blueprint has it."""
     engine: Engine | None = app.__dict__.get(ENGINE)
     if engine is None:
-        engine = Engine(Registry(first.converter, first.properties_of))
+        engine = Engine(Registry(first.converter, first.properties_of, first.default_version))
         setattr(app, ENGINE, engine)
     return engine
 

@@ -42,10 +42,15 @@ class DurableDecorators(func.DecoratorApi):
     @overload
     def orchestrator(self, function: F, /) -> F: ...
     @overload
-    def orchestrator(self, name: str | None = None) -> Callable[[F], F]: ...
-    def orchestrator(self, name: Any = None) -> Any:
-        """Register an orchestrator under its own or another name. Raises DuplicateNameError, ConfigurationError."""
-        return self._orchestrator(None, None)(name) if callable(name) else self._orchestrator(name, None)
+    def orchestrator(self, name: str | None = None, *, version: str | None = None) -> Callable[[F], F]: ...
+    def orchestrator(self, name: Any = None, *, version: str | None = None) -> Any:
+        """Register an orchestrator under its own or another name, or one `version` of several (docs/versions.md).
+
+        Raises DuplicateNameError, ConfigurationError.
+        """
+        if callable(name):
+            return self._orchestrator(None, None, version=version)(name)
+        return self._orchestrator(name, None, version=version)
 
     @overload
     def activity(self, function: F, /) -> F: ...
@@ -59,13 +64,18 @@ class DurableDecorators(func.DecoratorApi):
         return self._activity(None, None, terms)(name) if callable(name) else self._activity(name, None, terms)
 
     def orchestration_trigger(
-        self, context_name: str, orchestration: str | None = None, input_type: type[Any] | None = None
+        self,
+        context_name: str,
+        orchestration: str | None = None,
+        input_type: type[Any] | None = None,
+        *,
+        version: str | None = None,
     ) -> Callable[[F], F]:
         """As `orchestrator`; `context_name` has to be the function's first parameter.
 
         `input_type` says what the input is decoded to when the function does not annotate it.
         """
-        return self._orchestrator(orchestration, context_name, input_type)
+        return self._orchestrator(orchestration, context_name, input_type, version=version)
 
     def activity_trigger(
         self, input_name: str, activity: str | None = None, **terms: Unpack[ActivityTerms]
@@ -134,7 +144,12 @@ class DurableDecorators(func.DecoratorApi):
                 builder.__dict__["__name__"] = name  # what calls by the decorated object look for
 
     def _orchestrator(
-        self, name: str | None, context_name: str | None, input_type: type[Any] | None = None
+        self,
+        name: str | None,
+        context_name: str | None,
+        input_type: type[Any] | None = None,
+        *,
+        version: str | None = None,
     ) -> Callable[[F], F]:
         def register(decorated: F) -> F:
             function, given = self._taken(decorated)
@@ -144,7 +159,7 @@ class DurableDecorators(func.DecoratorApi):
                     f"orchestrator {function.__name__!r} takes ({', '.join(parameters)}); "
                     f"its first parameter has to be {context_name!r}, as context_name says"
                 )
-            definition = self.registry.add_orchestrator(function, name or given, input_type)
+            definition = self.registry.add_orchestrator(function, name or given, input_type, version=version)
             definition.checks_plain_types = context_name is None
             return as_decorated(function, "orchestrator_function")
 

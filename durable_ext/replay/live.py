@@ -22,7 +22,7 @@ from durable_ext.authoring.payload import Converter
 from durable_ext.authoring.raised import task_failed
 from durable_ext.authoring.registry import OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
-from durable_ext.errors import DurableError, NotDurableError, PayloadError, TaskFailedError
+from durable_ext.errors import NotDurableError, PayloadError, TaskFailedError
 from durable_ext.records import events
 from durable_ext.records.events import Decision, EventRaised, ExecutionStarted, Input
 from durable_ext.records.failures import Failure, failure_from
@@ -284,10 +284,9 @@ class LiveExecution:
     def _start(self, event: ExecutionStarted) -> None:
         self._started = event
         self.values, self._status_changes = dict(event.values), event.status_changes
-        definition = self._registry.find_orchestrator(event.name)
+        definition = self._registry.find_orchestrator(event.name, event.version)
         if definition is None:
-            known = ", ".join(sorted(self._registry.orchestrators)) or "none"
-            error = DurableError(f"no orchestrator is registered under the name {event.name!r}; registered: {known}")
+            error = self._registry.missing(event.name, event.version)
             self._finish(events.ExecutionFailed(failure=failure_from(error)))
             return
         self._main = self.loop.create_task(self._execute(definition, event))

@@ -36,7 +36,7 @@ class CountedRegistry(Registry):
     """
 
     def __init__(self, app: Registry, replaced: Mapping[Any, Any] | None = None) -> None:
-        super().__init__(app.converter)
+        super().__init__(app.converter, app.properties_of, app.default_version)
         self.include(app)
         self.runs: Counter[Call] = Counter()
         others = {self.name_of(function): other for function, other in (replaced or {}).items()}

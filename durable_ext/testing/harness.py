@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
+import msgspec
+
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
@@ -175,6 +177,10 @@ class Harness:
         if definition is None:
             known = ", ".join(sorted(registry.orchestrators)) or "none"
             raise ConfigurationError(f"the app has no orchestrator {name!r}; registered: {known}")
+        options = how.get("options", StartOptions())
+        version = registry.version_for(orchestrator, options.version)
+        definition = registry.find_orchestrator(name, version) or definition
+        how["options"] = msgspec.structs.replace(options, version=version or "")
         instance_id = self.do(self.client.start(name, input, **how))
         return HarnessInstance[Any](self, instance_id, definition.output_type)
 

@@ -132,7 +132,7 @@ def check_turns(registry: Registry, execution: Execution, turns: Sequence[Turn])
     try:
         replay(witness, turns)
     except NonDeterminismError as error:
-        if registry.find_orchestrator(name) is None:
+        if not registry.knows_orchestrator(name):
             return found(Verdict.UNCHECKED, f"no orchestrator of the app is called {name!r}")
         return found(Verdict.DIFFERS, str(error), error.parting)
     finally:

@@ -90,7 +90,7 @@ class MockedRegistry(Registry):
     """All of an app. `mock_of` gives what a test may say of one of its functions; `calls` are noted."""
 
     def __init__(self, app: Registry, clock: Clock) -> None:
-        super().__init__(app.converter, app.properties_of)
+        super().__init__(app.converter, app.properties_of, app.default_version)
         self.include(app)
         self.calls = Calls(self.name_of)
         self._clock = clock
@@ -113,7 +113,7 @@ class MockedRegistry(Registry):
             known = ", ".join(sorted({*self.activities, *self._originals, *self.entities})) or "none"
             raise ConfigurationError(f"the app has no activity, orchestrator or entity {name!r}; registered: {known}")
         if name in self._originals and name not in self._mocks:
-            self.orchestrators[name] = _MockedOrchestrator(self._originals[name], self)
+            self.versions.change(name, lambda original: _MockedOrchestrator(original, self))
         return self._mocks.setdefault(name, Mock())
 
     def find_mock(self, name: str) -> Mock | None:

@@ -28,6 +28,6 @@ class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, En
         status = await self.get(instance_id)
         if status is None:
             raise unknown(instance_id)
-        options = StartOptions(version=status.row.version, tags=status.row.tags)
+        options = StartOptions(version=status.row.version or "", tags=status.row.tags)
         wanted = None if new_instance_id else instance_id
         return await self.start(status.name, status.input, instance_id=wanted, options=options)

@@ -59,6 +59,7 @@ class ClientCore:
         self._signals = signals or Signals()
         self._payloads = PayloadStore(provider, self.converter)
         self.known_orchestrator: Callable[[str], bool] | None = None
+        self.version_for: Callable[[str, str | None], str | None] = _as_asked
         self.local: LocalDelivery | None = None
         self._started_here: dict[str, None] = {}
 
@@ -92,6 +93,10 @@ class ClientCore:
             resent=message_id is not None,
         )
         await self._provider.send([message])
+
+
+def _as_asked(_name: str, asked: str | None) -> str | None:
+    return asked or None
 
 
 def unknown(instance_id: str) -> InstanceNotFoundError:

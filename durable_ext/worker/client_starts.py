@@ -20,7 +20,10 @@ _MOST_REMEMBERED = 10_000
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to start an instance. `start_at` delays it; `replace` are the statuses an existing instance may have."""
+    """How to start an instance. `start_at` delays it; `replace` are the statuses an existing instance may have.
+
+    `version` is what the execution is pinned to: None is the app's default, "" is none.
+    """
 
     version: str | None = None
     tags: Mapping[str, str] = {}
@@ -56,7 +59,7 @@ class StartingClient(ClientCore):
             status=RuntimeStatus.PENDING,
             created_at=now,
             updated_at=now,
-            version=options.version,
+            version=self.version_for(name, options.version),
             input=payload,
             scheduled_start=options.start_at,
             tags=dict(options.tags),

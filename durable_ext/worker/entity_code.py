@@ -56,6 +56,7 @@ class EntityCode:
             size=operation.size,
             caller_id=None if request.caller is None else request.caller.instance_id,
             first_id=first_id,
+            version_for=self._registry.version_for,
         )
         attempt = _Attempt(scope, stored, self._registry)
         outcome = await attempt.run()

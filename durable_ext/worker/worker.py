@@ -63,7 +63,8 @@ class Worker:
         self.catalog = catalog
         self.registry = registry
         self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
-        self.client.known_orchestrator = lambda name: registry.find_orchestrator(name) is not None
+        self.client.known_orchestrator = registry.knows_orchestrator
+        self.client.version_for = registry.version_for
         self._services = Services(
             provider=provider,
             catalog=catalog,

@@ -175,3 +175,25 @@ def test_azure_names_are_those_of_the_base_class() -> None:
     for name in ("orchestration_trigger", "activity_trigger", "durable_client_input"):
         assert getattr(DurableApp, name) is not getattr(func.FunctionApp, name)
         assert getattr(DurableBlueprint, name) is not getattr(func.Blueprint, name)
+
+
+def test_versions_of_an_orchestrator() -> None:
+    app = DurableApp(default_version="2.0")
+
+    @app.orchestration_trigger(context_name="context", orchestration="greet", version="1.0")
+    def old(context: OrchestrationContext) -> Any:
+        yield context.call_activity("hello")
+
+    @app.orchestrator("greet", version="2.0")
+    async def new(ctx: OrchestrationContext) -> str:
+        return "new"
+
+    @app.orchestrator(version="3.0")
+    async def greet(ctx: OrchestrationContext) -> str:
+        return "newest"
+
+    found = [app.registry.find_orchestrator("greet", version) for version in ("1.0", "2.0", "3.0", None)]
+    assert [one and one.function for one in found] == [old, new, greet, None]
+    assert app.registry.version_for("greet") == "2.0"
+    with pytest.raises(DuplicateNameError):
+        app.orchestrator("greet", version="2.0")(greet)
