@@ -12,7 +12,7 @@ from durable_ext.authoring.options import ActivityOptions, named
 from durable_ext.authoring.payload import encode
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.records.events import TaskScheduled
-from durable_ext.records.ids import check_name
+from durable_ext.records.ids import check_name, check_tag
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -57,13 +57,16 @@ class ActivityCalls(Calls):
     def call_activity(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
         """Run an activity; the future has its result, or raises TaskFailedError (R5).
 
-        `name` is the function itself or its name. Raises PayloadError for an input that is not data.
+        `name` is the function itself or its name. Raises PayloadError for an input that is not data, and
+        InvalidInputError for a tag that cannot be.
         """
         self._decisions.check_thread()
         options.update(named("call_activity", ("expected_type",), old))
         called = check_name("activity name", self._registry.name_of(name))
         payload = encode(self._converter, input_)
         kind = wanted_type(options, self._registry.activities.get(called))
+        tag = options.get("tag")
+        tag = "" if tag is None else check_tag(tag)
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
@@ -73,6 +76,7 @@ class ActivityCalls(Calls):
                 input=payload,
                 placement=options.get("placement", "auto"),
                 tags=options.get("tags") or {},
+                tag=tag,
             )
             return self._decisions.ask(task_id, decision, kind)
 

@@ -14,13 +14,15 @@ RunIn = Literal["thread", "process"]
 
 class ActivityOptions(TypedDict, total=False):
     """`retry`: when to try again. `placement`: where it runs (S3). `result_type`: decodes the result of an activity
-    called by name; azure-functions-durable calls it `expected_type`. `tags`: kept in history."""
+    called by name; azure-functions-durable calls it `expected_type`. `tags`: kept in history. `tag`: it runs only in a
+    process that serves this tag (docs/routing.md)."""
 
     retry: RetryPolicy | None
     placement: Placement
     result_type: Any
     expected_type: Any
     tags: dict[str, str] | None
+    tag: str | None
 
 
 class ChildTerms(TypedDict, total=False):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from durable_ext.errors import ConfigurationError
+from durable_ext.errors import ConfigurationError, InvalidInputError
+from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from durable_ext.worker.settings import WorkerSettings
 
@@ -42,6 +43,7 @@ SETTINGS = (
     Setting(
         "DURABLE_ACTIVITY_PROCESSES", "1 for each processor", 'Child processes of activities with run_in="process"'
     ),
+    Setting("DURABLE_WORK_TAGS", "`default`", "Tags of the activities that run here, by commas; see below"),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
     Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
@@ -89,6 +91,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
             most_attempts=_max_attempts(environ, folder),
+            work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
         ),
     )
 
@@ -132,6 +135,18 @@ def _sqlite_file(storage: str) -> str | None:
     if kind.lower() == "sqlite" and colon and file:
         return file
     raise ConfigurationError(f"DURABLE_STORAGE is {storage!r}; it takes azure, or sqlite: and the name of a file")
+
+
+def _work_tags(text: str) -> tuple[str, ...]:
+    if text.lower() == "none":
+        return ()
+    tags = tuple(dict.fromkeys(tag for part in text.split(",") if (tag := part.strip().lower())))
+    try:
+        for tag in tags:
+            check_tag(tag)
+    except InvalidInputError as error:
+        raise ConfigurationError(f"DURABLE_WORK_TAGS is {text!r}: {error}; or `none` for no activities here") from error
+    return tags
 
 
 def _auth_level(level: str) -> str:

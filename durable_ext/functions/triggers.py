@@ -12,6 +12,7 @@ import azure.functions as func
 
 from durable_ext.functions.asgi import call_asgi
 from durable_ext.providers.azure_storage.names import POISON_SUFFIX, HubNames
+from durable_ext.records.ids import check_tag
 
 if TYPE_CHECKING:
     from durable_ext.functions.engine import Engine
@@ -34,7 +35,9 @@ def engine_functions(engine: Engine) -> list[Any]:
         names = HubNames(settings.hub, settings.partitions)
         for number, queue in enumerate(names.control):
             _add_queue(container, engine, queue, f"durable_control_{number:02}")
-        _add_queue(container, engine, names.work, "durable_workitems")
+        for tag in map(check_tag, settings.worker.work_tags):
+            suffix = f"_{tag.replace('-', '_')}" if tag else ""
+            _add_queue(container, engine, names.work_of(tag), f"durable_workitems{suffix}")
     _add_janitor(container, engine)
     _add_http(container, engine, settings)
     return list(container._function_builders)  # pyright: ignore[reportPrivateUsage]

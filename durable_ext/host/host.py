@@ -86,7 +86,9 @@ class Host:
         settings = msgspec.structs.replace(self._engine.settings.worker, most_attempts=self._settings.pump.max_attempts)
         worker = Worker(store, store, self._engine.registry, settings=settings)
         self._engine.attach(worker)
-        pump_settings = msgspec.structs.replace(self._settings.pump, work_room=2 * settings.activity_slots)
+        pump_settings = msgspec.structs.replace(
+            self._settings.pump, work_room=2 * settings.activity_slots, work_tags=settings.work_tags
+        )
         pump = Pump(worker, store, store, pump_settings, self._outage)
         worker.client.local = pump
         async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from durable_ext.errors import ConfigurationError, DurableError, StorageError
 from durable_ext.host.leases import Held, LeaseKeeper
 from durable_ext.host.outage import Backoff, Outage
 from durable_ext.providers.contract import Feed, Provider
+from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.messages import Delivery
 
 logger = logging.getLogger("durable_ext.host")
@@ -43,7 +45,8 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`lease`: how long a delivery stays hidden after its process died. `max_attempts`: then it is poison.
     `control_batch`, `work_batch`: deliveries of one receive. `control_room`: messages of one control queue held at
     once; a session mostly waits, so many fit. `work_room`: work items held at once; more than run here would keep them
-    from other processes. `start_room`: instances started here that may begin here without a queue.
+    from other processes. `start_room`: instances started here that may begin here without a queue. `work_tags`: which
+    work items are received; `default` are those without a tag.
     """
 
     lease: timedelta = timedelta(seconds=30)
@@ -53,6 +56,7 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     control_room: int = 128
     start_room: int = 128
     work_room: int = 40
+    work_tags: tuple[str, ...] = (DEFAULT_TAG,)
 
     def __post_init__(self) -> None:
         if self.lease < timedelta(seconds=1):
@@ -131,7 +135,8 @@ class Pump:
                 room = Room(self._settings.control_room)
                 pollers.create_task(self._poll(receive, room, self._settings.control_batch))
             room = Room(self._settings.work_room)
-            pollers.create_task(self._poll(self._feed.receive_work, room, self._settings.work_batch))
+            for tag in self._settings.work_tags:
+                pollers.create_task(self._poll(self._work(check_tag(tag)), room, self._settings.work_batch))
 
     @property
     def lease(self) -> timedelta:
@@ -169,6 +174,9 @@ class Pump:
             return self._feed.receive_control(partition, limit=limit, lease=lease, wait=wait)
 
         return receive
+
+    def _work(self, tag: str) -> Receive:
+        return partial(self._feed.receive_work, tag=tag) if tag else self._feed.receive_work
 
     async def _poll(self, receive: Receive, room: Room, batch: int) -> None:
         backoff = Backoff()

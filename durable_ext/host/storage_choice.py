@@ -14,6 +14,7 @@ from durable_ext.errors import ConfigurationError
 from durable_ext.functions.settings import AppSettings, read_settings
 from durable_ext.host.environment import FOLDER, LocalSettings, apply, read_local_settings
 from durable_ext.providers.azure_storage.names import POISON_SUFFIX, HubNames
+from durable_ext.records.ids import check_tag
 
 _STORAGE = "DURABLE_STORAGE"
 _IN_MEMORY = ":memory:"
@@ -48,7 +49,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         if self.settings.sqlite_file is not None:
             return frozenset()
         names = HubNames(self.settings.hub, self.settings.partitions)
-        return frozenset(name + suffix for name in (*names.control, names.work) for suffix in ("", POISON_SUFFIX))
+        work = [names.work_of(check_tag(tag)) for tag in self.settings.worker.work_tags]
+        return frozenset(name + suffix for name in (*names.control, *work) for suffix in ("", POISON_SUFFIX))
 
     def __str__(self) -> str:
         if self.azurite is not None:

@@ -236,8 +236,8 @@ class Provider(ABC):
         """Keep nothing of a work item any more. Gone already is done."""
 
     @abstractmethod
-    async def oldest_work(self) -> datetime | None:
-        """When the oldest visible message of the work-item queue was put there, by the store's clock, to the second.
+    async def oldest_work(self, tag: str = "") -> datetime | None:
+        """When the oldest visible message of a work-item queue was put there, by the store's clock, to the second.
 
         Oldest is what a receiver would get next. None when no message is visible. Cheap: one call, and no delivery.
         """
@@ -256,8 +256,11 @@ class Feed(ABC):
         """
 
     @abstractmethod
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        """The same for the work-item queue."""
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
+        """The same for a work-item queue: there is one for each tag, and one for the work items without a tag.
+
+        A tag needs no preparation: `send` may be the first to name it, or this call.
+        """
 
 
 class Catalog(ABC):

@@ -148,13 +148,15 @@ class ExecutionTerminated(Recorded, frozen=True, kw_only=True, tag=True):
 
 
 class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
-    """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3)."""
+    """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3). `tag`: only a process that
+    serves it runs the activity; empty: one that serves what has none."""
 
     id: int
     name: str
     input: Payload
     placement: str = "auto"
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    tag: str = ""
 
 
 class TaskCancelled(Recorded, frozen=True, kw_only=True, tag=True):

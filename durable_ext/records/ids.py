@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.instance import Execution
-from durable_ext.records.limits import MAX_INSTANCE_ID, MAX_NAME
+from durable_ext.records.limits import MAX_INSTANCE_ID, MAX_NAME, MAX_TAG
 
 # Begins the id of an entity, and stands between its name and its key.
 ENTITY_MARK = "@"
+# What people call the work items without a tag, where they list tags.
+DEFAULT_TAG = "default"
+_TAG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FORBIDDEN = frozenset("/\\#?")
 _FNV_OFFSET = 2166136261
 _FNV_PRIME = 16777619
@@ -44,6 +48,15 @@ def check_storable(what: str, text: str) -> str:
 def check_name(what: str, name: str) -> str:
     """The name itself when it may name an orchestrator, an activity or an event, else InvalidInputError."""
     return _check_text(what, name, MAX_NAME)
+
+
+def check_tag(tag: str) -> str:
+    """The tag itself when it may route activities, else InvalidInputError; empty for `default`, which means none."""
+    if len(tag) > MAX_TAG or not _TAG.fullmatch(tag):
+        raise InvalidInputError(
+            f"the tag {tag!r} is not 1 to {MAX_TAG} lowercase letters and digits, with single dashes between them"
+        )
+    return "" if tag == DEFAULT_TAG else tag
 
 
 def _check_text(what: str, text: str, longest: int) -> str:

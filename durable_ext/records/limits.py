@@ -25,6 +25,9 @@ MAX_INSTANCE_ID = 256
 # Longest name of an orchestrator, an activity or an event.
 MAX_NAME = 256
 
+# Longest tag of activities: it is part of the name of a queue, which holds 63 characters.
+MAX_TAG = 20
+
 # Values that an instance keeps, and the length of one in bytes of JSON: all go along at each continue-as-new.
 MAX_VALUES = 100
 MAX_VALUE_BYTES = 16 * 1024

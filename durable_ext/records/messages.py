@@ -130,12 +130,13 @@ class RemoveEntity(_Body, frozen=True, kw_only=True, tag=True):
 
 
 class RunActivity(_Body, frozen=True, kw_only=True, tag=True):
-    """A work item: an activity to run; `task_id` is the decision it answers."""
+    """A work item: an activity to run; `task_id` is the decision it answers. `tag` names its queue."""
 
     task_id: int
     name: str
     input: Payload
     tags: dict[str, str] = {}
+    tag: str = ""
 
 
 Body = (
@@ -186,6 +187,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     def is_work_item(self) -> bool:
         """Whether the message travels through the work-item queue."""
         return isinstance(self.body, RunActivity)
+
+    @property
+    def work_tag(self) -> str:
+        """The tag of the work-item queue that carries the message; empty without one, and for any other message."""
+        return self.body.tag if isinstance(self.body, RunActivity) else ""
 
 
 class Defect(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,9 +104,11 @@ class _Waiting(AzureStorageProvider):
             self.names.control[partition], lambda: receive(partition, limit=limit, lease=lease, wait=_AT_ONCE)
         )
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
         receive = super().receive_work
-        return await self._receive(self.names.work, lambda: receive(limit=limit, lease=lease, wait=_AT_ONCE))
+        return await self._receive(
+            self.names.work_of(tag), lambda: receive(limit=limit, lease=lease, wait=_AT_ONCE, tag=tag)
+        )
 
     async def _receive(self, queue: str, receive: Callable[[], Awaitable[Sequence[Delivery]]]) -> Sequence[Delivery]:
         while True:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import LeaseLostError, StorageError
 from durable_ext.providers.contract import Clock
+from durable_ext.records.ids import check_tag
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.injection import FaultGate, FaultyProvider, Plan, no_faults
 from durable_ext.worker.client import Client
@@ -91,7 +93,8 @@ class Process:
         """Poll every queue and tidy, until `stop` or `kill`."""
         for partition in range(self._store.partitions):
             self._spawn(self._pump(lambda partition=partition: self._receive_control(partition)))
-        self._spawn(self._pump(self._receive_work))
+        for tag in self._settings.for_worker.work_tags:
+            self._spawn(self._pump(partial(self._receive_work, check_tag(tag))))
         self._spawn(self._tidy())
 
     async def handle(self, *deliveries: Delivery) -> None:
@@ -126,8 +129,8 @@ class Process:
     async def _receive_control(self, partition: int) -> Sequence[Delivery]:
         return await self._store.receive_control(partition, limit=_BATCH, lease=LEASE, wait=self._settings.wait)
 
-    async def _receive_work(self) -> Sequence[Delivery]:
-        return await self._store.receive_work(limit=_BATCH, lease=LEASE, wait=self._settings.wait)
+    async def _receive_work(self, tag: str) -> Sequence[Delivery]:
+        return await self._store.receive_work(limit=_BATCH, lease=LEASE, wait=self._settings.wait, tag=tag)
 
     async def _pump(self, receive: Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]) -> None:
         while True:

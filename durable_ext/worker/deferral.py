@@ -15,6 +15,8 @@ from durable_ext.worker.services import Services
 _LONGEST_PAUSE = timedelta(seconds=60)
 # How long a repeat waits for the process that deals with a copy of it.
 GUARDED_FOR = timedelta(seconds=30)
+# How long a work item stays away that this process does not serve.
+NOT_SERVED_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
 

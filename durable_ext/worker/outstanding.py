@@ -79,9 +79,9 @@ class Outstanding:
 
     async def _is_lost(self, turn: Turn, message: Message, now: datetime) -> bool:
         match message.body:
-            case RunActivity():
+            case RunActivity() as body:
                 # Queues are served in order: when younger ones wait at the head, this one waits no more.
-                oldest = await self._services.provider.oldest_work()
+                oldest = await self._services.provider.oldest_work(body.tag)
                 return oldest is None or oldest - turn.time > _LOST_AFTER
             case StartExecution():
                 stored = await self._services.provider.read_row(message.instance_id)

@@ -70,7 +70,8 @@ class Router:
     def _placed_here(self, message: Message, placement: str) -> bool:
         match message.body:
             case RunActivity() as body:
-                if self._services.activities.admits(body.name, placement):
+                served = self._services.settings.serves(body.tag)
+                if served and self._services.activities.admits(body.name, placement):
                     self._held.run_activity(message, body)
                     return True
                 return False

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import msgspec
 
-from durable_ext.errors import ConfigurationError
+from durable_ext.errors import ConfigurationError, InvalidInputError
+from durable_ext.records.ids import DEFAULT_TAG, check_tag
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     row may lag behind a session under way (P8). `heartbeat`: how often a process that holds messages says so; three
     beats left out, and others take up what it held (F2). `sessions`: False keeps nothing in memory: every turn replays.
     `most_attempts`: a delivery that fails as often is given up, with its reason (P11); the host's own bound, at most.
+    `work_tags`: only activities with one of these tags run here; `default` are those without a tag. None at all:
+    orchestrations only.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -36,6 +39,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: timedelta = timedelta(seconds=15)
     sessions: bool = True
     most_attempts: int = 5
+    work_tags: tuple[str, ...] = (DEFAULT_TAG,)
 
     def __post_init__(self) -> None:
         if self.activity_slots < 1:
@@ -46,5 +50,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError("cached_instances is at least 0")
         if self.most_attempts < 1:
             raise ConfigurationError("most_attempts is at least 1")
+        for tag in self.work_tags:
+            try:
+                check_tag(tag)
+            except InvalidInputError as error:
+                raise ConfigurationError(f"work_tags: {error}") from error
         if self.heartbeat < timedelta(seconds=1):
             raise ConfigurationError("heartbeat is at least a second")
+
+    def serves(self, tag: str) -> bool:
+        """Whether activities with this tag run here; empty: those without one."""
+        return (tag or DEFAULT_TAG) in self.work_tags

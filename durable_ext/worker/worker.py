@@ -19,7 +19,7 @@ from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.company import Company, Presence
-from durable_ext.worker.deferral import GUARDED_FOR, Deferral
+from durable_ext.worker.deferral import GUARDED_FOR, NOT_SERVED_FOR, Deferral
 from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
@@ -204,6 +204,11 @@ class Worker:
         if item.repeated and not await self._is_wanted(item, body):
             return
         services = self._services
+        if not services.settings.serves(body.tag):
+            # It came before the settings changed, or was handed over by hand: its own queue has it again.
+            logger.warning("work item %s has the tag %r, which is not served here", message.id, body.tag)
+            await self._deferral.put_off(item, services.clock() + NOT_SERVED_FOR)
+            return
         # Once only: each time would be one more copy of a message that may have come more than once.
         pause = None if item.repeated else services.activities.turns_away(body.name)
         if pause is not None:

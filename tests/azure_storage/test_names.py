@@ -49,6 +49,16 @@ def test_names_are_those_of_durable_task() -> None:
     assert names.blobs == "myhub-largemessages"
 
 
+def test_a_queue_for_each_tag() -> None:
+    """The host adds its suffix for poison, and 63 characters is all that a queue's name may have."""
+    short, long = HubNames("MyHub", 1), HubNames("H" * 45, 1)
+    assert (short.work_of(""), short.work_of("gpu")) == (short.work, "myhub-work-gpu")
+    names = {long.work_of(tag) for tag in ("", "a", "gpu", "x" * 20, "y" * 20)}
+    assert len(names) == 5
+    assert all(len(name + "-poison") <= 63 for name in names)
+    assert "h" * 45 + "-work-gpu" in names
+
+
 @pytest.mark.parametrize(("instance_id", "partition"), [("a", 0), ("abc", 3), ("@counter@key1", 1), ("héllo", 0)])
 def test_partitions_are_those_of_durable_task(instance_id: str, partition: int) -> None:
     names = HubNames("Hub", 4)

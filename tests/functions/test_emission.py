@@ -58,6 +58,19 @@ def test_a_trigger_for_every_queue() -> None:
     assert {shown[name]["dataType"] for name in queues} == {"BINARY"}
 
 
+def test_a_trigger_for_each_tag_that_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURABLE_WORK_TAGS", "gpu, big-memory")
+    shown = triggers(DurableApp().get_functions())
+    assert {name: trigger["queueName"] for name, trigger in shown.items() if "workitems" in name} == {
+        "durable_workitems_gpu": "orders-work-gpu",
+        "durable_workitems_gpu_poison": "orders-work-gpu-poison",
+        "durable_workitems_big_memory": "orders-work-big-memory",
+        "durable_workitems_big_memory_poison": "orders-work-big-memory-poison",
+    }
+    monkeypatch.setenv("DURABLE_WORK_TAGS", "none")
+    assert not [name for name in triggers(DurableApp().get_functions()) if "workitems" in name]
+
+
 def test_the_connection_is_the_one_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DURABLE_CONNECTION", "OrdersStorage")
     shown = triggers(DurableApp().get_functions())

@@ -62,6 +62,7 @@ def test_every_setting_is_read() -> None:
         ("DURABLE_SESSION_BUDGET", "0"),
         ("DURABLE_SESSION_BUDGET", "1.5"),
         ("DURABLE_HTTP_AUTH_LEVEL", "everybody"),
+        ("DURABLE_WORK_TAGS", "gpu,a b"),
         ("DURABLE_BASE_URL", "orders.example"),
     ],
 )
@@ -130,3 +131,11 @@ def test_the_docs_tell_the_same() -> None:
 def test_the_reader_reads_what_is_listed_and_nothing_else() -> None:
     source = Path(read_settings.__code__.co_filename).read_text(encoding="utf-8")
     assert set(re.findall(r'"(DURABLE_[A-Z_]+)"', source)) == {setting.name for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [("", ("default",)), ("default", ("default",)), (" GPU,default , gpu,", ("gpu", "default")), ("none", ())],
+)
+def test_tags_are_listed_by_commas(text: str, tags: tuple[str, ...]) -> None:
+    assert read_settings({"DURABLE_WORK_TAGS": text}, EMPTY).worker.work_tags == tags

@@ -279,8 +279,8 @@ class _Counting(Feed):
     ) -> Sequence[Delivery]:
         return self._counted(await self._feed.receive_control(partition, limit=limit, lease=lease, wait=wait))
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        return self._counted(await self._feed.receive_work(limit=limit, lease=lease, wait=wait))
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
+        return self._counted(await self._feed.receive_work(limit=limit, lease=lease, wait=wait, tag=tag))
 
     def _counted(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         self.most_deliveries = max([self.most_deliveries, *[one.dequeue_count for one in deliveries]])

@@ -36,8 +36,8 @@ class StorageFeed(Feed):
     ) -> Sequence[Delivery]:
         return await self._receive(self._names.control[partition], limit, lease, wait)
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        return await self._receive(self._names.work, limit, lease, wait)
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
+        return await self._receive(await self._queues.open_tag(tag), limit, lease, wait)
 
     async def _receive(self, queue: str, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
         loop = asyncio.get_running_loop()

@@ -6,9 +6,16 @@ The record is a row of the History table that no instance can have: partition co
 from __future__ import annotations
 
 from durable_ext.errors import ConfigurationError, HubMismatchError
-from durable_ext.providers.azure_storage.client import Entity, StorageClient, StorageRefusedError
+from durable_ext.providers.azure_storage.client import (
+    Condition,
+    Continuation,
+    Entity,
+    Query,
+    StorageClient,
+    StorageRefusedError,
+)
 from durable_ext.providers.azure_storage.concurrency import each
-from durable_ext.providers.azure_storage.names import HUB_KEY, POISON_SUFFIX, HubNames
+from durable_ext.providers.azure_storage.names import HUB_KEY, POISON_SUFFIX, TAG_PREFIX, HubNames
 from durable_ext.providers.contract import Clock
 from durable_ext.records.codec import FORMAT_VERSION
 
@@ -36,10 +43,27 @@ async def create_hub(client: StorageClient, names: HubNames, clock: Clock) -> No
 
 async def delete_hub(client: StorageClient, names: HubNames) -> None:
     """Delete all artefacts, those of the Functions host for this hub too, the record last. Repeatable."""
-    queues = (*names.control, names.work)
+    queues = (*names.control, names.work, *await _queues_of_tags(client, names))
     await each((*queues, *(queue + POISON_SUFFIX for queue in queues)), client.delete_queue)
     await client.delete_container(names.blobs)
     await each((names.instances, names.quarantine, names.history), client.delete_table)
+
+
+async def _queues_of_tags(client: StorageClient, names: HubNames) -> list[str]:
+    of_hub = Query((Condition("PartitionKey", "eq", HUB_KEY), Condition("RowKey", "ge", TAG_PREFIX)))
+    queues: list[str] = []
+    continuation: Continuation | None = None
+    while True:
+        try:
+            page = await client.query_entities(names.history, of_hub, continuation)
+        except StorageRefusedError as refused:
+            if refused.status != 404:
+                raise
+            return queues  # the table is gone, and the record with it
+        queues += [str(entity["Queue"]) for entity in page.entities]
+        continuation = page.continuation
+        if continuation is None:
+            return queues
 
 
 async def _check_record(client: StorageClient, names: HubNames, clock: Clock) -> None:

@@ -33,6 +33,10 @@ _ESCAPED = re.compile(r"\^(.)", re.DOTALL)
 _ORIGINALS = {text[1]: chr(code) for code, text in _ESCAPES.items()}
 
 POISON_SUFFIX = "-poison"
+_LONGEST_QUEUE = 63 - len(POISON_SUFFIX)
+
+# Row keys, under HUB_KEY, of the tags that the hub has queues for.
+TAG_PREFIX = "tag-"
 
 
 class HubNames:
@@ -54,6 +58,15 @@ class HubNames:
         self.history = f"{hub}History"
         self.quarantine = f"{hub}Quarantine"
         self.blobs = f"{lower}-largemessages"
+
+    def work_of(self, tag: str) -> str:
+        """The queue of the work items with a tag. With a long hub name, a digest of the tag: the name has to hold the
+        host's suffix for poison, too."""
+        if not tag:
+            return self.work
+        lower = self.hub.lower()
+        name = f"{lower}-work-{tag}"
+        return name if len(name) <= _LONGEST_QUEUE else f"{lower}-t{digest(tag)[:8]}"
 
     def control_of(self, instance_id: str) -> str:
         """The control queue of an instance."""

@@ -160,8 +160,8 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def delete_progress(self, instance_id: str, work_item: str) -> None:
         await self._progress.delete(instance_id, work_item)
 
-    async def oldest_work(self) -> datetime | None:
-        return await self._queues.oldest(self.names.work)
+    async def oldest_work(self, tag: str = "") -> datetime | None:
+        return await self._queues.oldest(await self._queues.open_tag(tag))
 
     # Feed
 
@@ -170,8 +170,8 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     ) -> Sequence[Delivery]:
         return await self.feed.receive_control(partition, limit=limit, lease=lease, wait=wait)
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        return await self.feed.receive_work(limit=limit, lease=lease, wait=wait)
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
+        return await self.feed.receive_work(limit=limit, lease=lease, wait=wait, tag=tag)
 
     # Catalog
 

@@ -12,10 +12,10 @@ import msgspec
 
 from durable_ext.errors import LeaseLostError, StorageError, StorageUnavailableError
 from durable_ext.providers.azure_storage.blobs import Blobs
-from durable_ext.providers.azure_storage.client import StorageClient, StorageRefusedError
+from durable_ext.providers.azure_storage.client import Entity, StorageClient, StorageRefusedError
 from durable_ext.providers.azure_storage.concurrency import each
 from durable_ext.providers.azure_storage.gather import Gather, Parcel
-from durable_ext.providers.azure_storage.names import HubNames
+from durable_ext.providers.azure_storage.names import HUB_KEY, TAG_PREFIX, HubNames
 from durable_ext.providers.azure_storage.wakes import Wakes
 from durable_ext.providers.contract import Clock
 from durable_ext.records.codec import DecodeError, decode_messages, encode_message_reference, encode_messages
@@ -43,6 +43,20 @@ class Queues:
         self._clock = clock
         self._gather = Gather(self.put_body)
         self.wakes = Wakes()
+        self._open_tags: set[str] = set()
+
+    async def open_tag(self, tag: str) -> str:
+        """The queue of a tag, made if it is not known here; the hub's record names it, to be deleted with the hub.
+
+        Both writes may be repeated (P13).
+        """
+        queue = self._names.work_of(tag)
+        if tag and tag not in self._open_tags:
+            record: Entity = {"PartitionKey": HUB_KEY, "RowKey": TAG_PREFIX + tag, "Queue": queue}
+            await self._client.put_entity(self._names.history, record)
+            await self._client.create_queue(queue)
+            self._open_tags.add(tag)
+        return queue
 
     async def close(self) -> None:
         """Stop sending. Repeatable."""
@@ -50,6 +64,8 @@ class Queues:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Return when all are stored. A repeat sends them twice; receivers drop repeats (P7, P13)."""
+        for tag in {message.work_tag for message in messages} - self._open_tags - {""}:
+            await self.open_tag(tag)
         encoded = [(message, encode_messages((message,))) for message in messages]
         large = [item for item in encoded if not _fits(item[1])]
         references = iter(await each(large, self._reference) if large else ())
@@ -64,6 +80,7 @@ class Queues:
         When the lease ends storage counts the next delivery as the first, so the body says that one was before (P7).
         A put tried again after a lost answer leaves a second message, which is one more repeat (P13).
         """
+        await self.open_tag(message.work_tag)
         body = encode_messages((message,))
         body = _reserved(body if _fits(body) else await self._reference((message, body)))
         parcel = self._parcel(message, body, None)
@@ -178,7 +195,8 @@ class Queues:
         self.wakes.wake(queue, hidden)
 
     def _parcel(self, message: Message, body: bytes, companion: Message | None) -> Parcel:
-        queue = self._names.work if message.is_work_item else self._names.control_of(message.instance_id)
+        names = self._names
+        queue = names.work_of(message.work_tag) if message.is_work_item else names.control_of(message.instance_id)
         due = message.due if message.due is not None and message.due > self._clock() else None
         return Parcel(queue, due, body, companion)
 

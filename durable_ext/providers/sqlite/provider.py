@@ -23,7 +23,7 @@ from durable_ext.providers.sqlite import (
 )
 from durable_ext.providers.sqlite.database import Database, Synchronous
 from durable_ext.providers.sqlite.feed import QueueFeed
-from durable_ext.providers.sqlite.queues import WORK, Queues, control, delivery_of
+from durable_ext.providers.sqlite.queues import Queues, control, delivery_of, work
 from durable_ext.providers.sqlite.times import time_text
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.journal import Journal, KeptJournal
@@ -165,24 +165,22 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def delete_progress(self, instance_id: str, work_item: str) -> None:
         await self._database.write(lambda db: progress.delete(db, instance_id, work_item))
 
-    async def oldest_work(self) -> datetime | None:
-        return await self._queues.oldest(WORK)
+    async def oldest_work(self, tag: str = "") -> datetime | None:
+        return await self._queues.oldest(work(tag))
 
     # Feed
 
     async def next_visible(self) -> datetime | None:
         """When the first message of all queues is visible, or was; None when there is no message at all."""
-        queues = [WORK, *(control(partition) for partition in range(self.partitions))]
-        times = [await self._queues.next_visible(queue) for queue in queues]
-        return min((time for time in times if time is not None), default=None)
+        return await self._queues.next_visible_of_all()
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
     ) -> Sequence[Delivery]:
         return await self._feed.receive(control(partition), limit=limit, lease=lease, wait=wait)
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
-        return await self._feed.receive(WORK, limit=limit, lease=lease, wait=wait)
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
+        return await self._feed.receive(work(tag), limit=limit, lease=lease, wait=wait)
 
     # Catalog
 

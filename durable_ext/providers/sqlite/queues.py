@@ -35,6 +35,11 @@ def control(partition: int) -> str:
     return f"control-{partition:02d}"
 
 
+def work(tag: str) -> str:
+    """The name of the queue of the work items with a tag."""
+    return f"{WORK}-{tag}" if tag else WORK
+
+
 class _Taken(msgspec.Struct, frozen=True):
     number: int
     receipt: int
@@ -90,6 +95,15 @@ class Queues:
 
         number = await self._write_and_wake([queue], put)
         return Delivery(queue=queue, id=str(number), receipt="1", dequeue_count=1, messages=(message,))
+
+    async def next_visible_of_all(self) -> datetime | None:
+        """When the first message of any queue is visible, or was; None when there is no message at all."""
+
+        def look(db: Connection) -> datetime | None:
+            found = db.execute("SELECT min(visible_at) FROM messages").fetchone()
+            return None if found[0] is None else time_of(found[0])
+
+        return await self._database.read(look)
 
     async def next_visible(self, queue: str) -> datetime | None:
         """When the first message of the queue is visible, or was; None when the queue is empty."""
@@ -179,7 +193,11 @@ class Queues:
                 self.event(queue).set()
 
     def _queue_of(self, message: Message) -> str:
-        return WORK if message.is_work_item else control(partition_of(message.instance_id, self._partitions))
+        return (
+            work(message.work_tag)
+            if message.is_work_item
+            else control(partition_of(message.instance_id, self._partitions))
+        )
 
 
 def delivery_of(queue: str, message_id: str, receipt: str | None, body: str, dequeue_count: int) -> Delivery:

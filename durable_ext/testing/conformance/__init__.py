@@ -32,6 +32,7 @@ from durable_ext.testing.conformance.queues import QueueConformance
 from durable_ext.testing.conformance.rows import RowConformance
 from durable_ext.testing.conformance.skew import SkewConformance
 from durable_ext.testing.conformance.store import Conformance, Store
+from durable_ext.testing.conformance.tags import TagConformance
 from durable_ext.testing.conformance.turns import TurnConformance
 from durable_ext.testing.conformance.values import ValueConformance
 from durable_ext.testing.conformance.withdrawals import WithdrawalConformance
@@ -55,6 +56,7 @@ __all__ = [
     "RowConformance",
     "SkewConformance",
     "Store",
+    "TagConformance",
     "TurnConformance",
     "ValueConformance",
     "WithdrawalConformance",
@@ -79,5 +81,6 @@ class ProviderConformance(
     BacklogConformance,
     FairnessConformance,
     ValueConformance,
+    TagConformance,
 ):
     """All themes in one class, but SkewConformance, which is for stores that several machines share."""

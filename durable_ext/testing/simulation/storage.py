@@ -165,8 +165,8 @@ class _FeedLine(Feed):
 
         return await self._line.call("receive", receive, (partition, limit, lease.total_seconds()))
 
-    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta) -> Sequence[Delivery]:
+    async def receive_work(self, *, limit: int, lease: timedelta, wait: timedelta, tag: str = "") -> Sequence[Delivery]:
         async def receive(_: str, limit: int, seconds: float) -> Sequence[Delivery]:
-            return await self._inner.receive_work(limit=limit, lease=timedelta(seconds=seconds), wait=wait)
+            return await self._inner.receive_work(limit=limit, lease=timedelta(seconds=seconds), wait=wait, tag=tag)
 
         return await self._line.call("receive", receive, ("work", limit, lease.total_seconds()))
