@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.authoring.tasks import TaskState, TimerTask
@@ -26,6 +28,7 @@ from .events import (
     fired,
     raised,
     refusal,
+    status,
     task,
     timer,
 )
@@ -289,6 +292,35 @@ def test_the_calls_as_that_package_has_them(begin: Begin) -> None:
     asked = [event for event in (*fourth, *fifth) if isinstance(event, ChildScheduled)]
     assert [(event.instance_id, event.version) for event in asked] == [("mine", "2.0"), ("other", None)]
     assert facts(situation.turn(child_answer(4, {"number": 5})))[-1:] == facts([completed([1, 2, 3, 4, 5])])
+
+
+def test_falsy_custom_statuses_are_kept(begin: Begin) -> None:
+    statuses = [0, "", {}, [], False]
+
+    def main(context: OrchestrationContext) -> Code:
+        for given in statuses:
+            context.set_custom_status(given)
+        return None
+        yield
+
+    assert facts(begin(main).start()) == facts([*(status(given) for given in statuses), completed()])
+
+
+def test_what_the_context_tells_of_itself(begin: Begin) -> None:
+    def main(context: OrchestrationContext) -> Code:
+        assert context.custom_status is None
+        context.set_custom_status("half")
+        assert context.custom_status == "half"
+        assert vars(context.function_context) == {}
+        with pytest.raises(NotImplementedError, match="show_history"):
+            assert context.histories
+        before = context.will_continue_as_new
+        context.continue_as_new(1)
+        assert (before, context.will_continue_as_new) == (False, True)
+        return None
+        yield
+
+    assert facts(begin(main).start()) == facts([status("half"), continued(1)])
 
 
 def test_more_than_that_package_has(begin: Begin) -> None:
