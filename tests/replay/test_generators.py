@@ -295,7 +295,7 @@ def test_the_calls_as_that_package_has_them(begin: Begin) -> None:
 
 
 def test_falsy_custom_statuses_are_kept(begin: Begin) -> None:
-    statuses = [0, "", {}, [], False]
+    statuses: list[Any] = [0, "", {}, [], False]
 
     def main(context: OrchestrationContext) -> Code:
         for given in statuses:

@@ -107,6 +107,10 @@ def batched(context: EntityContext) -> None:
     context.get_state().append([context.batch_position, context.batch_size])
 
 
+def hear(context: EntityContext) -> None:
+    context.set_state([context.get_input()])
+
+
 async def greet(ctx: OrchestrationContext, amount: int) -> int:
     return amount
 
@@ -165,7 +169,7 @@ async def misusing(ctx: OrchestrationContext) -> list[str]:
     return refused
 
 
-for entity, name in ((counter, "Counter"), (Box, "Box"), (Messenger, "Messenger"), (batched, "Batched")):
+for entity, name in ((counter, "Counter"), (Box, "Box"), (Messenger, "Messenger"), (batched, "Batched"), (hear, "Ear")):
     registry.add_entity(entity, name)
 registry.add_entity(keeper, "Keeper", rolls_back=False)
 for orchestrator in (greet, ask, put_typed, asking, telling, locking, misusing):
@@ -266,16 +270,14 @@ def test_a_scheduled_signal() -> None:
 
 @pytest.mark.parametrize("nothing_much", [0, "", [], False, {}])
 def test_a_signal_of_nothing_much(nothing_much: Any) -> None:
+    ear = EntityId("Ear", "a")
     with Harness(registry) as hub:
-        hub.wait(hub.client.signal_entity(COUNTER, "add", 2))
         assert hub.run(ask, ["Counter", "tell", nothing_much])[-2:] == [True, nothing_much]
-        received: list[Any] = []
-        own = Registry()
-        own.add_entity(lambda context: received.append(context.get_input()), "Ear")
-        with Harness(own) as other:
-            other.wait(other.client.signal_entity(EntityId("Ear", "a"), "hear", nothing_much))
-            other.run_until_idle()
-        assert received == [nothing_much]
+        hub.wait(hub.client.signal_entity(ear, "hear", nothing_much))
+        hub.run_until_idle()
+        found = hub.wait(hub.client.read_entity(ear))
+        assert found is not None
+        assert found.state == [nothing_much]
 
 
 def test_a_lock() -> None:
