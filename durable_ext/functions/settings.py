@@ -44,6 +44,7 @@ SETTINGS = (
         "DURABLE_ACTIVITY_PROCESSES", "1 for each processor", 'Child processes of activities with run_in="process"'
     ),
     Setting("DURABLE_WORK_TAGS", "`default`", "Tags of the activities that run here, by commas; see below"),
+    Setting("DURABLE_LEAVE_UNKNOWN", "`0`", "Seconds that an activity which is not registered here is left for others"),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
     Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
@@ -91,6 +92,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
             most_attempts=_max_attempts(environ, folder),
+            leave_unknown=timedelta(seconds=_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
         ),
     )

@@ -91,12 +91,18 @@ class ActivityRunner:
 
     def admits(self, name: str, placement: str) -> bool:
         """Whether an activity should run here rather than be queued (S3). Who is admitted is run at once."""
+        if self._settings.leave_unknown and not self.knows(name):
+            return False
         gates = self._gates.of(name)
         admitted = placement == "local" if placement != "auto" else self._has_room(name, gates)
         if admitted:
             for gate in gates:
                 gate.expect()
         return admitted
+
+    def knows(self, name: str) -> bool:
+        """Whether the activity is registered here, or the engine's own."""
+        return name in self._registry.activities or name in self.own
 
     def turns_away(self, name: str) -> timedelta | None:
         """How long an activity from the queue should stay away because enough wait here already; None: let it come."""

@@ -31,6 +31,10 @@ class Deferral:
         """Whether a message was put off as often as any may be."""
         return message.deferrals >= _MOST_DEFERRALS
 
+    def waited(self, message: Message) -> timedelta:
+        """How long a message was put off for, all in all, without a time of its own."""
+        return sum((_pause(number) for number in range(message.deferrals)), timedelta(0))
+
     async def put_off(self, item: Item, until: datetime | None = None) -> None:
         """Send a message again, to come back later. One that has waited too often is quarantined.
 
@@ -47,9 +51,11 @@ class Deferral:
             reason = "came ahead of what it belongs to, and that never came"
             await self.quarantine(message, reason, message.deferrals, item.queue)
             return
-        pause = min(timedelta(seconds=2 ** min(message.deferrals, 10)), _LONGEST_PAUSE)
         later = msgspec.structs.replace(
-            message, due=self._services.clock() + pause, deferrals=message.deferrals + 1, resent=True
+            message,
+            due=self._services.clock() + _pause(message.deferrals),
+            deferrals=message.deferrals + 1,
+            resent=True,
         )
         await self._services.provider.send([later])
 
@@ -82,3 +88,8 @@ class Deferral:
                 stack=stack,
             )
         )
+
+
+def _pause(number: int) -> timedelta:
+    """1, 2, 4 ... 60 seconds."""
+    return min(timedelta(seconds=2 ** min(number, 10)), _LONGEST_PAUSE)

@@ -23,7 +23,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     beats left out, and others take up what it held (F2). `sessions`: False keeps nothing in memory: every turn replays.
     `most_attempts`: a delivery that fails as often is given up, with its reason (P11); the host's own bound, at most.
     `work_tags`: only activities with one of these tags run here; `default` are those without a tag. None at all:
-    orchestrations only.
+    orchestrations only. `leave_unknown`: how long an activity that is not registered here is left for other processes
+    before it fails; zero, the default: it fails at once.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -40,6 +41,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     sessions: bool = True
     most_attempts: int = 5
     work_tags: tuple[str, ...] = (DEFAULT_TAG,)
+    leave_unknown: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if self.activity_slots < 1:
@@ -50,6 +52,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError("cached_instances is at least 0")
         if self.most_attempts < 1:
             raise ConfigurationError("most_attempts is at least 1")
+        if self.leave_unknown < timedelta(0):
+            raise ConfigurationError("leave_unknown is at least zero")
         for tag in self.work_tags:
             try:
                 check_tag(tag)

@@ -209,6 +209,9 @@ class Worker:
             logger.warning("work item %s has the tag %r, which is not served here", message.id, body.tag)
             await self._deferral.put_off(item, services.clock() + NOT_SERVED_FOR)
             return
+        if self._leaves(message, body):
+            await self._deferral.put_off(item)
+            return
         # Once only: each time would be one more copy of a message that may have come more than once.
         pause = None if item.repeated else services.activities.turns_away(body.name)
         if pause is not None:
@@ -219,6 +222,13 @@ class Worker:
             await services.activities.forget(message, body)
         else:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
+
+    def _leaves(self, message: Message, body: RunActivity) -> bool:
+        """Whether an activity that is not registered here is still left for others; then it fails, and says so."""
+        patience = self._services.settings.leave_unknown
+        if not patience or self._services.activities.knows(body.name) or self._deferral.is_worn_out(message):
+            return False
+        return self._deferral.waited(message) < patience
 
     async def _is_wanted(self, item: Item, body: RunActivity) -> bool:
         """Whether a work item that may have run before is to be run here and now (P7)."""

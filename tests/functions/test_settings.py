@@ -63,6 +63,8 @@ def test_every_setting_is_read() -> None:
         ("DURABLE_SESSION_BUDGET", "1.5"),
         ("DURABLE_HTTP_AUTH_LEVEL", "everybody"),
         ("DURABLE_WORK_TAGS", "gpu,a b"),
+        ("DURABLE_LEAVE_UNKNOWN", "-1"),
+        ("DURABLE_LEAVE_UNKNOWN", "86401"),
         ("DURABLE_BASE_URL", "orders.example"),
     ],
 )
