@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -76,6 +77,9 @@ def counter(context: EntityContext) -> None:
         case "peek":
             context.set_result(value)
             return
+        case "peek_and_size":
+            context.set_result([value, context.batch_size])
+            return
         case "tell":
             context.set_result(_told(context))
             return
@@ -134,6 +138,11 @@ def asking(ctx: OrchestrationContext) -> Generator[Any, Any, list[Any]]:
     return [added, told, nothing, gone]
 
 
+async def asking_at_once(ctx: OrchestrationContext) -> list[Any]:
+    operations = ("peek_and_size", "silent")
+    return await asyncio.gather(*[ctx.call_entity(COUNTER, operation) for operation in operations])
+
+
 async def telling(ctx: OrchestrationContext, count: int) -> None:
     for number in range(count):
         ctx.signal_entity(EntityId("Batched", "a"), "note", number)
@@ -172,7 +181,7 @@ async def misusing(ctx: OrchestrationContext) -> list[str]:
 for entity, name in ((counter, "Counter"), (Box, "Box"), (Messenger, "Messenger"), (batched, "Batched"), (hear, "Ear")):
     registry.add_entity(entity, name)
 registry.add_entity(keeper, "Keeper", rolls_back=False)
-for orchestrator in (greet, ask, put_typed, asking, telling, locking, misusing):
+for orchestrator in (greet, ask, put_typed, asking, asking_at_once, telling, locking, misusing):
     registry.add_orchestrator(orchestrator)
 
 
@@ -227,8 +236,7 @@ def test_without_roll_back_it_stays_as_it_was() -> None:
 
 def test_a_result_does_not_leak() -> None:
     with Harness(registry) as hub:
-        assert hub.run(ask, ["Counter", "peek", None]) == 0
-        assert hub.run(ask, ["Counter", "silent", None]) is None
+        assert hub.run(asking_at_once) == [[0, 2], None]
         found = hub.wait(hub.client.read_entity(COUNTER))
         assert found is None or not found.exists
 
