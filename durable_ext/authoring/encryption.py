@@ -71,17 +71,16 @@ _failure = msgspec.json.Decoder(Failure)
 
 
 class Seal:
-    """What a converter says about encryption, on the way to and from storage. Without a cipher nothing changes."""
+    """What a converter says about encryption, on the way to and from storage. Without a cipher nothing changes.
+
+    `encrypts`: whether there is a cipher.
+    """
 
     def __init__(self, converter: Converter | None) -> None:
         encrypted = converter if isinstance(converter, EncryptedConverter) else None
         self._cipher = None if encrypted is None else encrypted.cipher
         self._failures = encrypted is not None and encrypted.failures
-
-    @property
-    def encrypts(self) -> bool:
-        """Whether there is a cipher."""
-        return self._cipher is not None
+        self.encrypts = encrypted is not None
 
     def is_closed(self, data: bytes) -> bool:
         """Whether JSON text is encrypted and can be opened here."""

@@ -55,11 +55,7 @@ class Ledger:
         self._consumed.update(turn.message_ids)
         for position, event in placed(turn):
             self._enter(turn, position, event)
-        if (
-            self._locks
-            or is_entity(self.execution.instance_id)
-            or any(isinstance(event, _SENT) for event in turn.events)
-        ):
+        if self._locks or self._is_entity or not _SENT.isdisjoint(map(type, turn.events)):
             self._order.enter(self._owed_by(turn))
 
     def has_consumed(self, message_id: str) -> bool:
@@ -96,7 +92,7 @@ class Ledger:
 
     def owed_by(self, turn: Turn) -> tuple[Owed, ...]:
         """All that a recorded turn sends (P4), without the activities that were cancelled."""
-        owed = self._order.apply(self._owed_by(turn))
+        owed = self._owed_by(turn) if self._order.is_trivial else self._order.apply(self._owed_by(turn))
         if not self._cancelled:
             return tuple(owed)
         return tuple(entry for entry in owed if entry.task_id not in self._cancelled)
@@ -159,13 +155,6 @@ class Ledger:
 
     def _enter(self, turn: Turn, position: int, event: events.Event) -> None:
         match event:
-            case ExecutionStarted() | events.ParentRewound():
-                self.started = with_parent(self.started, event)
-            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled() | events.EntityCalled():
-                self._open[event.id] = (turn, position, event)
-            case events.LockAsked():
-                self._open[event.id] = (turn, position, event)
-                self._locks[event.id] = LockUse(event)
             case (
                 events.TaskCompleted()
                 | events.TaskFailed()
@@ -178,6 +167,13 @@ class Ledger:
             ):
                 self._open.pop(event.task_id, None)
                 self._answered.add(event.task_id)
+            case ExecutionStarted() | events.ParentRewound():
+                self.started = with_parent(self.started, event)
+            case events.TaskScheduled() | events.TimerCreated() | events.ChildScheduled() | events.EntityCalled():
+                self._open[event.id] = (turn, position, event)
+            case events.LockAsked():
+                self._open[event.id] = (turn, position, event)
+                self._locks[event.id] = LockUse(event)
             case events.LockLeft():
                 self._locks[event.task_id].left = True
             case events.TaskCancelled():
@@ -212,7 +208,7 @@ class Ledger:
             self._withdrawn.setdefault(turn.number, []).append(item)
 
     def _input_of(self, message: Message) -> Input | Verdict:
-        if isinstance(message.body, messages.ForEntity) != is_entity(message.instance_id):
+        if (type(message.body) in _FOR_ENTITY) != self._is_entity:
             return Verdict.OVER
         if isinstance(message.body, Answer):
             return self._answer_of(message.body)
@@ -278,5 +274,6 @@ _ASKED_AS: dict[type[messages.Body], type[Question]] = {
     messages.FinishOperation: events.EntityCalled,
     messages.GrantLock: events.LockAsked,
 }
+_FOR_ENTITY = frozenset({messages.RunOperation, messages.RequestLock, messages.ReleaseLock, messages.RemoveEntity})
 # Decisions that send something whose order counts.
-_SENT = events.EntityCalled | events.EntitySignaled | events.LockAsked
+_SENT = frozenset({events.EntityCalled, events.EntitySignaled, events.LockAsked})

@@ -21,6 +21,11 @@ class Order:
         self._last: dict[str, str] = {}  # message ids by entity
         self._before: dict[str, str] = {}
 
+    @property
+    def is_trivial(self) -> bool:
+        """Whether nothing came before anything."""
+        return not self._before
+
     def enter(self, owed: Iterable[Owed]) -> None:
         """The next turn sends these. Turns come in order."""
         for entry in owed:

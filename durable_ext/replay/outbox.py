@@ -52,9 +52,16 @@ class Owed(msgspec.Struct, frozen=True):
     placement: str = "auto"
 
 
+_REPORTS = frozenset({FinishChild, FinishOperation, GrantLock})
+
+
 def is_report(message: Message) -> bool:
     """Whether a message tells somebody who waits how what he asked for has ended."""
-    return isinstance(message.body, FinishChild | FinishOperation | GrantLock)
+    return type(message.body) in _REPORTS
+
+
+# What happens most, and sends nothing.
+_QUIET = frozenset({events.TaskCompleted, events.TimerFired, events.EventRaised, events.OperationRequested})
 
 
 def owed_by(
@@ -67,7 +74,7 @@ def owed_by(
     that it ever asked for."""
     left_out = sent_before(turn)
     for position, event in placed(turn):
-        if position in left_out:
+        if type(event) in _QUIET or position in left_out:
             continue
         match event:
             case (

@@ -175,14 +175,18 @@ class Admission:
             first = firsts.setdefault(item.message.id, item)
             if first is not item:
                 first.share_fate(item)
-            elif not (await self._is_repeat(state, item) and await self._repairs(admitted, state, item)):
+            elif await self._is_repeat(state, item) and await self._repairs(admitted, state, item):
+                continue
+            elif item.message.after:
                 await self._enter_in_order(admitted, state, item)
+            else:
+                self._enter(admitted, state, item)
         if is_entity(self._instance_id):
             await self._complete(admitted, state)
         return admitted
 
     async def _enter_in_order(self, admitted: Admitted, state: SessionState, item: Item) -> None:
-        accepted = [taken.message.id for taken in admitted.accepted] if item.message.after else []
+        accepted = [taken.message.id for taken in admitted.accepted]
         if await is_in_order(self._services, state, item.message, accepted):
             self._enter(admitted, state, item)
         else:

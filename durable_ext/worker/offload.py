@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from durable_ext.worker.payload_store import PayloadStore
 
 # Every field of an event or a message body that holds a user's value.
 _FIELDS = ("input", "result", "status", "state", "value")
+_HOLD_MORE = frozenset({ContinuedAsNew, ExecutionStarted, ExecutionRewound})
 _AT_ONCE = 8
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -29,7 +31,10 @@ async def store_events(store: PayloadStore, instance_id: str, events: Sequence[E
     async def put(payload: Payload) -> Payload:
         return await store.put(instance_id, payload)
 
-    return tuple([_with_failure(await _mapped(event, put), store.seal.close_failure) for event in events])
+    stored = [await _mapped(event, put) for event in events]
+    if store.seal.encrypts:
+        stored = [_with_failure(event, store.seal.close_failure) for event in stored]
+    return tuple(stored)
 
 
 async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -65,12 +70,25 @@ async def move_message(store: PayloadStore, message: Message) -> Message:
 
 async def _mapped(record: _Record, move: _Move) -> _Record:
     changes: dict[str, object] = {}
-    for name in _FIELDS:
-        payload = getattr(record, name, None)
-        if isinstance(payload, Payload):
+    for name in _fields_of(type(record)):
+        payload = getattr(record, name)
+        if payload is not None:
             moved = await move(payload)
             if moved is not payload:
                 changes[name] = moved
+    if type(record) in _HOLD_MORE:
+        changes |= await _more(record, move)
+    return msgspec.structs.replace(record, **changes) if changes else record
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in _FIELDS if name in kind.__struct_fields__)
+
+
+async def _more(record: msgspec.Struct, move: _Move) -> dict[str, object]:
+    """Payloads that are deeper in a record."""
+    changes: dict[str, object] = {}
     if isinstance(record, ContinuedAsNew) and record.carried:
         changes["carried"] = tuple([await _mapped(event, move) for event in record.carried])
     if isinstance(record, ContinuedAsNew | ExecutionStarted) and record.values:
@@ -82,11 +100,12 @@ async def _mapped(record: _Record, move: _Move) -> _Record:
                 for past in record.past
             ]
         )
-    return msgspec.structs.replace(record, **changes) if changes else record
+    return changes
 
 
 async def _loaded(store: PayloadStore, event: _Record) -> _Record:
-    return _with_failure(await _mapped(event, store.get), store.seal.open_failure)
+    loaded = await _mapped(event, store.get)
+    return _with_failure(loaded, store.seal.open_failure) if store.seal.encrypts else loaded
 
 
 def _with_failure(record: _Record, change: Callable[[Failure], Failure]) -> _Record:
@@ -104,9 +123,9 @@ def _is_away(store: PayloadStore, record: msgspec.Struct) -> bool:
 
 
 def _payloads(record: msgspec.Struct) -> Iterator[Payload]:
-    for name in _FIELDS:
-        payload = getattr(record, name, None)
-        if isinstance(payload, Payload):
+    for name in _fields_of(type(record)):
+        payload = getattr(record, name)
+        if payload is not None:
             yield payload
     if isinstance(record, ExecutionStarted):
         for kept in record.values.values():

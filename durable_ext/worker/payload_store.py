@@ -37,12 +37,14 @@ class PayloadStore:
 
     async def get(self, payload: Payload) -> Payload:
         """The payload inline and open. Raises StorageError when its blob is gone, PayloadError without its key."""
+        if payload.blob is None and not self.seal.encrypts:
+            return payload
         stored = await self._inline(payload)
         return inline(self.seal.open(stored.data)) if self.seal.is_closed(stored.data) else stored
 
     def is_away(self, payload: Payload) -> bool:
         """Whether code could not read the payload as it is."""
-        return payload.blob is not None or self.seal.is_closed(payload.data)
+        return payload.blob is not None or (self.seal.encrypts and self.seal.is_closed(payload.data))
 
     async def _inline(self, payload: Payload) -> Payload:
         if payload.blob is None:

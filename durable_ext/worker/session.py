@@ -256,8 +256,9 @@ class Session:
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
         owed = state.ledger.owed_by(turn)
         # Who waits hears last: once he has recorded the outcome, nothing would make this instance repair (S4).
-        self._reports += [entry for entry in owed if is_report(entry.message)]
-        rest = [entry for entry in owed if not is_report(entry.message)]
+        rest: list[Owed] = []
+        for entry in owed:
+            (self._reports if is_report(entry.message) else rest).append(entry)
         here = self._may_place_here() and self._within_budget()
         withdrawn = self._held.stop(state.ledger.withdrawn_by(turn))
         self._queue(self._router.place(rest, resent=False, here=here), joined, withdrawn=withdrawn)
