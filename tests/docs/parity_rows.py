@@ -288,7 +288,8 @@ CHECKLISTS: dict[str, tuple[str, ...]] = {
         "merge",
         "list_names, has, count",
         "resolution of versions",
-        "a missing handler in a rolling deployment",
+        "a missing activity in a rolling deployment",
+        "a missing orchestrator in a rolling deployment",
         "pinning of the engine version",
     ),
     "Duroxide: runtime options (4.5)": (
