@@ -48,9 +48,10 @@ class HarnessLoop(VirtualTimeLoop):
         """Let time pass up to the next timer, and return once everything that can happen then has happened."""
         await self._until_rest(1)
 
-    def _pass(self, seconds: float) -> None:
+    def _whole(self, seconds: float) -> int:
         # What is above a whole microsecond by less than a nanosecond is noise of the sum, and would add up.
-        self._passed = max(self._passed + 1, math.ceil((self.time() + seconds) * _MICROSECONDS - _NOISE))
+        noise = max(_NOISE, self._blur * _MICROSECONDS)
+        return self._passed + math.ceil(seconds * _MICROSECONDS - noise)
 
     async def _until_rest(self, moves: int) -> None:
         self._at_rest, self._moves = self.create_future(), moves

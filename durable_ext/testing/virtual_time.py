@@ -23,6 +23,9 @@ _Select = Callable[[float | None], _Ready]
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
+# How exact asyncio takes timers, and by how many of the last digits of a float (ulp) a sum of seconds may be off.
+_NANOSECOND = 1e-9
+_ULPS_OFF = 3
 # What asyncio.run_coroutine_threadsafe puts on the loop.
 _FROM_THREAD = "run_coroutine_threadsafe."
 # The pipe by which other threads wake the loop.
@@ -45,6 +48,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._start = start
         # Whole microseconds, as datetime has them: a wait until some time never ends just short of it.
         self._passed = 0
+        self._clock_resolution = _NANOSECOND
         self._outside = 0
         self._lending = False
 
@@ -121,7 +125,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return []
 
     def _pass(self, seconds: float) -> None:
-        self._passed = max(self._passed + 1, math.ceil((self.time() + seconds) * _MICROSECONDS))
+        self._passed = max(self._passed + 1, self._whole(seconds))
+        # After some months floats are coarser than a nanosecond: a timer due just now would be due at no time at all.
+        self._clock_resolution = max(_NANOSECOND, self._blur)
+
+    def _whole(self, seconds: float) -> int:
+        """What has passed so many seconds from now, in whole microseconds."""
+        return math.ceil((self.time() + seconds) * _MICROSECONDS)
+
+    @property
+    def _blur(self) -> float:
+        """By how many seconds sums of seconds may be off by now."""
+        return _ULPS_OFF * math.ulp(self.time())
 
 
 class _Selector(selectors.DefaultSelector):

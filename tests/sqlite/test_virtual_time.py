@@ -58,6 +58,21 @@ def test_a_wait_for_a_time_never_ends_short_of_it() -> None:
     run(main)
 
 
+@pytest.mark.timeout(20)
+def test_timers_come_to_their_end_in_sixty_years_too() -> None:
+    async def main(clock: VirtualClock) -> None:
+        for days in (366, 20_000):
+            due = clock() + timedelta(days=days)
+            await clock.sleep((due - clock()).total_seconds())
+            for _ in range(50):
+                due += timedelta(seconds=7, microseconds=3)
+                await clock.sleep((due - clock()).total_seconds())
+                assert abs(clock() - due) <= timedelta(microseconds=1)
+                due = clock()
+
+    run(main)
+
+
 def test_a_timeout_is_virtual() -> None:
     async def main(clock: VirtualClock) -> datetime:
         with pytest.raises(TimeoutError):

@@ -105,6 +105,20 @@ def test_run_until_idle_leaves_who_waits_for_somebody() -> None:
         assert [one.id for one in hub.instances()] == sorted([waiting.id, days.id])
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("store", ["sqlite", "azure"])
+@pytest.mark.parametrize("days", [100, 400, 20_000])
+def test_time_is_exact_after_years(days: int, store: StoreName) -> None:
+    with Harness(app, store=store) as hub:
+        hub.advance(timedelta(days=days))
+        for passed in range(1, 21):
+            hub.advance(timedelta(seconds=0.1, microseconds=1))
+            assert hub.now - START == timedelta(days=days) + passed * timedelta(microseconds=100_001)
+        order = hub.start(thirty_days, Order("A-1"))
+        hub.advance(timedelta(days=30))
+        assert order.runtime_status is RuntimeStatus.COMPLETED
+
+
 def test_names_and_wrong_names() -> None:
     with Harness(app) as hub:
         assert hub.run("parent", {"number": "A-1", "amount": 1}) == "child: shipped A-1"
