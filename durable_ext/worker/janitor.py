@@ -11,6 +11,7 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
+from durable_ext.worker.entity_tidying import EntityTidying
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.reminders import Reminders
 from durable_ext.worker.services import Services
@@ -38,6 +39,8 @@ class Janitor:
         self._outstanding = Outstanding(services)
         self._pending_place: str | None = None
         self._running_place: str | None = None
+        self._entities = EntityTidying(services)
+        self._entities_place: str | None = None
         self._pruned: dict[str, datetime] = {}
         self._swept_at: datetime | None = None
 
@@ -50,6 +53,7 @@ class Janitor:
         await self._services.heartbeat.watch()
         await self._send_starts(now)
         await self._refresh_rows(now)
+        await self._refresh_entities(now)
         if self._swept_at is None or now - self._swept_at > _SWEEP_INTERVAL:
             removed = await self._catalog.sweep(now - TOMBSTONE_AGE)
             self._swept_at = now
@@ -83,11 +87,21 @@ class Janitor:
 
     async def _refresh_rows(self, now: datetime) -> None:
         statuses = frozenset({RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})
-        where = InstanceFilter(statuses=statuses)
+        where = InstanceFilter(statuses=statuses, entities=False)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
         self._running_place = page.continuation
         self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
         await _each(page.rows, lambda row: self._refresh_row(row, now))
+
+    async def _refresh_entities(self, now: datetime) -> None:
+        where = InstanceFilter(statuses=frozenset({RuntimeStatus.RUNNING}), updated_to=now - _STALE_AGE, entities=True)
+        page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._entities_place)
+        self._entities_place = page.continuation
+        await _each(page.rows, lambda row: self._refresh_entity(row, now))
+
+    async def _refresh_entity(self, row: InstanceRow, now: datetime) -> None:
+        await self._prune(row, now)
+        await self._entities.tidy(row)
 
     async def _refresh_row(self, row: InstanceRow, now: datetime) -> None:
         await self._prune(row, now)
