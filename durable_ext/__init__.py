@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         StorageError,
         StorageUnavailableError,
         TaskFailedError,
+        VersionMismatchError,
     )
     from durable_ext.functions.app import DurableApp, DurableBlueprint
     from durable_ext.functions.client import DurableClient
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from durable_ext.records.entity_id import EntityId
     from durable_ext.records.failures import Failure
     from durable_ext.records.instance import RuntimeStatus
+    from durable_ext.records.versions import VersionFailure, VersionMatch
     from durable_ext.worker.client import Client, StartOptions
     from durable_ext.worker.entity_client import EntityStatus
     from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
@@ -142,6 +144,9 @@ _HOMES = {
     "SyncDurableFunctionsClient": "functions.drop_in",
     "TaskFailedError": "errors",
     "TokenSource": "authoring.http_records",
+    "VersionFailure": "records.versions",
+    "VersionMatch": "records.versions",
+    "VersionMismatchError": "errors",
     "Worker": "worker.worker",
     "WorkerSettings": "worker.settings",
 }
@@ -211,6 +216,9 @@ __all__ = [
     "SyncDurableFunctionsClient",
     "TaskFailedError",
     "TokenSource",
+    "VersionFailure",
+    "VersionMatch",
+    "VersionMismatchError",
     "Worker",
     "WorkerSettings",
 ]

@@ -268,6 +268,10 @@ class Registry:
         """Whether there is an orchestrator of this name, in whatever version."""
         return name in self.orchestrators or _built_in(name) is not None
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether every app has this orchestrator; it has no versions."""
+        return name not in self.orchestrators and _built_in(name) is not None
+
     def find_orchestrator(self, name: str, version: str | None = None) -> OrchestratorDefinition | None:
         """What runs an execution pinned to a version: of the app's functions of this name the one of that version, else
         the one without a version; or an orchestrator that every app has."""

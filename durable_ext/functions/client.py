@@ -60,7 +60,7 @@ class DurableClient(Client):
         super().__init__(
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
-        self.known_orchestrator = native.known_orchestrator
+        self.known_orchestrator, self.version_for = native.known_orchestrator, native.version_for
         self._native = native
         self._settings = settings
         self._elsewhere = elsewhere

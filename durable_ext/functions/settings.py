@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from durable_ext.errors import ConfigurationError, InvalidInputError
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from durable_ext.records.versions import VersionFailure, VersionMatch
 from durable_ext.worker.settings import WorkerSettings
 
+_Choice = TypeVar("_Choice", bound=Enum)
 AUTH_LEVELS = ("function", "admin", "anonymous")
 LOCAL_ORIGIN = "http://localhost:7071"
 
@@ -47,6 +51,17 @@ SETTINGS = (
     Setting("DURABLE_LEAVE_UNKNOWN", "`0`", "Seconds that an activity which is not registered here is left for others"),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
     Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
+    Setting("DURABLE_VERSION", "the app's `default_version`", "Version of this worker's code: [versions](versions.md)"),
+    Setting(
+        "DURABLE_VERSION_MATCH",
+        "`current-or-older` with `DURABLE_VERSION`, else `none`",
+        "Versions that are taken here: all (`none`), `strict`, `current-or-older`",
+    ),
+    Setting(
+        "DURABLE_VERSION_FAILURE",
+        "other versions wait, what is not registered fails",
+        "What is not taken here waits (`reject`) or fails (`fail`)",
+    ),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
@@ -76,6 +91,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
     slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
     processes = _number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
+    version = text.get("DURABLE_VERSION")
     beat = _number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
@@ -94,6 +110,9 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             most_attempts=_max_attempts(environ, folder),
             leave_unknown=timedelta(seconds=_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
+            version=version,
+            version_match=_choice(text, "DURABLE_VERSION_MATCH", VersionMatch) or _usual_match(version),
+            version_failure=_choice(text, "DURABLE_VERSION_FAILURE", VersionFailure),
         ),
     )
 
@@ -128,6 +147,20 @@ def _number(environ: Mapping[str, str], name: str, default: int, allowed: range)
     if not text.isascii() or not text.isdigit() or int(text) not in allowed:
         raise ConfigurationError(f"{name} is {text!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}")
     return int(text)
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: type[_Choice]) -> _Choice | None:
+    text = environ.get(name)
+    if text is None:
+        return None
+    known = {choice.value: choice for choice in choices}
+    if text.lower() not in known:
+        raise ConfigurationError(f"{name} is {text!r}; it takes {', '.join(known)}")
+    return known[text.lower()]
+
+
+def _usual_match(version: str | None) -> VersionMatch:
+    return VersionMatch.NONE if version is None else VersionMatch.CURRENT_OR_OLDER
 
 
 def _sqlite_file(storage: str) -> str | None:

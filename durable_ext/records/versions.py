@@ -24,6 +24,13 @@ class VersionMatch(Enum):
     CURRENT_OR_OLDER = "current-or-older"
 
 
+class VersionFailure(Enum):
+    """What becomes of an execution that a worker does not take: it waits for another worker, or fails."""
+
+    REJECT = "reject"
+    FAIL = "fail"
+
+
 def matches(strategy: VersionMatch, worker: str | None, execution: str | None) -> bool:
     """Whether a worker of version `worker` takes an execution of version `execution`."""
     if strategy is VersionMatch.NONE:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from durable_ext.errors import InstanceExistsError
+from durable_ext.errors import DurableError, InstanceExistsError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import Input
 from durable_ext.records.ids import is_entity
@@ -58,7 +58,7 @@ class Admitted:
 
     `accepted` items give the `inputs`, in this order. `repairs` are of items consumed before; `guarded` ones owe
     something too, but a copy is in other hands. `early` items came ahead of their cause, `behind` ones ahead of what
-    their sender sent before, `dropped` ones are dealt with.
+    their sender sent before, `refused` ones are for a worker of another version, `dropped` ones are dealt with.
     `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
     """
 
@@ -72,6 +72,8 @@ class Admitted:
         self.behind: list[Item] = []
         self.dropped: list[Item] = []
         self.over: list[Item] = []
+        self.refusal: DurableError | None = None
+        self.refused: list[Item] = []
         self.not_before: datetime | None = None
         self.starts_at: datetime | None = None
         self._answered: set[int] = set()
@@ -79,7 +81,14 @@ class Admitted:
     @property
     def is_doubtful(self) -> bool:
         """Whether something would be put off, dropped or sent again on the word of this state."""
-        return bool(self.early or self.over or self.repairs)
+        return bool(self.early or self.over or self.repairs or self.refused)
+
+    def refuses(self, item: Item) -> bool:
+        """Whether the item has to wait for a worker that has the code; to terminate an instance needs none."""
+        if self.refusal is None or self.state is None:
+            return False
+        may_end = self.state.ledger.turns and self.state.ledger.ended is None
+        return not (may_end and isinstance(item.message.body, Terminate))
 
     def accept(self, item: Item, event: Input) -> None:
         """Let the item take part, unless another of the batch answers the same decision."""
@@ -128,6 +137,14 @@ class Admission:
         await self._put_off(admitted)
         return admitted
 
+    async def passes_on(self, state: SessionState, trigger: Item | None) -> bool:
+        """Whether a worker that takes its version begins the next execution: it gets the trigger, a repeat (P6)."""
+        refusal = None if trigger is None else self._services.acceptance.waits(state)
+        if trigger is None or refusal is None:
+            return False
+        await self._deferral.put_off(trigger, reason=str(refusal))
+        return True
+
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         found = await self._services.loader.load(self._instance_id)
         if is_entity(self._instance_id):
@@ -169,12 +186,15 @@ class Admission:
 
     async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         admitted = Admitted(state)
+        admitted.refusal = self._services.acceptance.waits(state)
         # Other deliveries of one message share its fate: none may be completed while it is still answerable (P5).
         firsts = {} if trigger is None else {trigger.message.id: trigger}
         for item in batch:
             first = firsts.setdefault(item.message.id, item)
             if first is not item:
                 first.share_fate(item)
+            elif admitted.refuses(item):
+                admitted.refused.append(item)
             elif await self._is_repeat(state, item) and await self._repairs(admitted, state, item):
                 continue
             elif item.message.after:
@@ -264,6 +284,8 @@ class Admission:
     async def _put_off(self, admitted: Admitted) -> None:
         for item in admitted.early:
             await self._deferral.put_off(item, admitted.starts_at)
+        for item in admitted.refused:
+            await self._deferral.put_off(item, reason=str(admitted.refusal))
         for item in admitted.guarded:
             await self._deferral.put_off(item, self._services.clock() + GUARDED_FOR)
         for item in admitted.over:
@@ -272,7 +294,7 @@ class Admission:
                 self._instance_id,
                 type(item.message.body).__name__,
             )
-        admitted.dropped += admitted.early + admitted.guarded + admitted.over
+        admitted.dropped += admitted.early + admitted.refused + admitted.guarded + admitted.over
 
 
 def _due_of(message: Message) -> datetime | None:

@@ -19,6 +19,7 @@ GUARDED_FOR = timedelta(seconds=30)
 NOT_SERVED_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
+_NO_CAUSE = "came ahead of what it belongs to, and that never came"
 
 
 class Deferral:
@@ -35,8 +36,8 @@ class Deferral:
         """How long a message was put off for, all in all, without a time of its own."""
         return sum((_pause(number) for number in range(message.deferrals)), timedelta(0))
 
-    async def put_off(self, item: Item, until: datetime | None = None) -> None:
-        """Send a message again, to come back later. One that has waited too often is quarantined.
+    async def put_off(self, item: Item, until: datetime | None = None, *, reason: str = _NO_CAUSE) -> None:
+        """Send a message again, to come back later. One that has waited too often is quarantined with the reason.
 
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
         """
@@ -48,7 +49,6 @@ class Deferral:
             await self._services.provider.send([msgspec.structs.replace(message, due=known, resent=True)])
             return
         if self.is_worn_out(message):
-            reason = "came ahead of what it belongs to, and that never came"
             await self.quarantine(message, reason, message.deferrals, item.queue)
             return
         later = msgspec.structs.replace(

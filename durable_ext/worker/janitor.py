@@ -69,7 +69,7 @@ class Janitor:
     async def _send_start(self, row: InstanceRow, now: datetime) -> None:
         if row.scheduled_start is not None and row.scheduled_start > now - _PENDING_AGE:
             return
-        if not self._starts.is_due(row.execution.execution_id, now):
+        if not self._starts.is_due(row.execution.execution_id, now) or self._is_for_others(row):
             return
         stored = await self._services.provider.read_row(row.instance_id)
         if stored is None or stored.row.status is not RuntimeStatus.PENDING:
@@ -84,6 +84,11 @@ class Janitor:
             await self._services.provider.send([start])
             logger.info("instance %s: its start was sent again", row.instance_id)
         self._starts.sent(row.execution.execution_id, now)
+
+    def _is_for_others(self, row: InstanceRow) -> bool:
+        """Whether the janitor of another version sees to a start: each copy sent from here would only be put off."""
+        acceptance = self._services.acceptance
+        return acceptance.puts_off and acceptance.refusal_of(row.name, row.version) is not None
 
     async def _refresh_rows(self, now: datetime) -> None:
         statuses = frozenset({RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})

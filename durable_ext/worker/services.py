@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Provider
+from durable_ext.worker.acceptance import Acceptance
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
@@ -23,6 +24,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     provider: Provider
     catalog: Catalog
     settings: WorkerSettings
+    acceptance: Acceptance
     clock: Clock
     loader: Loader
     payloads: PayloadStore

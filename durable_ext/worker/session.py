@@ -24,7 +24,8 @@ from durable_ext.records.turns import Turn
 from durable_ext.replay.entity_outbox import answers, asker_of
 from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.outbox import Owed, is_report
-from durable_ext.replay.turn import run_turn
+from durable_ext.replay.turn import TurnResult, run_turn
+from durable_ext.worker.acceptance import closed
 from durable_ext.worker.admission import Admission, Admitted
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.held_work import HeldWork
@@ -219,6 +220,8 @@ class Session:
     async def _continue_as_new(self) -> None:
         state = self.state
         while state is not None and state.to_continue is not None:
+            if await self._admission.passes_on(state, self._trigger):
+                return
             self._held.forget_timers()
             following, inputs = state.succeed()
             state.drop()
@@ -230,15 +233,9 @@ class Session:
         if state is None or trigger is None:
             raise LookupError("a turn needs a state and a trigger")
         first, inputs = await opening(self._services, state, inputs)
-        if state.live is None:
-            state.live = await self._services.loader.revive(state, state.ledger.recorded)
         now = state.next_time(self._services.clock())
         now = now if not_before is None else max(now, not_before)
-        loaded = await load_inputs(self._services.payloads, inputs)
-        if isinstance(state.live, LiveEntity):
-            result = await self._services.entities.take_turn(state.live, loaded, now)
-        else:
-            result = run_turn(state.live, loaded, now)
+        result = await self._decide(state, inputs, now)
         turn = Turn(
             execution=state.execution,
             number=state.ledger.turns,
@@ -252,6 +249,17 @@ class Session:
         state.record(turn)
         emit(state.row, result.logs)
         await self._after_commit(state, turn, [item for item in items if item is not trigger])
+
+    async def _decide(self, state: SessionState, inputs: Sequence[Input], now: datetime) -> TurnResult:
+        refusal = self._services.acceptance.refusal(state, inputs)
+        if refusal is not None:
+            return closed(inputs, refusal)
+        if state.live is None:
+            state.live = await self._services.loader.revive(state, state.ledger.recorded)
+        loaded = await load_inputs(self._services.payloads, inputs)
+        if isinstance(state.live, LiveEntity):
+            return await self._services.entities.take_turn(state.live, loaded, now)
+        return run_turn(state.live, loaded, now)
 
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
         owed = state.ledger.owed_by(turn)

@@ -9,6 +9,7 @@ import msgspec
 
 from durable_ext.errors import ConfigurationError, InvalidInputError
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
+from durable_ext.records.versions import VersionFailure, VersionMatch
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `work_tags`: only activities with one of these tags run here; `default` are those without a tag. None at all:
     orchestrations only. `leave_unknown`: how long an activity that is not registered here is left for other processes
     before it fails; zero, the default: it fails at once.
+    `version`: of this worker's code, by default the app's default version. `version_match`: which versions of
+    executions it takes. `version_failure`: the others wait for another worker (REJECT), as do those whose orchestrator
+    is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -42,6 +46,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_attempts: int = 5
     work_tags: tuple[str, ...] = (DEFAULT_TAG,)
     leave_unknown: timedelta = timedelta(0)
+    version: str | None = None
+    version_match: VersionMatch = VersionMatch.NONE
+    version_failure: VersionFailure | None = None
 
     def __post_init__(self) -> None:
         if self.activity_slots < 1:

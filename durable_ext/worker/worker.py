@@ -15,6 +15,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import Delivery, FinishTask, Message, RunActivity
+from durable_ext.worker.acceptance import Acceptance
 from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
@@ -59,8 +60,7 @@ class Worker:
         signals, payloads = Signals(), PayloadStore(provider, converter)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
-        self.provider = provider
-        self.catalog = catalog
+        self.provider, self.catalog = provider, catalog
         self.registry = registry
         self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
         self.client.known_orchestrator = registry.knows_orchestrator
@@ -69,6 +69,7 @@ class Worker:
             provider=provider,
             catalog=catalog,
             settings=settings,
+            acceptance=Acceptance(settings, registry),
             clock=clock,
             loader=Loader(provider, registry, clock, payloads),
             entities=EntityCode(registry, payloads),

@@ -79,6 +79,9 @@ PUBLIC: tuple[str, ...] = (
     "SyncDurableFunctionsClient",
     "TaskFailedError",
     "TokenSource",
+    "VersionFailure",
+    "VersionMatch",
+    "VersionMismatchError",
     "Worker",
     "WorkerSettings",
 )

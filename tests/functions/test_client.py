@@ -264,3 +264,22 @@ def test_a_purge_says_since_when() -> None:
             await client.purge_instance_history_by()
 
     with_client(test)
+
+
+def test_starts_get_the_default_version_of_the_app() -> None:
+    app = DurableApp(default_version="2.0")
+
+    @app.orchestrator(version="2.0")
+    async def told(ctx: OrchestrationContext) -> str | None:
+        return ctx.version
+
+    async def run() -> None:
+        async with attached(app):
+            client = await app.engine.client()
+            patience = timedelta(seconds=30)
+            assert (await client.wait_for_completion(await client.start_new("told"), patience)).output == "2.0"
+            other = await client.wait_for_completion(await client.start_new("told", version="1.0"), patience)
+            assert other.runtime_status is RuntimeStatus.FAILED
+
+    assert told is not None
+    asyncio.run(run())

@@ -11,6 +11,7 @@ import pytest
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.settings import SETTINGS, read_settings
+from durable_ext.records.versions import VersionFailure, VersionMatch
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 EMPTY = Path(__file__).resolve().parent
@@ -141,3 +142,22 @@ def test_the_reader_reads_what_is_listed_and_nothing_else() -> None:
 )
 def test_tags_are_listed_by_commas(text: str, tags: tuple[str, ...]) -> None:
     assert read_settings({"DURABLE_WORK_TAGS": text}, EMPTY).worker.work_tags == tags
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, (None, VersionMatch.NONE, None)),
+        ({"DURABLE_VERSION": "2.0"}, ("2.0", VersionMatch.CURRENT_OR_OLDER, None)),
+        ({"DURABLE_VERSION": "2.0", "DURABLE_VERSION_MATCH": "Strict"}, ("2.0", VersionMatch.STRICT, None)),
+        ({"DURABLE_VERSION_FAILURE": "reject"}, (None, VersionMatch.NONE, VersionFailure.REJECT)),
+    ],
+)
+def test_versions(environ: dict[str, str], expected: tuple[object, ...]) -> None:
+    worker = read_settings(environ).worker
+    assert (worker.version, worker.version_match, worker.version_failure) == expected
+
+
+def test_a_match_that_there_is_not() -> None:
+    with pytest.raises(ConfigurationError, match=r"DURABLE_VERSION_MATCH.*none, strict, current-or-older"):
+        read_settings({"DURABLE_VERSION_MATCH": "newest"})

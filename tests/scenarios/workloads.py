@@ -7,10 +7,11 @@ from functools import partial
 from unittest.mock import ANY
 
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.versions import VersionMatch
 from durable_ext.testing.scenario import Played, Scenario, Sent
 from durable_ext.worker.client import Client, StartOptions
 
-from . import orchestrations, rewinding
+from . import orchestrations, rewinding, versioned
 from .engine import pause
 from .entity_workloads import ENTITIES
 
@@ -139,6 +140,15 @@ SCENARIOS: dict[str, Scenario] = {
     "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
     "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
     "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
+    "versions": Scenario(
+        registry=versioned.registry("1.0", "2.0", default="1.0"),
+        settings=versioned.takes("2.0", VersionMatch.CURRENT_OR_OLDER),
+        orchestrator="upgrade",
+        input=[],
+        events=(("paid", "yes"),),
+        instance_id=_ID,
+        expect=["1.0", "old", "child 1.0", "new child 2.0", "2.0", "new child 2.0", "yes"],
+    ),
     "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
 } | ENTITIES
 
