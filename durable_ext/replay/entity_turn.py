@@ -32,7 +32,7 @@ from durable_ext.records.payloads import Payload, inline
 from durable_ext.replay.turn import TurnResult
 
 # After so many turns, or so many bytes of state in a few, the next execution begins: loading stays cheap.
-_MOST_TURNS = 200
+MOST_TURNS = 200
 _FEW_TURNS = 4
 _MOST_BYTES = 256 * 1024
 # A lock may be released before its request arrives from another entity; so many are remembered.
@@ -109,7 +109,7 @@ class LiveEntity:
         self._bytes += 0 if before is self.state or self.state is None else self.state.size
         if self.finished:
             recorded.append(EntityRemoved())
-        elif self._turns >= _MOST_TURNS or (self._turns > _FEW_TURNS and self._bytes > _MOST_BYTES):
+        elif self._turns >= MOST_TURNS or (self._turns > _FEW_TURNS and self._bytes > _MOST_BYTES):
             recorded.append(self._continued())
             self.finished = True
         return TurnResult(tuple(recorded), ())
