@@ -1,4 +1,4 @@
-"""`make bench`: counts of storage calls, times beside the limit of the design, long histories, imports.
+"""`make bench`: counts of storage calls, times beside the limit of the design, long histories, entities, imports.
 
 The exit code is 1 when a count is over its bar. Times depend on the machine: one over its promise is marked and fails
 nothing.
@@ -12,14 +12,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks import calls, imports, replay, times
+from benchmarks import calls, entities, imports, replay, times
 from benchmarks.driver import add_sizes
 from benchmarks.measuring import Plan, Row, measure
 from benchmarks.variants import VARIANTS
 from benchmarks.workloads import SCALES
 from durable_ext.host.azurite import Azurite
 
-_PARTS = ("calls", "times", "replay", "imports")
+_PARTS = ("calls", "times", "replay", "entities", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _title("Long histories")
         with Azurite() as server:
             print(*replay.figures(server.connection_string, scale), sep="\n")
+    if "entities" in wanted:
+        _title("One entity")
+        with Azurite() as server:
+            print(*entities.figures(server.connection_string, scale), sep="\n")
     if "imports" in wanted:
         _title("Imports")
         print(*imports.report(), sep="\n")
