@@ -67,6 +67,8 @@ class ActivityCalls(Calls):
         kind = wanted_type(options, self._registry.activities.get(called))
         tag = options.get("tag")
         tag = "" if tag is None else check_tag(tag)
+        session = options.get("session_id")
+        session = "" if session is None else check_name("session id", session)
 
         def ask() -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
@@ -77,6 +79,7 @@ class ActivityCalls(Calls):
                 placement=options.get("placement", "auto"),
                 tags=options.get("tags") or {},
                 tag=tag,
+                session_id=session,
             )
             return self._decisions.ask(task_id, decision, kind)
 

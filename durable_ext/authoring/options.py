@@ -15,7 +15,7 @@ RunIn = Literal["thread", "process"]
 class ActivityOptions(TypedDict, total=False):
     """`retry`: when to try again. `placement`: where it runs (S3). `result_type`: decodes the result of an activity
     called by name; azure-functions-durable calls it `expected_type`. `tags`: kept in history. `tag`: it runs only in a
-    process that serves this tag (docs/routing.md)."""
+    process that serves this tag (docs/routing.md). `session_id`: it runs where others with this id run."""
 
     retry: RetryPolicy | None
     placement: Placement
@@ -23,6 +23,7 @@ class ActivityOptions(TypedDict, total=False):
     expected_type: Any
     tags: dict[str, str] | None
     tag: str | None
+    session_id: str | None
 
 
 class ChildTerms(TypedDict, total=False):

@@ -236,6 +236,17 @@ class Provider(ABC):
         """Keep nothing of a work item any more. Gone already is done."""
 
     @abstractmethod
+    async def hold_affinity(self, name: str, holder: str, lease: timedelta) -> str:
+        """Have a process hold an affinity for `lease` from now, unless another one does; return who holds it.
+
+        Held by `holder` already, it is held anew. After an unknown outcome the caller asks again: its own is its own.
+        """
+
+    @abstractmethod
+    async def release_affinity(self, name: str, holder: str) -> None:
+        """Have a process hold an affinity no more. Gone, or held by another one, is no error."""
+
+    @abstractmethod
     async def oldest_work(self, tag: str = "") -> datetime | None:
         """When the oldest visible message of a work-item queue was put there, by the store's clock, to the second.
 
@@ -301,7 +312,8 @@ class Catalog(ABC):
         """Delete tombstones, and logs without their turn 0, of purges before `older_than` (P3, P10); how many.
 
         Uncounted: claims made before then of purged instances without history, and withdrawals that are older by
-        MAX_DELIVERY_AGE, because a delivery may outlive a tombstone by that much. Repeatable.
+        MAX_DELIVERY_AGE, because a delivery may outlive a tombstone by that much; affinities that nobody holds
+        since `older_than`. Repeatable.
         """
 
     @abstractmethod

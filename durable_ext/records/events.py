@@ -149,7 +149,8 @@ class ExecutionTerminated(Recorded, frozen=True, kw_only=True, tag=True):
 
 class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3). `tag`: only a process that
-    serves it runs the activity; empty: one that serves what has none."""
+    serves it runs the activity; empty: one that serves what has none. `session_id`: it runs in the process where others
+    with this id run."""
 
     id: int
     name: str
@@ -157,6 +158,7 @@ class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     placement: str = "auto"
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     tag: str = ""
+    session_id: str = ""
 
 
 class TaskCancelled(Recorded, frozen=True, kw_only=True, tag=True):

@@ -130,13 +130,17 @@ class RemoveEntity(_Body, frozen=True, kw_only=True, tag=True):
 
 
 class RunActivity(_Body, frozen=True, kw_only=True, tag=True):
-    """A work item: an activity to run; `task_id` is the decision it answers. `tag` names its queue."""
+    """A work item: an activity to run; `task_id` is the decision it answers.
+
+    `tag` names its queue, `session_id` its affinity.
+    """
 
     task_id: int
     name: str
     input: Payload
     tags: dict[str, str] = {}
     tag: str = ""
+    session_id: str = ""
 
 
 Body = (

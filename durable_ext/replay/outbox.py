@@ -107,7 +107,14 @@ def asked(turn: Turn, position: int, started: ExecutionStarted, event: Question)
     """What a committed turn sends for a decision that has an answer."""
     match event:
         case events.TaskScheduled():
-            body = RunActivity(task_id=event.id, name=event.name, input=event.input, tags=event.tags, tag=event.tag)
+            body = RunActivity(
+                task_id=event.id,
+                name=event.name,
+                input=event.input,
+                tags=event.tags,
+                tag=event.tag,
+                session_id=event.session_id,
+            )
             message = _message(turn, position, turn.execution.instance_id, body)
             return Owed(message, event.id, event.placement)
         case events.TimerCreated():

@@ -120,7 +120,7 @@ def _identity(decision: Decision) -> tuple[object, ...]:
     """What must be the same at a replay: kind, number, name and address; payloads may differ."""
     match decision:
         case TaskScheduled():
-            return ("task", decision.id, decision.name, decision.tag or None)
+            return ("task", decision.id, decision.name, decision.tag or None, decision.session_id or None)
         case TaskCancelled():
             return ("cancelled", decision.task_id)
         case ChildScheduled():

@@ -17,6 +17,8 @@ _LONGEST_PAUSE = timedelta(seconds=60)
 GUARDED_FOR = timedelta(seconds=30)
 # How long a work item stays away that this process does not serve.
 NOT_SERVED_FOR = timedelta(seconds=5)
+# The longest such pause of one whose affinity another process holds, or for which there is no room.
+HELD_ELSEWHERE_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
 _NO_CAUSE = "came ahead of what it belongs to, and that never came"
@@ -36,7 +38,14 @@ class Deferral:
         """How long a message was put off for, all in all, without a time of its own."""
         return sum((_pause(number) for number in range(message.deferrals)), timedelta(0))
 
-    async def put_off(self, item: Item, until: datetime | None = None, *, reason: str = _NO_CAUSE) -> None:
+    async def put_off(
+        self,
+        item: Item,
+        until: datetime | None = None,
+        *,
+        reason: str = _NO_CAUSE,
+        longest: timedelta = _LONGEST_PAUSE,
+    ) -> None:
         """Send a message again, to come back later. One that has waited too often is quarantined with the reason.
 
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
@@ -53,7 +62,7 @@ class Deferral:
             return
         later = msgspec.structs.replace(
             message,
-            due=self._services.clock() + _pause(message.deferrals),
+            due=self._services.clock() + min(_pause(message.deferrals), longest),
             deferrals=message.deferrals + 1,
             resent=True,
         )

@@ -92,7 +92,8 @@ class HeldWork:
 
     async def _activity(self, message: Message, body: RunActivity) -> None:
         try:
-            outcome = await self._services.activities.run(message, body)
+            with self._services.affinities.using(body.session_id):
+                outcome = await self._services.activities.run(message, body)
         except asyncio.CancelledError:
             if message.id in self._stopped:
                 await self._services.activities.forget(message, body)

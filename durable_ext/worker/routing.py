@@ -71,6 +71,8 @@ class Router:
         match message.body:
             case RunActivity() as body:
                 served = self._services.settings.serves(body.tag)
+                if body.session_id and not self._services.affinities.holds(body.session_id):
+                    return False  # who gets it from the queue asks for it
                 if served and self._services.activities.admits(body.name, placement):
                     self._held.run_activity(message, body)
                     return True

@@ -9,6 +9,7 @@ import msgspec
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.worker.acceptance import Acceptance
 from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.affinities import Affinities
 from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.payload_store import PayloadStore
@@ -33,5 +34,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     projector: Projector
     heartbeat: Heartbeat
     withdrawals: Withdrawals
+    affinities: Affinities
     process_id: str
     next_commit_id: Callable[[], str]

@@ -11,6 +11,14 @@ from durable_ext.errors import ConfigurationError, InvalidInputError
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.versions import VersionFailure, VersionMatch
 
+_LEAST = {
+    "activity_slots": 1,
+    "activity_processes": 1,
+    "cached_instances": 0,
+    "most_attempts": 1,
+    "most_affinities": 1,
+}
+
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`activity_slots`: activities running at once in this process. `activity_processes`: child processes for those
@@ -25,7 +33,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `most_attempts`: a delivery that fails as often is given up, with its reason (P11); the host's own bound, at most.
     `work_tags`: only activities with one of these tags run here; `default` are those without a tag. None at all:
     orchestrations only. `leave_unknown`: how long an activity that is not registered here is left for other processes
-    before it fails; zero, the default: it fails at once.
+    before it fails; zero, the default: it fails at once. `most_affinities`: sessions of activities held here at once;
+    `affinity_lease`: how long one stays with a process that died; `affinity_idle`: it is let go when nothing of it has
+    run for so long.
     `version`: of this worker's code, by default the app's default version. `version_match`: which versions of
     executions it takes. `version_failure`: the others wait for another worker (REJECT), as do those whose orchestrator
     is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
@@ -46,28 +56,28 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_attempts: int = 5
     work_tags: tuple[str, ...] = (DEFAULT_TAG,)
     leave_unknown: timedelta = timedelta(0)
+    most_affinities: int = 100
+    affinity_lease: timedelta = timedelta(seconds=30)
+    affinity_idle: timedelta = timedelta(minutes=5)
     version: str | None = None
     version_match: VersionMatch = VersionMatch.NONE
     version_failure: VersionFailure | None = None
 
     def __post_init__(self) -> None:
-        if self.activity_slots < 1:
-            raise ConfigurationError("activity_slots is at least 1")
-        if self.activity_processes < 1:
-            raise ConfigurationError("activity_processes is at least 1")
-        if self.cached_instances < 0:
-            raise ConfigurationError("cached_instances is at least 0")
-        if self.most_attempts < 1:
-            raise ConfigurationError("most_attempts is at least 1")
-        if self.leave_unknown < timedelta(0):
-            raise ConfigurationError("leave_unknown is at least zero")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"{name} is at least {least}")
+        for name in ("heartbeat", "affinity_lease"):
+            if getattr(self, name) < timedelta(seconds=1):
+                raise ConfigurationError(f"{name} is at least a second")
+        for name in ("leave_unknown", "affinity_idle"):
+            if getattr(self, name) < timedelta(0):
+                raise ConfigurationError(f"{name} is at least zero")
         for tag in self.work_tags:
             try:
                 check_tag(tag)
             except InvalidInputError as error:
                 raise ConfigurationError(f"work_tags: {error}") from error
-        if self.heartbeat < timedelta(seconds=1):
-            raise ConfigurationError("heartbeat is at least a second")
 
     def serves(self, tag: str) -> bool:
         """Whether activities with this tag run here; empty: those without one."""

@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -17,10 +18,11 @@ from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import Delivery, FinishTask, Message, RunActivity
 from durable_ext.worker.acceptance import Acceptance
 from durable_ext.worker.activities import ActivityRunner
+from durable_ext.worker.affinities import Affinities
 from durable_ext.worker.claims import Claims
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.company import Company, Presence
-from durable_ext.worker.deferral import GUARDED_FOR, NOT_SERVED_FOR, Deferral
+from durable_ext.worker.deferral import GUARDED_FOR, HELD_ELSEWHERE_FOR, NOT_SERVED_FOR, Deferral
 from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
@@ -77,6 +79,7 @@ class Worker:
             activities=self._make_activities(settings, payloads, clock, next_id),
             projector=Projector(provider, signals),
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
+            affinities=Affinities(provider, clock, settings, process_id),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
             process_id=process_id,
             next_commit_id=next_id,
@@ -84,8 +87,7 @@ class Worker:
         self._deferral = Deferral(self._services)
         self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
         self._sessions = Sessions(self._services)
-        self._janitor = Janitor(self._services)
-        self._apart = OwnDeliveries(self._services)
+        self._janitor, self._apart = Janitor(self._services), OwnDeliveries(self._services)
 
     @property
     def open_sessions(self) -> int:
@@ -139,6 +141,7 @@ class Worker:
         await self._apart.settle(grace)
         self._services.activities.close()
         await self._services.withdrawals.close()
+        await self._services.affinities.close()
         await self._services.heartbeat.close()
 
     async def _process_alone(self, message: Message, delivery: Delivery) -> None:
@@ -202,13 +205,17 @@ class Worker:
 
     async def _run_activity(self, item: Item, body: RunActivity) -> None:
         message = item.message
-        if item.repeated and not await self._is_wanted(item, body):
-            return
         services = self._services
         if not services.settings.serves(body.tag):
             # It came before the settings changed, or was handed over by hand: its own queue has it again.
             logger.warning("work item %s has the tag %r, which is not served here", message.id, body.tag)
             await self._deferral.put_off(item, services.clock() + NOT_SERVED_FOR)
+            return
+        if body.session_id and not await self._may_run(message, body):
+            # With a growing pause: each copy of a message that came more than once is put off by itself.
+            await self._deferral.put_off(item, longest=HELD_ELSEWHERE_FOR)
+            return
+        if item.repeated and not await self._is_wanted(item, body):
             return
         if self._leaves(message, body):
             await self._deferral.put_off(item)
@@ -218,11 +225,19 @@ class Worker:
         if pause is not None:
             await self._deferral.put_off(item, services.clock() + pause)
             return
-        outcome = await services.withdrawals.run(message, lambda: services.activities.run(message, body, item.attempt))
+        with services.affinities.using(body.session_id):
+            run = partial(services.activities.run, message, body, item.attempt)
+            outcome = await services.withdrawals.run(message, run)
         if outcome is None:
             await services.activities.forget(message, body)
         else:
             await self._hand_in(self._answer(message, outcome, repeated=item.repeated))
+
+    async def _may_run(self, message: Message, body: RunActivity) -> bool:
+        """Whether an activity of a session runs here: it is held here, or nobody who holds it got the message."""
+        if self._leaves(message, body) or self._deferral.is_worn_out(message):
+            return True
+        return await self._services.affinities.take(body.session_id)
 
     def _leaves(self, message: Message, body: RunActivity) -> bool:
         """Whether an activity that is not registered here is still left for others; then it fails, and says so."""

@@ -49,7 +49,7 @@ EVENTS: list[Event] = [
     events.ExecutionSuspended(reason="stop"),
     events.ExecutionResumed(reason="go"),
     events.ExecutionTerminated(reason="enough", recursive=False),
-    events.TaskScheduled(id=1, name="reserve", input=BLOB, placement="queue", tags=TAGS, tag="gpu"),
+    events.TaskScheduled(id=1, name="reserve", input=BLOB, placement="queue", tags=TAGS, tag="gpu", session_id="s"),
     events.TimerCreated(id=1, fire_at=NOON),
     events.ChildScheduled(
         id=1,
@@ -128,7 +128,7 @@ BODIES: list[Body] = [
     messages.Terminate(reason="enough", recursive=False, by_parent="the-parent"),
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
-    messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS, tag="gpu"),
+    messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS, tag="gpu", session_id="s"),
     messages.RunOperation(operation="add", input=VALUE, caller=CALLER, lock="e1:0"),
     messages.FinishOperation(task_id=1, result=VALUE, failure=FAILURE),
     messages.RequestLock(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),

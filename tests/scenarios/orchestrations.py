@@ -253,6 +253,14 @@ async def counting(ctx: OrchestrationContext, most: int) -> int:
     return await ctx.call_activity(count_up, most) + await ctx.call_activity(count_up, most, placement="queue")
 
 
+async def in_a_session(ctx: OrchestrationContext, value: int) -> int:
+    """Activities of one session: the first through the queue, others where it ran."""
+    for _ in range(2):
+        value = await ctx.call_activity(add_one, value, session_id="s")
+    more = [ctx.call_activity(add_one, value, session_id="s", placement="queue") for _ in range(2)]
+    return sum(await asyncio.gather(*more))
+
+
 async def keeping(ctx: OrchestrationContext, rounds: int) -> dict[str, Any] | None:
     """Values that are set, read, cleared and taken along, over three executions, with an activity in between."""
     count = ctx.get_value("count", int, 0)
@@ -276,7 +284,7 @@ def registry() -> Registry:
     orchestrators: tuple[Any, ...] = (
         *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
-        *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping),
+        *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping, in_a_session),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

@@ -110,6 +110,7 @@ SCENARIOS: dict[str, Scenario] = {
     "values": _scenario(
         orchestrator="keeping", input=3, expect={"count": 3, "round 2": 2, "own": 3}, check=_counted_on
     ),
+    "session of activities": _scenario(orchestrator="in_a_session", input=0, expect=6),
     "given up": _scenario(orchestrator="impatient", input=0, expect="1"),
     "a request elsewhere": _scenario(orchestrator="asking_elsewhere", expect="https://a.example/operations/1"),
     "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),

@@ -17,6 +17,7 @@ HUB_KEY = "^hub"
 TOMBSTONES_KEY = "^tombstones"
 PROCESSES_KEY = "^processes"
 WITHDRAWN_KEY = "^withdrawn"
+AFFINITIES_KEY = "^affinities"
 QUARANTINE_FOLDER = "^quarantine"
 
 # How the row keys of claims begin, behind those of all turns, which begin with a digit or a letter from A to F.

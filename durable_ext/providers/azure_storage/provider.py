@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from durable_ext.providers.azure_storage.affinities import Affinities
 from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.catalog import Queries
 from durable_ext.providers.azure_storage.claims import Claims
@@ -68,6 +69,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self._journals = Journals(self._client, self.names.history, self._history, self._blobs)
         self._withdrawals = Withdrawals(self._client, self.names.history, self._history)
         self._claims = Claims(self._client, self.names.history, self._history, clock)
+        self._affinities = Affinities(self._client, self.names.history, self._history, clock)
         self._progress = Reports(self._client, self.names.history, self._history)
         self._purging = Purging(self._client, self.names.history, self._history, self._blobs, self._claims)
         self._quarantine = Quarantine(self._client, self.names.quarantine, self._blobs, self._queues)
@@ -160,6 +162,12 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def delete_progress(self, instance_id: str, work_item: str) -> None:
         await self._progress.delete(instance_id, work_item)
 
+    async def hold_affinity(self, name: str, holder: str, lease: timedelta) -> str:
+        return await self._affinities.hold(name, holder, lease)
+
+    async def release_affinity(self, name: str, holder: str) -> None:
+        await self._affinities.release(name, holder)
+
     async def oldest_work(self, tag: str = "") -> datetime | None:
         return await self._queues.oldest(await self._queues.open_tag(tag))
 
@@ -196,6 +204,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
 
     async def sweep(self, older_than: datetime) -> int:
         await self._withdrawals.sweep(older_than - MAX_DELIVERY_AGE)
+        await self._affinities.sweep(older_than)
         return await self._purging.sweep(older_than)
 
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:

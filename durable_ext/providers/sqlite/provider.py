@@ -10,6 +10,7 @@ from pathlib import Path
 from durable_ext.errors import ConfigurationError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
 from durable_ext.providers.sqlite import (
+    affinities,
     catalog,
     claims,
     history,
@@ -165,6 +166,14 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def delete_progress(self, instance_id: str, work_item: str) -> None:
         await self._database.write(lambda db: progress.delete(db, instance_id, work_item))
 
+    async def hold_affinity(self, name: str, holder: str, lease: timedelta) -> str:
+        now = self._clock()
+        times = time_text(now), time_text(now + lease)
+        return await self._database.write(lambda db: affinities.hold(db, name, holder, *times))
+
+    async def release_affinity(self, name: str, holder: str) -> None:
+        await self._database.write(lambda db: affinities.release(db, name, holder))
+
     async def oldest_work(self, tag: str = "") -> datetime | None:
         return await self._queues.oldest(work(tag))
 
@@ -211,6 +220,7 @@ class SqliteProvider(Provider, Feed, Catalog):
         time = time_text(older_than)
         outlived = time_text(older_than - MAX_DELIVERY_AGE)
         await self._database.write(lambda db: withdrawals.sweep(db, outlived))
+        await self._database.write(lambda db: affinities.sweep(db, time))
         logs = await self._database.scan(lambda db: purging.headless(db, time))
         return await self._database.write(lambda db: purging.sweep(db, time, logs))
 

@@ -37,6 +37,7 @@ _TABLES = (
     """claims (
         instance_id TEXT NOT NULL, work_item TEXT NOT NULL, claimant TEXT NOT NULL, time TEXT NOT NULL,
         PRIMARY KEY (instance_id, work_item)) WITHOUT ROWID""",
+    "affinities (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until TEXT NOT NULL) WITHOUT ROWID",
     """progress (
         instance_id TEXT NOT NULL, work_item TEXT NOT NULL, task_id INTEGER NOT NULL, name TEXT NOT NULL,
         time TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (instance_id, work_item)) WITHOUT ROWID""",

@@ -16,6 +16,7 @@ Each test opens a store of its own and expects an empty hub. The themes can be i
 
 from __future__ import annotations
 
+from durable_ext.testing.conformance.affinities import AffinityConformance
 from durable_ext.testing.conformance.backlog import BacklogConformance
 from durable_ext.testing.conformance.catalogs import CatalogConformance
 from durable_ext.testing.conformance.claims import ClaimConformance
@@ -38,6 +39,7 @@ from durable_ext.testing.conformance.values import ValueConformance
 from durable_ext.testing.conformance.withdrawals import WithdrawalConformance
 
 __all__ = [
+    "AffinityConformance",
     "BacklogConformance",
     "CatalogConformance",
     "ClaimConformance",
@@ -82,5 +84,6 @@ class ProviderConformance(
     FairnessConformance,
     ValueConformance,
     TagConformance,
+    AffinityConformance,
 ):
     """All themes in one class, but SkewConformance, which is for stores that several machines share."""
