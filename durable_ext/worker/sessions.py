@@ -76,11 +76,8 @@ class Sessions:
             await session.run()
         finally:
             del self._open[session.instance_id]
-        state = session.state
-        if state is None or state.ledger.ended is not None or not self._services.settings.sessions:
-            return
-        if self._services.acceptance.refusal(state) is None:
-            self._keep(session.instance_id, state)
+        if session.state is not None and session.state.ledger.ended is None and self._services.settings.sessions:
+            self._keep(session.instance_id, session.state)
 
     def _keep(self, instance_id: str, state: SessionState) -> None:
         self._kept[instance_id] = self._services.clock(), state

@@ -116,9 +116,12 @@ def test_the_input_is_decoded_for_the_version() -> None:
     async def typed(ctx: OrchestrationContext, value: int) -> int:
         return ctx.get_input() + value
 
+    async def other(ctx: OrchestrationContext, value: str) -> str:
+        return value
+
     registry = Registry()
     registry.add_orchestrator(typed, "main", version="1.0")
-    registry.add_orchestrator(new, "main", version="2.0")
+    registry.add_orchestrator(other, "main", version="2.0")
     situation = Situation(registry)
     decided = situation.turn(msgspec.structs.replace(started(2), version="1.0"))
     assert facts(decided) == facts([completed(4)])

@@ -6,10 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
+from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.entity_id import EntityId
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.versions import VersionFailure, VersionMatch
+from durable_ext.testing.faults import Fault
 from durable_ext.worker.client import StartOptions
+from durable_ext.worker.schedule_client import ScheduleClient
 from durable_ext.worker.settings import WorkerSettings
 
 from .engine import Process
@@ -92,6 +98,145 @@ def test_a_start_waits_for_its_worker_and_eats_no_attempts() -> None:
         await hub.clock.sleep(61)
         assert await hub.status("x") is RuntimeStatus.RUNNING
         assert await hub.status("later") is RuntimeStatus.PENDING
+
+    run(test)
+
+
+def test_the_janitor_sends_no_copies_of_a_start_for_others() -> None:
+    async def test(hub: Hub) -> None:
+        new = new_process(hub)
+        new.start()
+        await new.client.start("order", instance_id="x", options=StartOptions(version="1.0"))
+        await hub.clock.sleep(1800)
+        await new.kill()
+        await hub.clock.sleep(61)
+        assert [message.instance_id for message in await hub.left()] == ["x"]
+
+    run(test)
+
+
+def test_an_instance_that_was_refused_is_looked_at_anew() -> None:
+    """What is kept in memory of it may be of an execution that is over."""
+
+    async def test(hub: Hub) -> None:
+        old, new = old_process(hub), new_process(hub)
+        await old.client.start("poll", instance_id="x")
+        await hub.settle(old)
+        await old.client.raise_event("x", "paid", 1)
+        await hub.settle(new)
+        await hub.clock.sleep(2)
+        await hub.settle(old)
+        await hub.clock.sleep(2)
+        await hub.settle(new)
+        assert await hub.output("x") == "2.0"
+
+    run(test)
+
+
+@pytest.mark.parametrize("way", ["before", "after", "lost"])
+def test_every_crash_point_of_the_hand_over(way: str) -> None:
+    """The old worker dies at each of its calls, or loses the answer; another one of its version comes up."""
+
+    async def play(hub: Hub, point: int) -> bool:
+        def plan(_call: str, number: int) -> Fault:
+            if number != point:
+                return Fault.NONE
+            reached.append(number)
+            if way != "lost":
+                dying.gate.cut()
+            return Fault.BEFORE if way == "before" else Fault.AFTER if way == "lost" else Fault.NONE
+
+        reached: list[int] = []
+        app = registry("1.0", default="1.0")
+        dying = hub.process(app, settings=takes(None), plan=plan)
+        new = new_process(hub)
+        await new.client.start("poll", instance_id="x", options=StartOptions(version="1.0"))
+        await new.client.raise_event("x", "paid", 1)
+        dying.start()
+        new.start()
+        await hub.clock.sleep(10)
+        if way != "lost":
+            await dying.kill()
+            old_process(hub).start()
+        assert (await new.client.wait_for_completion("x", timedelta(minutes=30))).output == "2.0"
+        assert await hub.store.list_quarantined() == []
+        await hub.check("x")
+        return bool(reached)
+
+    async def all_points(hub: Hub) -> None:
+        points = 0
+        while True:
+            one = Hub(hub.clock)
+            await one.store.create_hub()
+            try:
+                if not await play(one, points):
+                    break
+            finally:
+                await one.close()
+            points += 1
+        assert points >= 5
+
+    run(all_points)
+
+
+def test_what_is_rewound_waits_even_where_others_fail() -> None:
+    """Its history is kept for the worker that has the code."""
+
+    async def test(hub: Hub) -> None:
+        broken = [True]
+
+        async def frail(ctx: OrchestrationContext) -> str:
+            return await ctx.call_activity("check")
+
+        async def check() -> str:
+            if broken:
+                raise ValueError("broken")
+            return "fine"
+
+        app = Registry(default_version="1.0")
+        app.add_activity(check)
+        app.add_orchestrator(frail)
+        old = hub.process(app, settings=takes(None))
+        await old.client.start("frail", instance_id="x")
+        await hub.settle(old)
+        assert await hub.status("x") is RuntimeStatus.FAILED
+        broken.clear()
+        failing = hub.process(app, settings=takes("2.0", failure=VersionFailure.FAIL))
+        await failing.client.rewind("x", "mended")
+        await hub.settle(failing)
+        assert await hub.status("x") is RuntimeStatus.PENDING
+        await hub.clock.sleep(2)
+        await hub.settle(old)
+        assert await hub.output("x") == "fine"
+
+    run(test)
+
+
+def test_what_every_app_has_has_no_version_and_gives_the_default() -> None:
+    async def test(hub: Hub) -> None:
+        new = new_process(hub)
+        new.start()
+        await ScheduleClient(new.client).create("hourly", "child", timedelta(hours=1))
+        await hub.clock.sleep(2 * 3600 + 60)
+        rows = [one.row async for one in new.client.list(InstanceFilter(name="child"))]
+        assert len(rows) >= 2
+        assert {(row.version, row.status) for row in rows} == {("2.0", RuntimeStatus.COMPLETED)}
+
+    run(test)
+
+
+def test_an_entity_starts_in_the_default_version() -> None:
+    def starter(context: EntityContext) -> None:
+        context.schedule_new_orchestration("order", instance_id="x")
+        context.schedule_new_orchestration("order", instance_id="y", version="")
+
+    async def test(hub: Hub) -> None:
+        app = registry("2.0", default="2.0")
+        app.add_entity(starter)
+        process = hub.process(app)
+        await process.client.signal_entity(EntityId("starter", "a"), "begin")
+        await hub.settle(process)
+        assert [(await hub.row(name)).version for name in ("x", "y")] == ["2.0", None]
 
     run(test)
 

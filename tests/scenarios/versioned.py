@@ -37,6 +37,15 @@ async def upgrade_2(ctx: OrchestrationContext, seen: list[Any]) -> list[Any]:
     return [*seen, ctx.version, await ctx.call_sub_orchestrator("child", version=ctx.version), event]
 
 
+async def poll_1(ctx: OrchestrationContext) -> None:
+    await ctx.wait_for_external_event("paid")
+    ctx.continue_as_new(version="2.0")
+
+
+async def poll_2(ctx: OrchestrationContext) -> str | None:
+    return ctx.version
+
+
 async def order_child_1(ctx: OrchestrationContext) -> str:
     return await ctx.call_activity(note, f"child {ctx.version}")
 
@@ -51,10 +60,12 @@ def registry(*versions: str, default: str | None = None) -> Registry:
     names.add_activity(note)
     if "1.0" in versions:
         names.add_orchestrator(order_1, "order", version="1.0")
+        names.add_orchestrator(poll_1, "poll", version="1.0")
         names.add_orchestrator(upgrade_1, "upgrade", version="1.0")
         names.add_orchestrator(order_child_1, "child", version="1.0")
     if "2.0" in versions:
         names.add_orchestrator(order_2, "order", version="2.0")
+        names.add_orchestrator(poll_2, "poll", version="2.0")
         names.add_orchestrator(upgrade_2, "upgrade", version="2.0")
         names.add_orchestrator(order_child_2, "child", version="2.0")
     return names

@@ -15,6 +15,7 @@ from durable_ext import (
     OrchestrationContext,
     Registry,
     RuntimeStatus,
+    StartOptions,
     TaskFailedError,
 )
 from durable_ext.testing import Harness, WaitsForeverError
@@ -234,3 +235,21 @@ def test_time_is_exact_to_the_microsecond() -> None:
                 hub.advance(timedelta(microseconds=step))
             assert instance.runtime_status is RuntimeStatus.COMPLETED
             assert hub.now == START + timedelta(microseconds=sum(steps[:count]))
+
+
+def test_versions_are_started_typed_and_mocked() -> None:
+    async def old(ctx: OrchestrationContext) -> int:
+        return 1
+
+    async def new(ctx: OrchestrationContext) -> str:
+        return "2"
+
+    app = Registry(default_version="1.0")
+    app.add_orchestrator(old, "main", version="1.0")
+    app.add_orchestrator(new, "main", version="2.0")
+    with Harness(app) as hub:
+        assert (hub.run(old), hub.run(new), hub.run("main")) == (1, "2", 1)
+        hub.mock("main", "mocked")
+        assert hub.run(new) == "mocked"
+        assert hub.run("main", options=StartOptions(version="2.0")) == "mocked"
+        hub.assert_replays()
