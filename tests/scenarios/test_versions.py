@@ -110,7 +110,8 @@ def test_the_janitor_sends_no_copies_of_a_start_for_others() -> None:
         await hub.clock.sleep(1800)
         await new.kill()
         await hub.clock.sleep(61)
-        assert [message.instance_id for message in await hub.left()] == ["x"]
+        (waiting,) = await hub.left()
+        assert new.gate.calls.count("send") in (waiting.deferrals, waiting.deferrals + 1)
 
     run(test)
 
