@@ -122,7 +122,7 @@ class Session:
 
     async def _next_batch(self) -> list[Item]:
         must_rest = self._must_rest()
-        while (must_rest or not self._inbox) and self._held and self._broken is None:
+        while not self._takes(must_rest) and self._held and self._broken is None:
             if self._winding_down and self._held.runs_here:
                 return []
             self._wake.clear()
@@ -130,11 +130,16 @@ class Session:
                 await self._project()
         if self._broken is not None:
             raise self._broken
-        if must_rest:
-            return []
-        batch = [item for item in self._inbox if not item.done.cancelled()]
-        self._inbox.clear()
-        return batch
+        taken = self._takes(must_rest)
+        self._inbox = deque(item for item in self._inbox if must_rest and item.queue)
+        return [item for item in taken if not item.done.cancelled()]
+
+    def _takes(self, must_rest: bool) -> list[Item]:
+        """What of the inbox may take part now. Before a rest only what sessions of this process hand over.
+
+        Their triggers wait for it, and what is held here may wait for them: each would wait for the other.
+        """
+        return [item for item in self._inbox if not (must_rest and item.queue)]
 
     async def _woken(self) -> bool:
         """Wait for something to happen; False when the row has lagged long enough meanwhile (P8)."""
