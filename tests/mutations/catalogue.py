@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tests.mutations.entities import ENTITY_MUTATIONS
+from tests.mutations.mutation import Mutation
 
 _AZURE = "durable_ext/providers/azure_storage/"
 _WORKER = "durable_ext/worker/"
@@ -10,17 +11,6 @@ _REPLAY = "durable_ext/replay/"
 _SCENARIOS = "tests/scenarios/"
 _DOUBLE = "tests/storage_double/test_conformance.py"
 _CRASHES = "tests/storage_double/test_crash_points.py"
-
-
-class Mutation(NamedTuple):
-    """`was` stands in `file` once, and becomes `now`; one of `tests` (arguments of pytest) has to fail."""
-
-    rule: str
-    what: str
-    file: str
-    was: str
-    now: str
-    tests: tuple[str, ...]
 
 
 MUTATIONS = (
@@ -246,7 +236,7 @@ MUTATIONS = (
         "S3",
         "an activity is queued although there is room",
         _WORKER + "routing.py",
-        "                if self._services.activities.admits(body.name, placement):\n",
+        "                if served and self._services.activities.admits(body.name, placement):\n",
         "                if False:\n",
         ("tests/benchmarks/test_calls.py", _SCENARIOS + "test_sessions.py"),
     ),
@@ -354,4 +344,5 @@ MUTATIONS = (
         "",
         (_SCENARIOS + "test_worn_out.py",),
     ),
+    *ENTITY_MUTATIONS,
 )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
@@ -172,6 +173,36 @@ def test_the_janitor_leaves_a_lock_alone_whose_holder_runs() -> None:
         await process.worker.client.raise_event("holder", "enough")
         await hub.settle(process)
         assert await hub.status("holder") is RuntimeStatus.COMPLETED
+        assert EntitySummary.of((await hub.row(str(LIST))).custom_status).locked_by == ""
+
+    run(test)
+
+
+@pytest.mark.parametrize("end", ["terminate", "raise", "return", "renew"])
+def test_a_lock_ends_with_the_execution_of_its_holder(end: str) -> None:
+    """Its last turn says so; nobody waits for the janitor."""
+
+    async def test(hub: Hub) -> None:
+        registry = app()
+
+        async def holding(ctx: Any, renewed: bool) -> None:
+            if renewed:
+                return
+            await ctx.lock_entities([LIST])
+            await ctx.wait_for_external_event("enough")
+            if end == "raise":
+                raise ValueError("enough")
+            if end == "renew":
+                ctx.continue_as_new(True)
+
+        registry.add_orchestrator(holding)
+        process = hub.process(registry)
+        client = process.worker.client
+        await client.start("holding", False, instance_id="holder")
+        await hub.settle(process)
+        assert EntitySummary.of((await hub.row(str(LIST))).custom_status).locked_by == "holder"
+        await (client.terminate("holder") if end == "terminate" else client.raise_event("holder", "enough"))
+        await hub.settle(process)
         assert EntitySummary.of((await hub.row(str(LIST))).custom_status).locked_by == ""
 
     run(test)

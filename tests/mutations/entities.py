@@ -1,0 +1,61 @@
+"""Deliberate breaks around entities."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+_WORKER = "durable_ext/worker/"
+_REPLAY = "durable_ext/replay/"
+_REST = ("tests/scenarios/test_entities_at_rest.py",)
+_VERBS = ("tests/scenarios/test_entity_verbs.py",)
+
+ENTITY_MUTATIONS = (
+    Mutation(
+        "P12",
+        "an entity takes a message before the one its sender sent before",
+        _WORKER + "entity_admission.py",
+        "    if not after or after in accepted",
+        "    if True or after in accepted",
+        _REST,
+    ),
+    Mutation(
+        "P7",
+        "an entity forgets what its earlier executions consumed",
+        _WORKER + "entity_past.py",
+        "        if ledger.has_consumed(message_id):\n",
+        "        if False:\n",
+        _REST,
+    ),
+    Mutation(
+        "P2",
+        "an operation that failed leaves its changes in the commit",
+        _WORKER + "entity_code.py",
+        "        if definition.rolls_back:\n",
+        "        if not definition.rolls_back:\n",
+        _VERBS,
+    ),
+    Mutation(
+        "P12",
+        "a locked entity serves everybody",
+        _REPLAY + "entity_turn.py",
+        "            if not self._lock or lock == self._lock:\n",
+        "            if self._lock is not None:\n",
+        (*_VERBS, *_REST),
+    ),
+    Mutation(
+        "P4",
+        "an execution that ends keeps its locks",
+        _REPLAY + "outbox.py",
+        "                yield from _released_at_end(turn, position, locks)\n",
+        "                yield from ()\n",
+        _REST,
+    ),
+    Mutation(
+        "P6",
+        "who called an entity and comes again hears nothing",
+        _WORKER + "entity_past.py",
+        "        found = (*ledger.owed_under(message_id), *(() if caller is None else ledger.answer_to(caller)))\n",
+        "        found = ledger.owed_under(message_id)\n",
+        ("tests/scenarios/test_crash_points.py", "-k", "several"),
+    ),
+)
