@@ -68,11 +68,19 @@ class Rewinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     time: datetime
 
 
+class FirstEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An external event that a start carries: it is raised right behind the start, before any other."""
+
+    name: str
+    input: Payload
+
+
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
     `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. `rewinds` is set while the
-    instance is Pending because it was rewound. `status_changes` counts how often the custom status was set.
+    instance is Pending because it was rewound, `first_event` while it is Pending and starts with one (a start sent
+    again has to carry it, P9). `status_changes` counts how often the custom status was set.
     """
 
     execution: Execution
@@ -92,6 +100,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     tags: dict[str, str] = {}
     rewinds: Rewinding | None = None
     status_changes: int = 0
+    first_event: FirstEvent | None = None
 
     @property
     def instance_id(self) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller, Execution, Parent, Rewinding
+from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
 from durable_ext.records.payloads import Payload
 
 
@@ -20,7 +20,8 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 class StartExecution(_Body, frozen=True, kw_only=True, tag=True):
     """Begin an execution. `row_etag` is the Instances row the client wrote, so that the worker need not read it;
-    `previous` the execution it replaces. `rewinds`: it goes on from before the failure of another execution."""
+    `previous` the execution it replaces. `rewinds`: it goes on from before the failure of another execution.
+    `first_event` is raised with the start, in turn 0."""
 
     execution: Execution
     name: str
@@ -33,6 +34,7 @@ class StartExecution(_Body, frozen=True, kw_only=True, tag=True):
     row_etag: str = ""
     previous: str | None = None
     rewinds: Rewinding | None = None
+    first_event: FirstEvent | None = None
 
 
 class FinishTask(_Body, frozen=True, kw_only=True, tag=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from durable_ext.errors import DurableError, InstanceExistsError
 from durable_ext.providers.contract import VersionedRow
-from durable_ext.records.events import Input
+from durable_ext.records.events import EventRaised, ExecutionStarted, Input
 from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import (
     FinishChild,
@@ -56,10 +56,11 @@ class Repair(msgspec.Struct, frozen=True):
 class Admitted:
     """A batch sorted out.
 
-    `accepted` items give the `inputs`, in this order. `repairs` are of items consumed before; `guarded` ones owe
-    something too, but a copy is in other hands. `early` items came ahead of their cause, `behind` ones ahead of what
-    their sender sent before, `refused` ones are for a worker of another version, `dropped` ones are dealt with.
-    `not_before` is the latest time a timer among them was set for; `starts_at` when a pending instance will start.
+    `accepted` items give the `inputs`, in this order (a start also its first event). `repairs` are of items consumed
+    before; `guarded` ones owe something too, but a copy is in other hands. `early` items came ahead of their cause,
+    `behind` ones ahead of what their sender sent before, `refused` ones are for a worker of another version, `dropped`
+    ones are dealt with. `not_before` is the latest time a timer among them was set for; `starts_at` when a pending
+    instance will start.
     """
 
     def __init__(self, state: SessionState | None) -> None:
@@ -101,6 +102,8 @@ class Admitted:
             self._answered.add(answers)
         self.accepted.append(item)
         self.inputs.append(event)
+        if isinstance(body, StartExecution) and isinstance(event, ExecutionStarted) and body.first_event is not None:
+            self.inputs.append(EventRaised(name=body.first_event.name, input=body.first_event.input))
         if isinstance(body, FireTimer):
             self.not_before = body.fire_at if self.not_before is None else max(self.not_before, body.fire_at)
 

@@ -12,7 +12,7 @@ import msgspec
 from durable_ext.authoring.payload import encode
 from durable_ext.errors import ConfigurationError, InstanceExistsError, RowChangedError
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
-from durable_ext.records.instance import TERMINAL, Execution, InstanceRow, RuntimeStatus
+from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
 from durable_ext.worker.client_core import ClientCore
 
@@ -22,13 +22,15 @@ _MOST_REMEMBERED = 10_000
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an instance. `start_at` delays it; `replace` are the statuses an existing instance may have.
 
-    `version` is what the execution is pinned to: None is the app's default, "" is none.
+    `version` is what the execution is pinned to: None is the app's default, "" is none. `first_event`, a name and data,
+    is raised in one with the start: once, and before any other event; a restart does not repeat it.
     """
 
     version: str | None = None
     tags: Mapping[str, str] = {}
     start_at: datetime | None = None
     replace: frozenset[RuntimeStatus] = TERMINAL
+    first_event: tuple[str, Any] | None = None
 
 
 class StartingClient(ClientCore):
@@ -63,10 +65,18 @@ class StartingClient(ClientCore):
             input=payload,
             scheduled_start=options.start_at,
             tags=dict(options.tags),
+            first_event=await self._first_event(instance_id, options),
         )
         row, etag, previous = await self._claim(row, options.replace)
         await self._send_start(start_message(row, etag, previous=previous))
         return instance_id
+
+    async def _first_event(self, instance_id: str, options: StartOptions) -> FirstEvent | None:
+        if options.first_event is None:
+            return None
+        name, data = options.first_event
+        check_name("event name", name)
+        return FirstEvent(name=name, input=await self._payloads.put(instance_id, encode(self.converter, data)))
 
     async def _send_start(self, message: Message) -> None:
         if self.local is None or message.due is not None or not self.local.has_room():
@@ -115,6 +125,7 @@ def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, r
         row_etag=etag,
         previous=previous,
         rewinds=row.rewinds,
+        first_event=row.first_event,
     )
     return Message(
         id=start_message_id(row.execution),

@@ -258,6 +258,7 @@ def _row_of(start: StartExecution, execution: Execution, stored: VersionedRow | 
         parent=start.parent,
         tags=start.tags,
         rewinds=_rewinding(start, stored),
+        first_event=start.first_event,
     )
 
 

@@ -82,6 +82,15 @@ async def approval(ctx: OrchestrationContext) -> str:
         return "late"
 
 
+async def greeted(ctx: OrchestrationContext) -> list[str]:
+    """Its first event comes with the start, and never again."""
+    first = str(await ctx.wait_for_external_event("hello"))
+    try:
+        return [first, str(await ctx.wait_for_external_event("hello", timeout=timedelta(minutes=2)))]
+    except TimeoutError:
+        return [first]
+
+
 async def eternal(ctx: OrchestrationContext, seen: list[str]) -> list[str] | None:
     """Three events, each in an execution of its own; a crash may change their order, never their number."""
     seen = [*seen, str(await ctx.wait_for_external_event("tick"))]
@@ -282,7 +291,7 @@ def registry() -> Registry:
     names.add_activity(narrow, max_concurrent=2)
     names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
-        *(chain, fan_out, retries, parent, approval, eternal, talker, forgetful, sends_out, messenger),
+        *(chain, fan_out, retries, parent, approval, greeted, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
         *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping, in_a_session),
     )

@@ -12,10 +12,10 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
-from durable_ext.records.events import ExecutionStarted, ExecutionTerminated
+from durable_ext.records.events import EventRaised, ExecutionStarted, ExecutionTerminated
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import StartExecution, Terminate
-from durable_ext.worker.client import StartOptions
+from durable_ext.worker.client import StartOptions, start_message
 
 from .hub import Hub, run
 from .two_stores import AnyHub, on_both, run_on
@@ -138,6 +138,31 @@ def test_start_comes_first_whatever_overtook_it() -> None:
         (turn,) = await hub.store.history("x")
         assert [type(event) for event in turn.events] == [ExecutionStarted, ExecutionTerminated]
         assert await hub.status("x") is RuntimeStatus.TERMINATED
+
+    run(test)
+
+
+def test_first_event_comes_with_a_start_sent_again_and_before_what_overtook_it() -> None:
+    """P9: the row holds the first event; the janitor's start has it, and the client's own start does not repeat it."""
+
+    async def test(hub: Hub) -> None:
+        process = hub.process(App().registry)
+        options = StartOptions(first_event=("go", {"n": 1}))
+        await process.client.start("listen", instance_id="x", options=options)
+        await process.client.raise_event("x", "go", "second")
+        start, event = await hub.take()
+        again = await hub.store.read_row("x")
+        assert again is not None
+        await process.handle(event, start)
+        resent = start_message(again.row, again.etag, resent=True)
+        assert isinstance(resent.body, StartExecution)
+        await hub.store.send([resent])
+        await hub.settle(process)
+        (turn,) = await hub.store.history("x")
+        raised = [event for event in turn.events if isinstance(event, EventRaised)]
+        assert raised[0].input.data == b'{"n":1}'
+        assert await hub.output("x") == {"n": 1}
+        assert (await hub.row("x")).first_event is None
 
     run(test)
 

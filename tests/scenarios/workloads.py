@@ -64,6 +64,11 @@ async def _start_anew(client: Client) -> None:
     await client.raise_event(_ID, "approval", "again")
 
 
+async def _start_greeted(client: Client) -> None:
+    await client.wait_for_completion(_ID, _LONG)
+    await client.start("greeted", instance_id=_ID, options=StartOptions(first_event=("hello", "first")))
+
+
 async def _rewind(client: Client) -> None:
     status = await client.wait_for_completion(_ID, _LONG)
     assert status.runtime_status is RuntimeStatus.FAILED
@@ -139,6 +144,7 @@ SCENARIOS: dict[str, Scenario] = {
     "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
     "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
     "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
+    "started with an event": _scenario(orchestrator="chain", input=0, then=_start_greeted, expect=["first"]),
     "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
     "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
     "versions": Scenario(

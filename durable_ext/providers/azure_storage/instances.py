@@ -68,8 +68,8 @@ class Instances:
         return True
 
     async def row_of(self, entity: Entity) -> InstanceRow:
-        """The record of an entity. Payloads stay where they are; failure and tags are fetched when moved."""
-        for name in ("FailureDetails", "Tags"):
+        """The record of an entity. Payloads stay where they are; what else was moved is fetched."""
+        for name in ("FailureDetails", "Tags", "FirstEvent"):
             if rows.is_address(entity.get(name)):
                 blob = rows.blob_of(str(entity[name]), self._blobs.container)
                 entity = entity | {name: (await self._blobs.get(blob)).decode()}

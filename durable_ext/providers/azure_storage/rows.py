@@ -17,17 +17,18 @@ from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.client import Entity, Value
 from durable_ext.providers.azure_storage.names import escape, unescape
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, InstanceRow, Parent, Rewinding, RuntimeStatus
+from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus
 from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
 from durable_ext.records.payloads import Payload, inline, stored
 
 INSTANCE_ROW_KEY = ""
 _PAYLOADS = ("Input", "Output", "CustomStatus")
 # Columns whose text may be long; what does not fit goes to a blob (P1).
-LONG_COLUMNS = (*_PAYLOADS, "FailureDetails", "Tags")
+LONG_COLUMNS = (*_PAYLOADS, "FailureDetails", "Tags", "FirstEvent")
 
 _failure = msgspec.json.Decoder(Failure)
 _parent = msgspec.json.Decoder(Parent)
+_first_event = msgspec.json.Decoder(FirstEvent)
 _rewinds = msgspec.json.Decoder(Rewinding)
 _tags = msgspec.json.Decoder(dict[str, str])
 _sizes = msgspec.json.Decoder(dict[str, int])
@@ -54,6 +55,7 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
         "ParentInstance": None if row.parent is None else _json(row.parent),
         "Tags": _json(row.tags) if row.tags else None,
         "Rewinds": None if row.rewinds is None else _json(row.rewinds),
+        "FirstEvent": None if row.first_event is None else _json(row.first_event),
         "CustomStatusVersion": row.status_changes or None,
     }
     entity |= {name: value for name, value in optional.items() if value is not None}
@@ -114,7 +116,7 @@ def blob_of(url: str, container: str) -> str:
 
 
 def row_of(entity: Entity, container: str) -> InstanceRow:
-    """The record of an entity whose FailureDetails and Tags are in place."""
+    """The record of an entity whose FailureDetails, Tags and FirstEvent are in place."""
     failure = _decoded(entity, "FailureDetails", _failure)
     return InstanceRow(
         execution=Execution(
@@ -137,6 +139,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         parent=_decoded(entity, "ParentInstance", _parent),
         tags=_decoded(entity, "Tags", _tags) or {},
         rewinds=_decoded(entity, "Rewinds", _rewinds),
+        first_event=_decoded(entity, "FirstEvent", _first_event),
         status_changes=int(str(entity.get("CustomStatusVersion", 0))),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from durable_ext.errors import InstanceExistsError, RowChangedError
 from durable_ext.providers.contract import Loaded
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import InstanceRow, Parent, RuntimeStatus
+from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, RuntimeStatus
 from durable_ext.records.messages import StartExecution
 from durable_ext.records.payloads import inline
 from durable_ext.testing.conformance.samples import (
@@ -55,6 +55,7 @@ class RowConformance(Conformance):
             parent=Parent(instance_id="parent", execution_id="pe", task_id=4, name="Parent"),
             tags={"team": "blue", "odd key": "ü'\"%"},
             status_changes=3,
+            first_event=FirstEvent(name="héllo", input=inline(b'{"text": "' + b"x" * 40_000 + b'"}')),
         )
         await store.provider.create_row(full)
         assert (await stored(store, _ID)).row == full
