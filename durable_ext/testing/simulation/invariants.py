@@ -11,7 +11,7 @@ from durable_ext.providers.azure_storage.names import escape
 from durable_ext.records import events
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload, inline
-from durable_ext.records.turns import Turn, placed
+from durable_ext.records.turns import Turn
 from durable_ext.replay.fold import project
 from durable_ext.testing.simulation.case import Case, Planned
 from durable_ext.testing.simulation.expectation import Expected, events_of, expected, matches
@@ -169,8 +169,7 @@ def unrun(instance: Instance, runs: Runs) -> Iterator[str]:
     """An activity ran for each result that history has."""
     for turns in instance.executions:
         execution = turns[0].execution.execution_id
-        # What a rewind keeps ran for the execution before it.
-        for event in (event for turn in turns for event in turn.events):
+        for event in _events(turns):
             if not isinstance(event, events.TaskCompleted):
                 continue
             key = (instance.id, execution, event.task_id)
@@ -197,7 +196,7 @@ def _text(payload: Payload) -> str:
 
 
 def _events(turns: Sequence[Turn]) -> Iterator[events.Event]:
-    return (event for turn in turns for _, event in placed(turn))
+    return (event for turn in turns for event in turn.events)
 
 
 async def _output(remains: Remains, instance: Instance) -> list[str]:
