@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from durable_ext.records import events, messages
 from durable_ext.records.events import Event
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller, Execution, Parent, Rewinding
+from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
 from durable_ext.records.value_events import KeptValue
@@ -119,6 +119,7 @@ BODIES: list[Body] = [
         scheduled_start=NOON,
         row_etag='W/"1"',
         previous="e0",
+        first_event=FirstEvent(name="go", input=inline(b"1")),
         rewinds=Rewinding(execution_id="e0", reason="mended", time=NOON),
     ),
     messages.FinishTask(task_id=1, result=VALUE),
