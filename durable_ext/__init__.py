@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DuplicateNameError,
         DurableError,
+        EntityLockLostError,
         HttpRequestError,
         HubMismatchError,
         InstanceExistsError,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from durable_ext.records.instance import RuntimeStatus
     from durable_ext.records.versions import VersionFailure, VersionMatch
     from durable_ext.worker.client import Client, StartOptions
+    from durable_ext.worker.client_listing import StatusPage
     from durable_ext.worker.entity_client import EntityStatus
     from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
     from durable_ext.worker.settings import WorkerSettings
@@ -109,6 +111,7 @@ _HOMES = {
     "Entity": "functions.drop_in",
     "EntityContext": "authoring.entity_context",
     "EntityId": "records.entity_id",
+    "EntityLockLostError": "errors",
     "EntityStateResponse": "functions.drop_in",
     "EntityStatus": "worker.entity_client",
     "Failure": "records.failures",
@@ -139,6 +142,7 @@ _HOMES = {
     "ScheduleExistsError": "errors",
     "ScheduleNotFoundError": "errors",
     "StartOptions": "worker.client",
+    "StatusPage": "worker.client_listing",
     "StorageError": "errors",
     "StorageUnavailableError": "errors",
     "SyncDurableFunctionsClient": "functions.drop_in",
@@ -181,6 +185,7 @@ __all__ = [
     "Entity",
     "EntityContext",
     "EntityId",
+    "EntityLockLostError",
     "EntityStateResponse",
     "EntityStatus",
     "Failure",
@@ -211,6 +216,7 @@ __all__ = [
     "ScheduleExistsError",
     "ScheduleNotFoundError",
     "StartOptions",
+    "StatusPage",
     "StorageError",
     "StorageUnavailableError",
     "SyncDurableFunctionsClient",
