@@ -1,13 +1,10 @@
-"""What the janitor does for entities: rows that lag (P8), executions long over (P7), locks whose holder is gone.
-
-Entities are many and mostly idle. One whose row has not changed since it was last looked at is not looked at again.
-"""
+"""What the janitor does for an entity at rest: a row that lags is written again (P8), and a lock is released whose
+holder is gone."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from datetime import datetime
 
 from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.instance import InstanceRow
@@ -17,31 +14,22 @@ from durable_ext.worker.state import Absent
 
 logger = logging.getLogger("durable_ext.janitor")
 
-_MOST_REMEMBERED = 100_000
-
 
 class EntityTidying:
     """One per janitor."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._seen: dict[str, datetime] = {}
 
     async def tidy(self, row: InstanceRow) -> None:
         """See to one entity at rest. Raises StorageError."""
         summary = EntitySummary.of(row.custom_status)
         if summary.lock and await self._is_over(summary.locked_by):
             await self._release(row.instance_id, summary.lock)
-        if self._seen.get(row.instance_id) == row.updated_at:
-            return
         found = await self._services.loader.load(row.instance_id)
         if not isinstance(found, Absent) and found.row_lags:
             await self._services.projector.write(found.row, found.etag)
             logger.info("entity %s: its row lagged behind history", row.instance_id)
-            return
-        self._seen[row.instance_id] = row.updated_at
-        while len(self._seen) > _MOST_REMEMBERED:
-            del self._seen[next(iter(self._seen))]
 
     async def _is_over(self, instance_id: str) -> bool:
         holder = await self._services.provider.read_row(instance_id)
