@@ -164,10 +164,12 @@ class DurableClient(Client):
         found = await there.read_entity(entityId)
         return EntityStateResponse(found is not None and found.exists, None if found is None else found.state)
 
-    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
-        """End an instance; one that has ended already stays as it is. Raises InstanceNotFoundError."""
+    async def terminate(
+        self, instance_id: str, reason: str = "", *, recursive: bool = True, output: Any = None
+    ) -> None:
+        """End an instance; one that has ended already stays as it is. Raises InstanceNotFoundError, PayloadError."""
         try:
-            await super().terminate(instance_id, reason, recursive=recursive)
+            await super().terminate(instance_id, reason, recursive=recursive, output=output)
         except InstanceStateError:
             return
 

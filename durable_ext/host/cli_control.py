@@ -29,6 +29,9 @@ def add_commands(commands: Commands) -> None:
     terminate = add_command(commands, "terminate", _terminate, "End an instance and the children it waits for.")
     _add_id_and_reason(terminate)
     terminate.add_argument("--keep-children", action="store_true", help="let its children go on")
+    terminate.add_argument(
+        "--output", metavar="JSON", default="null", help="what its status shows (default: the reason)"
+    )
     _add_id_and_reason(add_command(commands, "suspend", _suspend, "Keep inputs from an instance until it is resumed."))
     _add_id_and_reason(add_command(commands, "resume", _resume, "Undo suspend."))
     summary = "Let a failed instance go on from before its failure; what failed runs again."
@@ -50,7 +53,8 @@ async def _raise(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _terminate(options: argparse.Namespace, client: Client) -> int:
-    await client.terminate(options.id, options.reason, recursive=not options.keep_children)
+    output = read_json(options.output, "--output")
+    await client.terminate(options.id, options.reason, recursive=not options.keep_children, output=output)
     return _done(options, "termination sent")
 
 

@@ -11,6 +11,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from durable_ext.authoring.payload import NULL
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import ConfigurationError, InstanceNotFoundError, InstanceStateError, StorageUnavailableError
 from durable_ext.http_api import statuses
@@ -97,8 +98,12 @@ async def raise_event(call: Call) -> Response:
 
 
 async def terminate(call: Call) -> Response:
-    """End an instance and its children."""
-    return await _command(call, lambda client: client.terminate)
+    """End an instance and its children; a body is the output that its status shows."""
+    instance_id = call.instance_id
+    output = start_input(await call.body())
+    shown = None if bytes(output) == NULL else output
+    await (await call.client()).terminate(instance_id, call.query.get("reason", ""), output=shown)
+    return accepted()
 
 
 async def suspend(call: Call) -> Response:

@@ -85,7 +85,8 @@ class _Shaper:
                 return {"EventType": type(event).__name__, "Reason": getattr(event, "reason", "")}
             case events.ExecutionTerminated():
                 reason = inline(msgspec.json.encode(event.reason))
-                return {"EventType": "ExecutionTerminated", "Reason": event.reason} | self._input(reason)
+                fields = {"EventType": "ExecutionTerminated", "Reason": event.reason} | self._input(reason)
+                return fields if event.output is None else fields | self._result(event.output)
             case events.OperationCompleted() | events.OperationFailed() | events.LockAcquired():
                 return shape_answered(event, self._called)
             case (

@@ -170,7 +170,13 @@ ROUTES: tuple[Endpoint, ...] = (
         body="The data of the event; none is null. A JSON string that holds JSON text means that JSON.",
     ),
     Endpoint(
-        "POST", "instances/{id}/terminate", commands.terminate, "End an instance and its children.", _SENT, (_REASON,)
+        "POST",
+        "instances/{id}/terminate",
+        commands.terminate,
+        "End an instance and its children.",
+        {**_SENT, 413: _TOO_LARGE},
+        (_REASON,),
+        body="The output that the status shows; none means the reason.",
     ),
     Endpoint("POST", "instances/{id}/suspend", commands.suspend, "Suspend an instance.", _SENT, (_REASON,)),
     Endpoint("POST", "instances/{id}/resume", commands.resume, "Resume an instance.", _SENT, (_REASON,)),

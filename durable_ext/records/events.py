@@ -138,10 +138,11 @@ class ExecutionResumed(Recorded, frozen=True, kw_only=True, tag=True):
 
 
 class ExecutionTerminated(Recorded, frozen=True, kw_only=True, tag=True):
-    """Somebody ended the instance from outside."""
+    """Somebody ended the instance from outside. `output` is what people see as its output; None: the reason."""
 
     reason: str = ""
     recursive: bool = True
+    output: Payload | None = None
 
 
 # Decisions: what the code asked for.

@@ -71,11 +71,13 @@ class Terminate(_Body, frozen=True, kw_only=True, tag=True):
     """End the instance, and with `recursive` its running children.
 
     `by_parent`: the parent's execution that ended, when it was one; the start of this child may still be on its way.
+    `output` is what people see as its output; None: the reason.
     """
 
     reason: str = ""
     recursive: bool = True
     by_parent: str = ""
+    output: Payload | None = None
 
 
 class Suspend(_Body, frozen=True, kw_only=True, tag=True):

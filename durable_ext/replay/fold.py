@@ -87,7 +87,7 @@ def _changes(event: Event, turn: Turn) -> dict[str, Any]:
         case events.ExecutionFailed():
             return {"status": RuntimeStatus.FAILED, "failure": event.failure, "completed_at": turn.time}
         case events.ExecutionTerminated():
-            output = inline(msgspec.json.encode(event.reason))
+            output = event.output or inline(msgspec.json.encode(event.reason))
             return {"status": RuntimeStatus.TERMINATED, "output": output, "completed_at": turn.time}
         case events.EntityRemoved():
             return {"status": RuntimeStatus.COMPLETED, "completed_at": turn.time}

@@ -218,7 +218,7 @@ class Ledger:
             case messages.Terminate() as body:
                 if body.by_parent and not self._is_child_of(body.by_parent):
                     return Verdict.OVER  # meant for an instance that had this id before
-                return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive)
+                return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive, output=body.output)
             case messages.Suspend() | messages.Resume() as body:
                 # Resume also when it is not suspended: the suspension may be in the same batch.
                 kind = events.ExecutionSuspended if isinstance(body, messages.Suspend) else events.ExecutionResumed

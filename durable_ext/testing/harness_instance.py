@@ -110,9 +110,9 @@ class HarnessInstance(Generic[Out]):
         """Raise an external event. Raises InstanceStateError when the instance has ended."""
         self._driver.do(self._client.raise_event(self.id, name, data))
 
-    def terminate(self, reason: str = "") -> None:
-        """End the instance and its children."""
-        self._driver.do(self._client.terminate(self.id, reason))
+    def terminate(self, reason: str = "", *, output: Any = None) -> None:
+        """End the instance and its children; its status shows the output, by default the reason."""
+        self._driver.do(self._client.terminate(self.id, reason, output=output))
 
     def suspend(self, reason: str = "") -> None:
         """Keep what happens from the instance until it is resumed."""

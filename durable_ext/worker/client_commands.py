@@ -33,10 +33,17 @@ class CommandingClient(ClientCore):
         payload = await self._payloads.put(instance_id, encode(self.converter, data))
         await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id)
 
-    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
-        """End an instance, and its running children too. Raises as raise_event."""
+    async def terminate(
+        self, instance_id: str, reason: str = "", *, recursive: bool = True, output: Any = None
+    ) -> None:
+        """End an instance, and its running children too. `output` is what its status shows; by default the reason.
+
+        Children have the reason only. Raises as raise_event, and PayloadError for an output that is not data.
+        """
         await self._running(instance_id)
-        await self._command(instance_id, Terminate(reason=reason, recursive=recursive))
+        shown = None if output is None else encode(self.converter, output)
+        stored = None if shown is None else await self._payloads.put(instance_id, shown)
+        await self._command(instance_id, Terminate(reason=reason, recursive=recursive, output=stored))
 
     async def suspend(self, instance_id: str, reason: str = "") -> None:
         """Keep what happens to the instance from its code until it is resumed. Raises as raise_event."""

@@ -17,7 +17,7 @@ from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
 
 # Every field of an event or a message body that holds a user's value.
-_FIELDS = ("input", "result", "status", "state", "value")
+_FIELDS = ("input", "result", "status", "state", "value", "output")
 _HOLD_MORE = frozenset({ContinuedAsNew, ExecutionStarted, ExecutionRewound})
 _AT_ONCE = 8
 

@@ -288,12 +288,13 @@ def test_raise_suspend_resume_terminate(hub: Hub) -> None:
     assert "raised" in hub.ok("raise", "a", "go", "--data", '{"x": 1}')
     assert hub.json("suspend", "a", "--reason", "lunch") == {"instanceId": "a"}
     hub.ok("resume", "a")
-    hub.ok("terminate", "b", "--reason", "enough")
+    hub.ok("terminate", "b", "--reason", "enough", "--output", '{"of": 3}')
     with hub.serving():
         assert hub.run("start", "waits", "--id", "c", "--wait", "0.2")[0] == ExitCode.TIMED_OUT
         until_ended(hub, "a", "b")
     assert hub.json("status", "a")["output"] == {"x": 1}
     assert hub.json("status", "b")["runtimeStatus"] == "Terminated"
+    assert hub.json("status", "b")["output"] == {"of": 3}
     for command in (("raise", "a", "go"), ("suspend", "a"), ("resume", "a"), ("terminate", "b")):
         assert hub.run(*command)[0] == ExitCode.WRONG_STATE
 

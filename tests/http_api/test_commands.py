@@ -211,6 +211,18 @@ def test_commands(verb: str, kind: type, query: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "output"), [(b"", None), (b'""', None), (b"null", None), (b'{"n": 1}', b'{"n":1}'), (b'"7"', b"7")]
+)
+def test_the_body_of_a_termination_is_its_output(body: bytes, output: bytes | None) -> None:
+    hub = Hub()
+    hub.add("runs")
+    assert ask(hub, "POST instances/runs/terminate?reason=why", body).status_code == 202
+    sent = hub.store.sent[-1].body
+    assert isinstance(sent, Terminate)
+    assert (sent.reason, None if sent.output is None else sent.output.data.replace(b" ", b"")) == ("why", output)
+
+
+@pytest.mark.parametrize(
     ("path", "name"),
     [("go", "go"), ("a%20%C3%A4", "a ä"), ("a/b", "a/b"), ("a%2Fb", "a/b"), ("{eventName}", "{eventName}")],
 )

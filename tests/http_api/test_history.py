@@ -126,6 +126,10 @@ def test_a_timer_stays_two_events() -> None:
             {"EventType": "ExecutionTerminated", "Reason": "r", "Input": '"r"'},
         ),
         (
+            events.ExecutionTerminated(reason="r", output=json_payload(1)),
+            {"EventType": "ExecutionTerminated", "Reason": "r", "Input": '"r"', "Result": "1"},
+        ),
+        (
             events.ExecutionCompleted(result=json_payload(1)),
             {"EventType": "ExecutionCompleted", "OrchestrationStatus": "Completed", "Result": "1"},
         ),

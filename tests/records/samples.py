@@ -48,7 +48,7 @@ EVENTS: list[Event] = [
     events.EventRaised(name="approval", input=VALUE),
     events.ExecutionSuspended(reason="stop"),
     events.ExecutionResumed(reason="go"),
-    events.ExecutionTerminated(reason="enough", recursive=False),
+    events.ExecutionTerminated(reason="enough", recursive=False, output=inline(b"1")),
     events.TaskScheduled(id=1, name="reserve", input=BLOB, placement="queue", tags=TAGS, tag="gpu", session_id="s"),
     events.TimerCreated(id=1, fire_at=NOON),
     events.ChildScheduled(
@@ -126,7 +126,7 @@ BODIES: list[Body] = [
     messages.FinishChild(task_id=1, failure=FAILURE),
     messages.FireTimer(task_id=1, fire_at=NOON),
     messages.RaiseEvent(name="approval", input=BLOB),
-    messages.Terminate(reason="enough", recursive=False, by_parent="the-parent"),
+    messages.Terminate(reason="enough", recursive=False, by_parent="the-parent", output=inline(b"1")),
     messages.Suspend(reason="stop"),
     messages.Resume(reason="go"),
     messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS, tag="gpu", session_id="s"),

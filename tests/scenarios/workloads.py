@@ -42,7 +42,7 @@ async def _suspend_and_resume(client: Client) -> None:
 
 async def _terminate(client: Client) -> None:
     await pause(3)
-    await client.terminate(_ID, "enough")
+    await client.terminate(_ID, "enough", output={"left": 2})
 
 
 async def _purge(client: Client) -> None:
@@ -139,7 +139,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "suspended and resumed": _scenario(orchestrator="pausing", input=0, then=_suspend_and_resume, expect=12),
     "terminated with children": _scenario(
-        orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect="enough"
+        orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect={"left": 2}
     ),
     "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
     "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
