@@ -29,7 +29,11 @@ class Calls:
     _registry: Registry
     _converter: Converter
 
-    def _task(self, future: asyncio.Future[_T], _kind: _Kind = GeneratorTask) -> asyncio.Future[_T]:
+    def _task(
+        self, future: asyncio.Future[_T], kind: _Kind = GeneratorTask, *, number: int | str | None = None
+    ) -> asyncio.Future[_T]:
+        """What the code gets. `number` is the id of a generator's task; None: that of the decision just made."""
+        del kind, number
         return future
 
     def _retrying(self, ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy | None) -> asyncio.Future[Any]:

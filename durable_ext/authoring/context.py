@@ -119,5 +119,9 @@ class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCal
 class GeneratorContext(OrchestrationContext):
     """The context of a generator orchestrator: its calls return tasks to yield, named as in that package."""
 
-    def _task(self, future: asyncio.Future[_T], _kind: _Kind = GeneratorTask) -> asyncio.Future[_T]:
-        return cast("asyncio.Future[_T]", _kind(future))
+    def _task(
+        self, future: asyncio.Future[_T], kind: _Kind = GeneratorTask, *, number: int | str | None = None
+    ) -> asyncio.Future[_T]:
+        task = kind(future)
+        task.id = self._decisions.last_id if number is None else number
+        return cast("asyncio.Future[_T]", task)

@@ -55,6 +55,11 @@ class Decisions(Protocol):
         """Number of the next decision of this execution."""
         ...
 
+    @property
+    def last_id(self) -> int:
+        """Number of the newest decision of this execution; -1 before the first."""
+        ...
+
     def decide(self, decision: Decision) -> None:
         """Record a decision nobody waits for."""
         ...

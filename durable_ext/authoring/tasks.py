@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from enum import Enum
 from typing import Any, cast
 
+SEVERAL = -1
 _MOST_CLOSES = 10
 
 
@@ -24,11 +25,14 @@ class TaskState(Enum):
 class GeneratorTask:
     """A durable future for code that yields. Two views are equal when they are the same object.
 
-    `children` are what it is made of; `parent` is the task made of this one last.
+    `children` are what it is made of; `parent` is the task made of this one last. `id` is the number of its call in the
+    execution, of a retried one that of the first attempt; for an external event its name, and -1 for what is made of
+    several.
     """
 
     def __init__(self, future: asyncio.Future[Any], children: Sequence[GeneratorTask] = ()) -> None:
         self.future = future
+        self.id: int | str = SEVERAL
         self.parent: GeneratorTask | None = None
         self.children = list(children)
         for child in self.children:
@@ -82,20 +86,37 @@ class AllTask(GeneratorTask):
 class AnyTask(GeneratorTask):
     """Done with its first finished child; its result is that child."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, children: Sequence[GeneratorTask]) -> None:
-        super().__init__(loop.create_future(), children)
-        if not children:
-            self.future.set_result(None)
-        for child in children:
-            child.future.add_done_callback(lambda _, child=child: self._finish(child))
-            if child.future.done():
-                self._finish(child)
 
-    def _finish(self, child: GeneratorTask) -> None:
-        if child.is_faulted:
-            child.future.exception()  # seen: the code looks at the winner itself
-        if not self.future.done():
-            self.future.set_result(child)
+def first_of(loop: asyncio.AbstractEventLoop, tasks: Sequence[Any]) -> asyncio.Future[Any]:
+    """A future whose result is the first of the tasks that is done, the very object; None when there are none.
+
+    Raises TypeError for what is neither a future nor a task of the context.
+    """
+    first: asyncio.Future[Any] = loop.create_future()
+
+    def finish(future: asyncio.Future[Any], task: Any) -> None:
+        if not future.cancelled():
+            future.exception()  # seen: the code looks at the winner itself
+        if not first.done():
+            first.set_result(task)
+
+    pairs = [(future_of(task, "task_any takes"), task) for task in tasks]
+    if not pairs:
+        first.set_result(None)
+    for future, task in pairs:
+        future.add_done_callback(lambda future, task=task: finish(future, task))
+        if future.done():
+            finish(future, task)
+    return first
+
+
+def future_of(task: Any, who: str) -> asyncio.Future[Any]:
+    """The future of a task of the context, or the future itself. Raises TypeError: `who` begins its text."""
+    if isinstance(task, GeneratorTask):
+        return task.future
+    if isinstance(task, asyncio.Future):
+        return cast("asyncio.Future[Any]", task)
+    raise TypeError(f"{who} a task of the context, not {type(task).__qualname__}")
 
 
 async def run_generator(generator: Generator[Any, Any, Any]) -> Any:
@@ -116,7 +137,7 @@ async def _drive(generator: Generator[Any, Any, Any]) -> Any:
             return stop.value
         outcome, error = None, None
         try:
-            outcome = await _future_of(yielded)
+            outcome = await future_of(yielded, "yield takes")
         except Exception as raised:  # noqa: BLE001 - handed to the generator, which decides
             error = raised
 
@@ -130,11 +151,3 @@ def _close(generator: Generator[Any, Any, Any]) -> None:
             del error
         else:
             return
-
-
-def _future_of(yielded: Any) -> asyncio.Future[Any]:
-    if isinstance(yielded, GeneratorTask):
-        return yielded.future
-    if isinstance(yielded, asyncio.Future):
-        return cast("asyncio.Future[Any]", yielded)
-    raise TypeError(f"yield takes a task of the context, not {type(yielded).__qualname__}")

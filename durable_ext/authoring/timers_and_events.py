@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from durable_ext.authoring.calls import Calls
 from durable_ext.authoring.payload import encode
-from durable_ext.authoring.tasks import AllTask, AnyTask, GeneratorTask, TimerTask
+from durable_ext.authoring.tasks import SEVERAL, AllTask, AnyTask, GeneratorTask, TimerTask, first_of
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.events import EventSent, TimerCreated
 from durable_ext.records.ids import check_instance_id, check_name
 
+_T = TypeVar("_T")
+_Any = TypeVar("_Any", bound="asyncio.Future[Any] | GeneratorTask")
 # None is a default like any other.
 _NOTHING: Any = object()
 
@@ -45,8 +47,8 @@ class TimersAndEvents(Calls):
             raise InvalidInputError("default is what a wait ends with at its timeout; give a timeout too")
         event = self._decisions.wait_event(name, Any if expected_type is None else expected_type)
         if timeout is None:
-            return self._task(event)
-        return self._task(self._decisions.loop.create_task(_within(event, timeout, default)))
+            return self._task(event, number=name)
+        return self._task(self._decisions.loop.create_task(_within(event, timeout, default)), number=name)
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an external event in another instance. Nobody waits for it. Raises PayloadError."""
@@ -59,16 +61,30 @@ class TimersAndEvents(Calls):
         )
         self._decisions.decide(event)
 
-    def task_all(self, activities: Sequence[Any]) -> Any:
-        """Done when all are, with the list of their results; fails with the first that fails."""
-        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
-        whole = asyncio.gather(*(view.future for view in views))
-        return self._task(whole, lambda future: AllTask(future, views))
+    def task_all(self, activities: Iterable[Awaitable[_T]]) -> asyncio.Future[list[_T]]:
+        """Done when all are, with the list of their results; fails with the first that fails, and the others go on.
 
-    def task_any(self, activities: Sequence[Any]) -> Any:
-        """Done with the first that is; its result is that task. For generators; async code has asyncio.wait."""
-        views = [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in activities]
-        return AnyTask(self._decisions.loop, views)
+        Cancelling it cancels those of them that are not done.
+        """
+        self._decisions.check_thread()
+        tasks = list(activities)
+        whole = asyncio.gather(*(task.future if isinstance(task, GeneratorTask) else task for task in tasks))
+        return self._task(whole, lambda future: AllTask(future, _views(tasks)), number=SEVERAL)
+
+    def task_any(self, activities: Iterable[_Any]) -> asyncio.Future[_Any]:
+        """Done with the first that is; its result is that very task, however it has ended. The others go on.
+
+        Of several that are done already it is the first in the list. Raises TypeError for what is no task of the
+        context and no future: a coroutine is one after `asyncio.create_task`.
+        """
+        self._decisions.check_thread()
+        tasks = list(activities)
+        first = first_of(self._decisions.loop, tasks)
+        return self._task(first, lambda future: AnyTask(future, _views(tasks)), number=SEVERAL)
+
+
+def _views(tasks: Sequence[Any]) -> list[GeneratorTask]:
+    return [task if isinstance(task, GeneratorTask) else GeneratorTask(task) for task in tasks]
 
 
 async def _within(event: asyncio.Future[Any], timeout: timedelta, default: Any) -> Any:  # noqa: ASYNC109

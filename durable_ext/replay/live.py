@@ -92,6 +92,10 @@ class LiveExecution:
         self._count += 1
         return self._count - 1
 
+    @property
+    def last_id(self) -> int:
+        return self._count - 1
+
     def decide(self, decision: Decision) -> None:
         if self._next is not None:  # what comes after continue-as-new is dropped
             return

@@ -338,8 +338,10 @@ def test_what_tasks_tell_of_themselves(begin: Begin) -> None:
         bad: Any = ctx.call_activity("b", 2)
         timer: Any = ctx.create_timer(timedelta(days=1))
         assert isinstance(timer, TimerTask)
-        whole, first = ctx.task_all([good]), ctx.task_any([bad, timer])
+        whole: Any = ctx.task_all([good])
+        first: Any = ctx.task_any([bad, timer])
         assert (whole.children, first.children, good.parent, timer.parent) == ([good], [bad, timer], whole, first)
+        assert [one.id for one in (good, bad, timer, whole, first)] == [0, 1, 2, -1, -1]
         assert (good.state, timer.is_canceled(), timer.is_cancelled) == (TaskState.RUNNING, False, False)
         yield whole
         winner = yield first

@@ -24,6 +24,19 @@ async def refuse(value: int) -> int:
     raise ValueError(f"no {value}")
 
 
+async def racing(ctx: OrchestrationContext, value: int) -> list[Any]:
+    """Composites of composites: one task stands in several; an event and a timer lose, and are cancelled."""
+    one, two = ctx.call_activity(add_one, value), ctx.call_activity(add_one, value + 1, placement="queue")
+    both, either = ctx.task_all([one, two]), ctx.task_any([one, two])
+    never, deadline = ctx.wait_for_external_event("never"), ctx.create_timer(timedelta(minutes=30))
+    whole = ctx.task_all([both, either])
+    winner = await ctx.task_any([never, whole, deadline])
+    for loser in (never, deadline):
+        loser.cancel()
+    done = await ctx.task_any([two, one])
+    return [winner is whole, await both, (await either) in (one, two), done is two]
+
+
 async def chain(ctx: OrchestrationContext, value: int) -> int:
     for _ in range(3):
         value = await ctx.call_activity(add_one, value)
@@ -291,7 +304,7 @@ def registry() -> Registry:
     names.add_activity(narrow, max_concurrent=2)
     names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
-        *(chain, fan_out, retries, parent, approval, greeted, eternal, talker, forgetful, sends_out, messenger),
+        *(chain, racing, fan_out, retries, parent, approval, greeted, eternal, talker, forgetful, sends_out, messenger),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
         *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping, in_a_session),
     )

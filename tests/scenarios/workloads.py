@@ -99,6 +99,7 @@ _rewound = partial(
 
 SCENARIOS: dict[str, Scenario] = {
     "chain": _scenario(orchestrator="chain", input=0, expect=3),
+    "races": _scenario(orchestrator="racing", input=0, expect=[True, [1, 2], True, True]),
     "fan-out": _scenario(orchestrator="fan_out", input=6, expect=21),
     "fan-out past the slots": _scenario(orchestrator="fan_out", input=24, expect=300),
     "by queue": _scenario(orchestrator="in_queue", input=1, expect=2),

@@ -129,6 +129,16 @@ async def together(ctx: OrchestrationContext, order: Order) -> None:
     assert_type(await ctx.wait_for_external_event("approval"), Any)
 
 
+async def composites(ctx: OrchestrationContext, order: Order) -> None:
+    reserving, pinging = ctx.call_activity(reserve, order), ctx.call_activity(ping)
+    assert_type(await ctx.task_all([reserving, reserving]), list[Receipt])
+    assert_type(await ctx.task_all([reserving, pinging]), list[Receipt | int])
+    winner = await ctx.task_any([reserving, reserving])
+    assert_type(winner, asyncio.Future[Receipt])
+    assert_type(winner.result(), Receipt)
+    await ctx.task_any([5])  # pyright: ignore[reportArgumentType]
+
+
 def generator(ctx: OrchestrationContext, order: Order) -> Generator[Any, Any, int]:
     found = yield ctx.task_all([ctx.call_activity(reserve, order), ctx.call_activity("ping")])
     assert_type(found, Any)
