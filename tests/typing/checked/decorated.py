@@ -8,7 +8,7 @@ As in calls.py, a line that must be an error says so, and pyright reports an ign
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_type
@@ -20,11 +20,15 @@ from durable_ext import (
     DurableApp,
     DurableBlueprint,
     EncryptedConverter,
+    InstanceStatus,
     JsonConverter,
     OrchestrationContext,
     Registry,
+    RuntimeStatus,
+    StatusPage,
     TaskFailedError,
 )
+from durable_ext.functions import BlockingClient
 
 
 @dataclass
@@ -125,6 +129,22 @@ async def clients(client: Client) -> None:
     found = await client.activity_progress("a")
     assert_type(found, Sequence[ActivityProgress])
     assert_type(found[0].progress, Any)
+
+
+def blocking(client: BlockingClient) -> None:
+    assert_type(client.start("child", Order("a"), instance_id="a"), str)
+    assert_type(client.get("a", with_input=False), InstanceStatus | None)
+    assert_type(client.list(), Iterator[InstanceStatus])
+    assert_type(client.pages(size=3), Iterator[StatusPage])
+    assert_type(client.changes("a"), Iterator[InstanceStatus])
+    assert_type(client.count(), Mapping[RuntimeStatus, int])
+    assert_type(client.wait_for_completion("a", timedelta(seconds=1)).output, Any)
+    assert_type(client.raise_event("a", event_name="go", event_data=1), None)
+    assert_type(client.create_http_management_payload("a"), dict[str, str])
+    client.start(5)  # pyright: ignore[reportArgumentType]
+    client.wait_for_completion("a")  # pyright: ignore[reportCallIssue]
+    client.list(5)  # pyright: ignore[reportArgumentType]
+    client.begin("child")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 class Cipher:
