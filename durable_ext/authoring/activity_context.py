@@ -3,7 +3,11 @@ any more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
+
+from durable_ext.authoring.activity_log import ActivityLogger, SilentLogger
 
 
 class Signal(Protocol):
@@ -29,9 +33,11 @@ class Progress(Protocol):
 class ActivityContext:
     """What an activity may know about its call.
 
-    `attempt` counts deliveries of its work item, from 1. `cancelled` is set when nobody wants the outcome any more: a
-    test hands over a threading.Event.
+    `name` is that of the activity, empty in a context made by hand. `attempt` counts deliveries of its work item, from
+    1. `cancelled` is set when nobody wants the outcome any more: a test hands over a threading.Event.
     """
+
+    name: str = ""
 
     def __init__(
         self, instance_id: str, execution_id: str, task_id: int, attempt: int = 1, cancelled: Signal | None = None
@@ -42,10 +48,22 @@ class ActivityContext:
         self.attempt = attempt
         self._cancelled = cancelled
         self._progress: Progress | None = None
+        self._log: Callable[[ActivityContext], ActivityLogger] | None = None
 
-    def attach(self, progress: Progress) -> None:
-        """Have `heartbeat` and `last_progress` go there; without it they do nothing."""
-        self._progress = progress
+    def attach(
+        self, name: str, progress: Progress, log: Callable[[ActivityContext], ActivityLogger] | None = None
+    ) -> None:
+        """Have `heartbeat`, `last_progress` and `logger` go there; without it they do nothing."""
+        self.name, self._progress, self._log = name, progress, log
+
+    @cached_property
+    def logger(self) -> ActivityLogger:
+        """A logger as those of the standard logging module, `durable_ext.activity.{name}`.
+
+        Its records have `activity`, `instance_id`, `execution_id`, `task_id` and `attempt`. A context made by hand logs
+        nowhere.
+        """
+        return SilentLogger() if self._log is None else self._log(self)
 
     def heartbeat(self, progress: Any = None) -> bool:
         """Say that the activity is alive and how far it is; whether its outcome is still wanted (not `is_cancelled`).

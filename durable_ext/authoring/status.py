@@ -8,17 +8,25 @@ from durable_ext.authoring.payload import Converter, decode
 from durable_ext.errors import TaskFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from durable_ext.authoring.activity_progress import ActivityProgress
     from durable_ext.records.failures import Failure
     from durable_ext.records.instance import InstanceRow, RuntimeStatus
 
 
 class InstanceStatus:
-    """One instance as it was when it was read. Times are aware UTC. Payloads are loaded."""
+    """One instance as it was when it was read. Times are aware UTC. Payloads are loaded.
 
-    def __init__(self, row: InstanceRow, converter: Converter) -> None:
+    `activity_progress`: what its running activities said last, by task id, when it was asked for.
+    """
+
+    def __init__(
+        self, row: InstanceRow, converter: Converter, activity_progress: Sequence[ActivityProgress] = ()
+    ) -> None:
         self.row = row
+        self.activity_progress = tuple(activity_progress)
         self._converter = converter
 
     @property

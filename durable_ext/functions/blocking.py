@@ -150,6 +150,7 @@ class BlockingClient:
     executions = _Waiting(DurableClient.executions)
     history = _Waiting(DurableClient.history)
     activity_progress = _Waiting(DurableClient.activity_progress)
+    progress_reports = _Waiting(DurableClient.progress_reports)
     load_payload = _Waiting(DurableClient.load_payload)
     load_failure = _Plain(DurableClient.load_failure)
 

@@ -13,6 +13,7 @@ from durable_ext.host.cli_text import (
     print_status,
     print_table,
     print_turns,
+    progress_json,
     status_json,
     time_text,
     turn_json,
@@ -41,10 +42,13 @@ def add_commands(commands: Commands) -> None:
 
 
 async def _status(options: argparse.Namespace, client: Client) -> int:
-    status = await client.get(options.id)
+    status = await client.get(options.id, with_progress=True)
     if status is None:
         raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
-    print_json(status_json(status)) if options.json else print_status(status)
+    if options.json:
+        print_json({**status_json(status), "activityProgress": progress_json(status)})
+    else:
+        print_status(status)
     return ExitCode.OK
 
 

@@ -60,11 +60,21 @@ def status_json(status: InstanceStatus) -> dict[str, Any]:
     }
 
 
+def progress_json(status: InstanceStatus) -> list[dict[str, Any]]:
+    """What the running activities of an instance said last."""
+    return [
+        {"name": said.name, "taskId": said.task_id, "time": time_text(said.time), "progress": said.progress}
+        for said in status.activity_progress
+    ]
+
+
 def print_status(status: InstanceStatus) -> None:
     """An instance, a line for each thing there is to know."""
     for title, value in status_json(status).items():
         if value is not None and title != "failure":
             print(f"{title:16} {value if isinstance(value, str) else shortened(value)}")
+    for said in progress_json(status):
+        print(f"{'progress':16} {said['name']} ({said['taskId']}): {shortened(said['progress'])} at {said['time']}")
     if status.failure is not None and status.failure.traceback:
         print(status.failure.traceback.rstrip())
 

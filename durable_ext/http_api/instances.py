@@ -32,6 +32,7 @@ async def get_instance(call: Call) -> Response:
     with_input = flag(call.query, "showInput", True)
     with_history = flag(call.query, "showHistory", False)
     with_output = flag(call.query, "showHistoryOutput", False)
+    with_progress = flag(call.query, "showProgress", False)
     failed_is_500 = flag(call.query, "returnInternalServerErrorOnFailure", False)
     client = await call.client()
     status = await client.get(instance_id, with_input=with_input)
@@ -41,6 +42,8 @@ async def get_instance(call: Call) -> Response:
     if with_history:
         history = await statuses.history(client, instance_id, with_input=with_input, with_output=with_output)
     shown = statuses.view(status, history)
+    if with_progress:
+        shown = msgspec.structs.replace(shown, activity_progress=await statuses.progress(client, instance_id))
     if status.runtime_status.is_terminal:
         failed = status.runtime_status is RuntimeStatus.FAILED and failed_is_500
         return json_response(shown, 500 if failed else 200)

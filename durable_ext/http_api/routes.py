@@ -150,6 +150,7 @@ ROUTES: tuple[Endpoint, ...] = (
         (
             _flag("showHistory", False, "Whether the history events are shown."),
             _flag("showHistoryOutput", False, "Whether they are shown with results."),
+            _flag("showProgress", False, "Whether it is shown what its running activities said last."),
             _SHOW_INPUT,
             _FAILED_IS_500,
         ),

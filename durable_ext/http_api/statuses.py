@@ -35,6 +35,15 @@ class FailureView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cause: FailureView | None
 
 
+class ProgressView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a running activity said last of its progress."""
+
+    name: str
+    task_id: int
+    time: str
+    progress: msgspec.Raw
+
+
 class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One instance, with the field names of Durable Functions. Times are ISO 8601 in whole seconds, UTC, with a Z."""
 
@@ -48,6 +57,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last_updated_time: str
     history_events: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     failure: FailureView | msgspec.UnsetType = msgspec.UNSET
+    activity_progress: list[ProgressView] | msgspec.UnsetType = msgspec.UNSET
 
 
 def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET) -> StatusView:
@@ -81,6 +91,14 @@ def output_of(row: InstanceRow) -> msgspec.Raw:
     if row.output is None and row.failure is not None:
         return msgspec.Raw(msgspec.json.encode(row.failure.summary))
     return _raw(row.output)
+
+
+async def progress(client: Client, instance_id: str) -> list[ProgressView]:
+    """What the running activities of an instance said last."""
+    return [
+        ProgressView(name=said.name, task_id=said.task_id, time=seconds(said.time), progress=said.value.json)
+        for said in await client.progress_reports(instance_id)
+    ]
 
 
 async def views(client: Client, rows: Sequence[InstanceRow], *, with_input: bool) -> list[StatusView]:

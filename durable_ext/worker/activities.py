@@ -19,6 +19,7 @@ from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError, 
 from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
+from durable_ext.worker.activity_log import activity_logger
 from durable_ext.worker.built_in import built_in
 from durable_ext.worker.calls import Calls
 from durable_ext.worker.claims import Claims
@@ -180,7 +181,7 @@ class ActivityRunner:
             return await self._outcome_of(definition, run)
         repeated = run.message.resent or run.context.attempt > 1
         run.progress = await self._reports.begin(run.message, run.body, repeated=repeated)
-        run.context.attach(run.progress)
+        run.context.attach(run.body.name, run.progress, activity_logger)
         try:
             outcome = await self._outcome_of(definition, run)
         except BaseException:

@@ -15,6 +15,7 @@ from durable_ext.authoring.payload import decode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 from durable_ext.worker.client_core import ClientCore
 
@@ -28,10 +29,20 @@ _PAGE = 100
 class ReadingClient(ClientCore):
     """Reads instances."""
 
-    async def get(self, instance_id: str, *, with_input: bool = True) -> InstanceStatus | None:
-        """The instance with its payloads loaded, or None; without its input when the caller does not want it."""
+    async def get(
+        self, instance_id: str, *, with_input: bool = True, with_progress: bool = False
+    ) -> InstanceStatus | None:
+        """The instance with its payloads loaded, or None; without its input when the caller does not want it.
+
+        `with_progress`: with what its running activities said last by `heartbeat`, which is one read more.
+        """
         stored = await self._provider.read_row(instance_id)
-        return None if stored is None else await self.status_of(stored.row, with_input=with_input)
+        if stored is None:
+            return None
+        status = await self.status_of(stored.row, with_input=with_input)
+        if not with_progress or status.runtime_status.is_terminal:
+            return status
+        return InstanceStatus(status.row, self.converter, await self.activity_progress(instance_id))
 
     async def status_of(self, row: InstanceRow, *, with_input: bool = True) -> InstanceStatus:
         """A row with its payloads loaded; without its input when the caller does not want it."""
@@ -64,14 +75,21 @@ class ReadingClient(ClientCore):
 
         An activity that has said nothing, or has ended, is not there. Empty for an unknown id.
         """
-        reports = await self._provider.progress(instance_id)
         return [
             ActivityProgress(
                 name=report.name,
                 task_id=report.task_id,
                 time=report.time,
-                progress=decode(self.converter, await self._payloads.get(report.value), Any),
+                progress=decode(self.converter, report.value, Any),
             )
+            for report in await self.progress_reports(instance_id)
+        ]
+
+    async def progress_reports(self, instance_id: str) -> Sequence[Report]:
+        """As activity_progress, with the values as JSON payloads in place."""
+        reports = await self._provider.progress(instance_id)
+        return [
+            msgspec.structs.replace(report, value=await self._payloads.get(report.value))
             for report in sorted(reports, key=lambda report: report.task_id)
         ]
 

@@ -22,6 +22,7 @@ from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.authoring.registry import ActivityDefinition
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.failures import failure_from
+from durable_ext.worker.activity_log import activity_logger
 from durable_ext.worker.process_frames import Answer, Call, Progressed, Raised, Returned, read_call, write
 
 
@@ -64,7 +65,8 @@ class Child:
         arguments: list[Any] = []
         if definition.takes_context:
             context = ActivityContext(call.instance_id, call.execution_id, call.task_id, call.attempt)
-            context.attach(_Progress(self._answers, converter, call.last_progress))
+            progress = _Progress(self._answers, converter, call.last_progress)
+            context.attach(call.name, progress, activity_logger)
             arguments.append(context)
         if definition.takes_input:
             arguments.append(converter.decode(bytes(call.input), definition.input_type))

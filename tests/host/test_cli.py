@@ -23,6 +23,8 @@ from durable_ext.host.exit_codes import ExitCode
 from durable_ext.host.pump import Pump
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.messages import Quarantined
+from durable_ext.records.payloads import inline
+from durable_ext.records.progress import Report
 from durable_ext.worker.worker import Worker
 
 from .virtual import START
@@ -235,6 +237,15 @@ def test_status_for_people(hub: Hub) -> None:
     lines = dict(line.split(maxsplit=1) for line in hub.ok("status", instance_id).splitlines())
     assert lines["runtimeStatus"] == "Completed"
     assert (lines["output"], lines["customStatus"]) == ("8", "doubling")
+
+
+def test_status_shows_what_activities_said_last(hub: Hub) -> None:
+    hub.ok("start", "waits", "--id", "a")
+    value = inline(b'{"rows":7}')
+    report = Report(instance_id="a", work_item="w", task_id=3, name="load", time=START, value=value)
+    asyncio.run(hub.with_store(lambda store: store.write_progress(report)))
+    time = hub.json("status", "a")["activityProgress"][0]["time"]
+    assert f'load (3): {{"rows":7}} at {time}' in hub.ok("status", "a")
 
 
 def test_the_traceback_of_a_failure_is_shown(hub: Hub) -> None:

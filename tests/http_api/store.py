@@ -17,6 +17,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, Quarantined
 from durable_ext.records.payloads import Payload, inline, stored
+from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 from durable_ext.worker.client import Client
 
@@ -38,6 +39,7 @@ class MemoryStore:
         self.turns: list[Turn] = []
         self.blobs: dict[str, bytes] = {}
         self.sent: list[Message] = []
+        self.reports: list[Report] = []
         self.quarantined: dict[str, Quarantined] = {}
         self._etags = map(str, itertools.count())
 
@@ -59,6 +61,9 @@ class MemoryStore:
 
     async def send(self, messages: Sequence[Message]) -> None:
         self.sent += messages
+
+    async def progress(self, instance_id: str) -> Sequence[Report]:
+        return [report for report in self.reports if report.instance_id == instance_id]
 
     async def put_payload(self, instance_id: str, data: bytes) -> Payload:
         name = f"{instance_id}/{len(self.blobs)}"

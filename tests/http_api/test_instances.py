@@ -13,6 +13,7 @@ from durable_ext.http_api.queries import instance_filter
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import inline, stored
+from durable_ext.records.progress import Report
 
 from .asking import ask
 from .store import NOW, Hub, json_payload
@@ -36,6 +37,32 @@ def test_the_fields() -> None:
         "createdTime": "2025-03-01T12:00:00Z",
         "lastUpdatedTime": "2025-03-01T12:01:00Z",
     }
+
+
+def test_what_its_activities_said_last() -> None:
+    hub = Hub()
+    hub.add("runs")
+    for task_id, value in ((3, b'{"price":1.10}'), (1, b"5")):
+        hub.store.reports.append(
+            Report(
+                instance_id="runs",
+                work_item=f"w{task_id}",
+                task_id=task_id,
+                name="load",
+                time=NOW + timedelta(milliseconds=1500),
+                value=inline(value),
+            )
+        )
+    assert "activityProgress" not in ask(hub, "GET instances/runs").json()
+    response = ask(hub, "GET instances/runs?showProgress=true")
+    assert response.json()["activityProgress"] == [
+        {"name": "load", "taskId": 1, "time": "2025-03-01T12:00:01Z", "progress": 5},
+        {"name": "load", "taskId": 3, "time": "2025-03-01T12:00:01Z", "progress": {"price": 1.1}},
+    ]
+    assert '{"price":1.10}' in response.text
+    assert "showProgress=true" in response.headers["location"]
+    hub.add("idle")
+    assert ask(hub, "GET instances/idle?showProgress=true").json()["activityProgress"] == []
 
 
 @pytest.mark.parametrize("status", list(RuntimeStatus))

@@ -67,7 +67,7 @@ def test_answers_have_the_fields_they_say() -> None:
     hub.add("a", RuntimeStatus.COMPLETED)
     hub.add_quarantined("m")
     answers = {
-        "StatusView": ask(hub, "GET instances/a?showHistory=true").json(),
+        "StatusView": ask(hub, "GET instances/a?showHistory=true&showProgress=true").json(),
         "Quarantined": ask(hub, "GET quarantine").json()[0],
         "Links": ask(hub, "POST orchestrators/greet").json(),
         "Problem": ask(hub, "POST orchestrators/nobody").json(),
@@ -88,6 +88,7 @@ def test_queries_that_are_read_are_described() -> None:
         "version",
         "showHistory",
         "showHistoryOutput",
+        "showProgress",
         "showInput",
         "returnInternalServerErrorOnFailure",
         "createdTimeFrom",

@@ -51,6 +51,7 @@ CASES: list[tuple[str, int, str, bytes, str]] = [
     ("POST /instances/{id}/raiseEvent/{eventName}", 400, "POST instances/runs/raiseEvent/go", b"1 1", "invalid_json"),
     ("POST /instances/{id}/raiseEvent/{eventName}", 404, "POST instances/x/raiseEvent/go", b"1", "unknown_instance"),
     ("POST /instances/{id}/raiseEvent/{eventName}", 410, "POST instances/done/raiseEvent/go", b"1", "instance_ended"),
+    ("POST /instances/{id}/terminate", 413, "POST instances/x/terminate", b"9" * 2000, "too_large"),
     ("POST /instances/{id}/raiseEvent/{eventName}", 413, "POST instances/x/raiseEvent/go", b"9" * 2000, "too_large"),
     ("POST /instances/{id}/restart", 202, "POST instances/done/restart", b"", ""),
     ("POST /instances/{id}/restart", 200, "POST instances/done/restart?timeout=5", b"", ""),

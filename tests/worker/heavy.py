@@ -38,6 +38,12 @@ def told(ctx: ActivityContext, order: Order) -> dict[str, Any]:
     return {"id": ctx.instance_id, "key": ctx.idempotency_key, "attempt": ctx.attempt, "wanted": ctx.heartbeat()}
 
 
+def logs(ctx: ActivityContext) -> str:
+    ctx.logger.info("not shown")
+    ctx.logger.warning("%s today", "slow")
+    return ctx.name
+
+
 def refuse(order: Order) -> None:
     raise StockError(order.sku)
 

@@ -186,12 +186,22 @@ def test_a_caller_reads_it(placement: Placement) -> None:
                 ("do", 0, {"done": 0}),
                 ("do", 1, {"done": 1}),
             ]
+            status = await worker.client.get("it", with_progress=True)
+            assert status is not None
+            assert status.activity_progress == tuple(found)
+            plain = await worker.client.get("it")
+            assert plain is not None
+            assert plain.activity_progress == ()
             go[0].set()
             await progress_of(worker, 1)
             go[1].set()
             await worker.client.wait_for_completion("it", timedelta(seconds=PATIENCE))
             assert await worker.client.activity_progress("it") == []
             assert await worker.client.activity_progress("nobody") == []
+            over = await worker.client.get("it", with_progress=True)
+            assert over is not None
+            assert over.activity_progress == ()
+            assert await worker.client.get("nobody", with_progress=True) is None
 
     asyncio.run(test())
 
