@@ -77,26 +77,46 @@ def test_a_message_wakes_although_its_sender_was_cancelled_meanwhile() -> None:
     run(main)
 
 
+async def _set_aside(provider: SqliteProvider, clock: VirtualClock) -> Message:
+    """A message that was received and given up."""
+    sent = _message(clock)
+    await provider.send([sent])
+    (delivery,) = await _receive(provider)
+    kept = Quarantined(
+        id=sent.id,
+        queue=delivery.queue,
+        body=encode_messages(delivery.messages).decode(),
+        reason="r",
+        instance_id="i",
+        dequeue_count=5,
+        time=clock(),
+    )
+    await provider.quarantine(kept)
+    await provider.complete(delivery)
+    return sent
+
+
 def test_a_replayed_message_wakes_at_once() -> None:
     async def main(clock: VirtualClock) -> None:
         async with _opened(":memory:", clock) as provider:
-            sent = _message(clock)
-            await provider.send([sent])
-            (delivery,) = await _receive(provider)
-            body = encode_messages(delivery.messages).decode()
-            kept = Quarantined(
-                id=sent.id,
-                queue=delivery.queue,
-                body=body,
-                reason="r",
-                instance_id="i",
-                dequeue_count=5,
-                time=clock(),
-            )
-            await provider.quarantine(kept)
-            await provider.complete(delivery)
+            sent = await _set_aside(provider, clock)
             waiting = await _start_waiting(provider, clock)
             await provider.release_quarantined(sent.id, replay=True)
+            assert await _waited(clock, waiting) < 0.01
+
+    run(main)
+
+
+def test_a_replayed_message_wakes_although_the_operator_was_cancelled_meanwhile() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with _opened(":memory:", clock) as provider:
+            sent = await _set_aside(provider, clock)
+            waiting = await _start_waiting(provider, clock)
+            replaying = asyncio.create_task(provider.release_quarantined(sent.id, replay=True))
+            await asyncio.sleep(0)  # the write is asked for
+            asyncio.get_running_loop().call_soon(replaying.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await replaying
             assert await _waited(clock, waiting) < 0.01
 
     run(main)

@@ -185,8 +185,10 @@ class Queues:
 
     async def put_again(self, queue: str, body: str) -> None:
         """Put the body of a delivery back as it was."""
-        await self._client.put_message(queue, _text(body.encode()) if body.startswith("{") else body)
-        self.wakes.wake(queue)
+        try:
+            await self._client.put_message(queue, _text(body.encode()) if body.startswith("{") else body)
+        finally:  # it may be there although the answer is lost (P13)
+            self.wakes.wake(queue)
 
     async def put_body(self, queue: str, body: bytes, due: datetime | None = None) -> None:
         """Put one body, hidden until `due`, at most as long as queues can; who receives it early sends it again."""

@@ -232,9 +232,7 @@ class SqliteProvider(Provider, Feed, Catalog):
 
     async def release_quarantined(self, message_id: str, *, replay: bool) -> bool:
         visible_at = time_text(self._clock()) if replay else None
-        queue = await self._database.write(
+        queue = await self._queues.write_to_any(
             lambda db: quarantine.release(db, message_id, visible_at, self._queues.home_of)
         )
-        if queue is not None:
-            self._queues.event(queue).set()
         return queue is not None

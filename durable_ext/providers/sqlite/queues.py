@@ -80,6 +80,10 @@ class Queues:
         """Put a body as it is, visible at once."""
         await self._put([(queue, time_text(self._clock()), body)])
 
+    async def write_to_any(self, operation: Callable[[Connection], T]) -> T:
+        """Write what may put a message on a queue that only the write itself finds out."""
+        return await self._write_and_wake(self._events, operation)
+
     async def reserve(self, message: Message, lease: timedelta) -> Delivery:
         """Put a message and receive it in the same transaction (S4)."""
         now = self._clock()

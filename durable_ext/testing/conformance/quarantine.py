@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -133,6 +134,16 @@ class QuarantineConformance(Conformance):
         assert delivery.messages == (sent,)
         assert delivery.queue == given_up.queue
         assert list(await store.catalog.list_quarantined()) == []
+
+    @on_store
+    async def test_a_replay_ends_the_wait_of_a_receiver(self, store: Store) -> None:
+        _, given_up = await _set_aside(store)
+        waiting = asyncio.create_task(receive(store, _ID, wait=PATIENCE))
+        await store.pass_time(0.1)
+        before = store.clock()
+        assert await store.catalog.release_quarantined(given_up.id, replay=True)
+        assert len(await waiting) == 1
+        assert store.clock() - before < timedelta(seconds=1)
 
     @on_store
     async def test_a_long_message_is_replayed_whole(self, store: Store) -> None:
