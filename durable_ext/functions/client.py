@@ -17,7 +17,7 @@ import msgspec
 from durable_ext.errors import ConfigurationError, InstanceStateError, InvalidInputError
 from durable_ext.functions.settings import AppSettings
 from durable_ext.functions.status import DurableOrchestrationStatus, EntityStateResponse, PurgeHistoryResult, status_of
-from durable_ext.http_api.links import management_urls
+from durable_ext.http_api.links import hub_query, management_urls
 from durable_ext.http_api.statuses import history, output_of
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.entity_id import EntityId
@@ -229,7 +229,7 @@ class DurableClient(Client):
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the settings give."""
-        return management_urls(self._api(None), instance_id, with_rewind=True)
+        return management_urls(self.api_url(), instance_id, self.link_query, with_rewind=True)
 
     def get_client_response_links(self, request: func.HttpRequest | None, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the request came to.
@@ -237,10 +237,16 @@ class DurableClient(Client):
         A key in the request's `code` goes to the URLs, as in those of the management API; a host key opens them all.
         """
         code = "" if request is None else request.params.get("code", "")
-        query = f"code={quote(code, safe='')}" if code else ""
-        return management_urls(self._api(request), instance_id, query)
+        query = f"{self.link_query}&code={quote(code, safe='')}" if code else self.link_query
+        return management_urls(self.api_url(request), instance_id, query, with_rewind=True)
 
-    def _api(self, request: func.HttpRequest | None) -> str:
+    @property
+    def link_query(self) -> str:
+        """The query of every management URL, as Durable Functions has it: names of the hub and of its connection."""
+        return hub_query(self._settings.hub, self._settings.connection)
+
+    def api_url(self, request: func.HttpRequest | None = None) -> str:
+        """The URL of the management API, at the address that the request came to, else that of the settings."""
         origin = self._settings.base_url if request is None else _origin(request)
         return "/".join(part for part in (origin, self._settings.route_prefix, "durabletask") if part)
 
@@ -259,7 +265,8 @@ class DurableClient(Client):
     ) -> func.HttpResponse:
         """The output when the instance completes in time, else as create_check_status_response.
 
-        200 with the output when completed, 200 with the status when terminated, 500 with the status when failed.
+        200 with the output when completed, 200 with the status when terminated, 500 with the status when failed. An
+        output that is a text is the body as it is, without quotes, as azure-functions-durable has it.
         The end is noticed at once, whatever the interval. Raises InvalidInputError for one above the timeout.
         """
         if retry_interval_in_milliseconds > timeout_in_milliseconds:
@@ -269,7 +276,8 @@ class DurableClient(Client):
         except TimeoutError:
             return self.create_check_status_response(request, instance_id)
         if found.runtime_status is RuntimeStatus.COMPLETED:
-            return _json(200, output_of(found.row))
+            output = found.output
+            return _json(200, output if isinstance(output, str) else output_of(found.row))
         failed = found.runtime_status is RuntimeStatus.FAILED
         return _json(500 if failed else 200, status_of(found).to_json())
 
@@ -311,5 +319,5 @@ def _origin(request: func.HttpRequest) -> str:
 
 
 def _json(status: int, value: Any, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    body = msgspec.json.encode(value)
+    body = value if isinstance(value, str) else msgspec.json.encode(value)
     return func.HttpResponse(body, status_code=status, headers=headers, mimetype="application/json")

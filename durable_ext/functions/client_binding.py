@@ -12,7 +12,6 @@ from typing import Any
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.blocking import BlockingClient
 from durable_ext.functions.client import DurableClient
-from durable_ext.http_api.links import management_urls
 
 _PLACEHOLDER = "INSTANCEID"
 
@@ -33,15 +32,18 @@ class ClientBinding(str):
 
 
 def _description(client: DurableClient) -> dict[str, Any]:
-    links = client.create_http_management_payload(_PLACEHOLDER)
-    base = links["statusQueryGetUri"].partition("/instances/")[0]
+    base, query = client.api_url(), client.link_query
     create = f"{base}/orchestrators/{{functionName}}[/{{instanceId}}]"
+    wait = "timeout={timeoutInSeconds}&pollingInterval={intervalInSeconds}"
     return {
         "taskHubName": client.hub_name,
-        "creationUrls": {"createNewInstancePostUri": create, "createAndWaitOnNewInstancePostUri": create},
-        "managementUrls": management_urls(base, _PLACEHOLDER, with_rewind=True),
+        "creationUrls": {
+            "createNewInstancePostUri": f"{create}?{query}",
+            "createAndWaitOnNewInstancePostUri": f"{create}?{wait}&{query}",
+        },
+        "managementUrls": client.create_http_management_payload(_PLACEHOLDER),
         "baseUrl": base,
-        "requiredQueryStringParameters": "",
+        "requiredQueryStringParameters": query,
         "rpcBaseUrl": f"{base}/",
     }
 

@@ -71,9 +71,12 @@ class Engine:
     async def api(self) -> AsgiApp:
         """The management API over this app's client. Raises as `worker`."""
         from durable_ext.http_api.app import create_app
+        from durable_ext.http_api.links import hub_query
 
         if self._api is None:
-            self._api = create_app((await self.worker()).client)
+            self._api = create_app(
+                (await self.worker()).client, query=hub_query(self.settings.hub, self.settings.connection)
+            )
         return self._api
 
     async def close(self) -> None:

@@ -79,8 +79,13 @@ class DurableOrchestrationStatus:
         return self.history
 
     def to_json(self) -> dict[str, Any]:
-        """The fields that are set, as the management API spells them."""
-        fields = {
+        """The fields as azure-functions-durable spells them, null for what there is not; none without an instance.
+
+        A history that was asked for is there under both its names.
+        """
+        if not self:
+            return {}
+        fields: dict[str, Any] = {
             "name": self.name,
             "instanceId": self.instance_id,
             "createdTime": _text(self.created_time),
@@ -89,9 +94,9 @@ class DurableOrchestrationStatus:
             "output": self.output,
             "runtimeStatus": None if self.runtime_status is None else self.runtime_status.value,
             "customStatus": self.custom_status,
-            "historyEvents": self.history,
+            "history": self.history,
         }
-        return {key: value for key, value in fields.items() if value is not None}
+        return fields if self.history is None else fields | {"historyEvents": self.history}
 
     @classmethod
     def from_json(cls, json_obj: str | Mapping[str, Any] | None) -> DurableOrchestrationStatus:

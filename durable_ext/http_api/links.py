@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 # Name of the URL in the payload, and its path and query below the instance. Braces are for the caller to fill in.
 _TEMPLATES = {
@@ -14,9 +14,15 @@ _TEMPLATES = {
     "suspendPostUri": ("/suspend", "reason={text}"),
     "resumePostUri": ("/resume", "reason={text}"),
 }
-
-
 _REWIND = {"rewindPostUri": ("/rewind", "reason={text}")}
+
+
+def hub_query(hub: str, connection: str) -> str:
+    """What Durable Functions puts into every URL. Callers append theirs with `&`, so there has to be a query.
+
+    The management API ignores both: an app serves its own hub.
+    """
+    return urlencode({"taskHub": hub, "connection": connection})
 
 
 def management_urls(base_url: str, instance_id: str, query: str = "", *, with_rewind: bool = False) -> dict[str, str]:

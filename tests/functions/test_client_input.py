@@ -176,7 +176,7 @@ def test_a_blocking_client_waits_and_lists() -> None:
         @app.durable_client_input(client_name="client")
         def everything(req: func.HttpRequest, client: BlockingClient) -> str:
             response = client.wait_for_completion_or_create_check_status_response(req, client.start("echo", "a"))
-            assert response.get_body() == b'"a"'
+            assert response.get_body() == b"a"
             return ",".join(found.name for found in client.list())
 
         assert everything is not None

@@ -41,10 +41,19 @@ def test_to_json_and_back() -> None:
         **FIELDS,
         "createdTime": "2026-01-02T03:04:05.000000Z",
         "lastUpdatedTime": "2026-01-02T03:04:06.500000Z",
+        "history": FIELDS["historyEvents"],
     }
     assert json.loads(str(status)) == shown
     assert DurableOrchestrationStatus.from_json(str(status)).to_json() == shown
     assert "mine" in repr(status)
+
+
+def test_fields_without_a_value_are_null() -> None:
+    """Code written for azure-functions-durable reads `status.to_json()["output"]` of what still runs."""
+    shown = DurableOrchestrationStatus(name="a", createdTime="2026-01-02T03:04:05Z", runtimeStatus="Running").to_json()
+    assert {name for name, value in shown.items() if value is None} == {
+        *("instanceId", "lastUpdatedTime", "input", "output", "customStatus", "history")
+    }
 
 
 @pytest.mark.parametrize("given", [None, {}, "null"])
