@@ -158,6 +158,7 @@ class BlockingClient:
     wait_for_completion = _Waiting(DurableClient.wait_for_completion)
     wait_for_custom_status = _Waiting(DurableClient.wait_for_custom_status)
     wait_for_custom_status_change = _Waiting(DurableClient.wait_for_custom_status_change)
+    wait_for_event = _Waiting(DurableClient.wait_for_event)
     wait_for_value = _Waiting(DurableClient.wait_for_value)
     wait_until = _Waiting(DurableClient.wait_until)
     get_value = _Waiting(DurableClient.get_value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable_ext.worker.client_commands import CommandingClient
 from durable_ext.worker.client_core import LocalDelivery, unknown, utc_now
+from durable_ext.worker.client_events import EventsClient
 from durable_ext.worker.client_listing import ListingClient, StatusPage
 from durable_ext.worker.client_purges import PurgingClient
 from durable_ext.worker.client_rewinds import RewindingClient
@@ -14,7 +15,7 @@ from durable_ext.worker.entity_client import EntityClient
 __all__ = ["Client", "LocalDelivery", "StartOptions", "StatusPage", "start_message", "utc_now"]
 
 
-class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, EntityClient, ValuesClient):
+class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, EntityClient, ValuesClient, EventsClient):
     """Talks to one task hub. All methods may raise StorageError; ids and names are checked (InvalidInputError).
 
     Each group of methods has a room of its own beside this one.

@@ -33,13 +33,14 @@ class ListingClient(ReadingClient):
 
     async def pages(
         self,
-        where: InstanceFilter = InstanceFilter(),  # noqa: B008 - frozen
+        where: InstanceFilter = InstanceFilter(entities=False),  # noqa: B008 - frozen
         *,
         size: int = _PAGE,
         continuation: str | None = None,
         with_input: bool = True,
     ) -> AsyncIterator[StatusPage]:
-        """Every matching instance in pages of at most `size`, from the start or from where a page has ended.
+        """Every matching instance in pages of at most `size`, from the start or from where a page has ended; by default
+        of orchestrations only.
 
         Raises InvalidInputError for a size below 1 and for a continuation that this hub did not give out.
         """
@@ -53,8 +54,8 @@ class ListingClient(ReadingClient):
             if continuation is None:
                 return
 
-    async def count(self, where: InstanceFilter = InstanceFilter()) -> Mapping[RuntimeStatus, int]:  # noqa: B008
-        """How many instances match, by status; statuses without any are absent."""
+    async def count(self, where: InstanceFilter = InstanceFilter(entities=False)) -> Mapping[RuntimeStatus, int]:  # noqa: B008
+        """How many instances match, by status; statuses without any are absent. By default of orchestrations only."""
         return await self.catalog.count(where)
 
     async def get_many(self, instance_ids: Iterable[str], *, with_input: bool = True) -> Mapping[str, InstanceStatus]:

@@ -14,12 +14,10 @@ from typing import Any
 from durable_ext.authoring.payload import decode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import InstanceStateError
-from durable_ext.providers.contract import Loaded
-from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.value_events import KeptValue
 from durable_ext.replay.values import values_of
-from durable_ext.worker.client_core import unknown
+from durable_ext.worker.client_events import is_over, position_of
 from durable_ext.worker.client_reads import ReadingClient
 
 
@@ -57,8 +55,8 @@ class ValuesClient(ReadingClient):
                 kept = values_of(loaded.turns).get(key)
                 if kept is not None:
                     return await self._value_of(kept, expected_type)
-                seen = _position(instance_id, loaded)
-                if _is_over(loaded):
+                seen = position_of(instance_id, loaded)
+                if is_over(loaded):
                     raise InstanceStateError(f"instance {instance_id!r} has ended and keeps nothing under {key!r}")
                 await self._next_row(instance_id, lambda row, seen=seen: row.position > seen or row.status.is_terminal)
 
@@ -81,20 +79,3 @@ class ValuesClient(ReadingClient):
 
     async def _value_of(self, kept: KeptValue, kind: Any) -> Any:
         return decode(self.converter, await self._payloads.get(kept.value), kind)
-
-
-def _position(instance_id: str, loaded: Loaded) -> tuple[int, int]:
-    """How far the history is that was read."""
-    if loaded.turns:
-        last = loaded.turns[-1]
-        return (last.execution.generation, last.number)
-    if loaded.stored is None:
-        raise unknown(instance_id)
-    return loaded.stored.row.position
-
-
-def _is_over(loaded: Loaded) -> bool:
-    if loaded.turns:
-        last = loaded.turns[-1]
-        return last.is_terminal and not isinstance(last.events[-1], ContinuedAsNew)
-    return loaded.stored is not None and loaded.stored.row.status.is_terminal

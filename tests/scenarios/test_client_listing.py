@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from durable_ext.authoring.status import InstanceStatus
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import InstanceExistsError, InstanceNotFoundError, InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.testing.virtual_time import START
+from durable_ext.worker.client import Client, StartOptions
 
-from .hub import Hub, run
 from .orchestrations import registry
 from .rewinding import outside
 from .rewinding import registry as failing
+from .two_stores import AnyHub, on_both, run_on
 
 _LONG = timedelta(minutes=20)
 
 
-def test_pages_go_on_where_one_has_ended() -> None:
-    async def test(hub: Hub) -> None:
+@on_both
+def test_pages_go_on_where_one_has_ended(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
         client = hub.process(registry()).client
         for number in range(5):
             await client.start("chain", 0, instance_id=f"i{number}")
@@ -35,11 +38,12 @@ def test_pages_go_on_where_one_has_ended() -> None:
         with pytest.raises(InvalidInputError):
             await anext(client.pages(size=0))
 
-    run(test)
+    run_on(store, test)
 
 
-def test_every_execution_of_an_instance() -> None:
-    async def test(hub: Hub) -> None:
+@on_both
+def test_every_execution_of_an_instance(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
         process = hub.process(registry())
         process.start()
         await process.client.start("eternal", [], instance_id="x")
@@ -55,11 +59,12 @@ def test_every_execution_of_an_instance() -> None:
         assert found[-1].output == ["a", "b", "c"]
         assert await process.client.executions("nobody") == ()
 
-    run(test)
+    run_on(store, test)
 
 
-def test_changes_are_seen_until_the_end() -> None:
-    async def test(hub: Hub) -> None:
+@on_both
+def test_changes_are_seen_until_the_end(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
         process = hub.process(registry())
         process.start()
         await process.client.start("approval", instance_id="x")
@@ -77,15 +82,16 @@ def test_changes_are_seen_until_the_end() -> None:
         with pytest.raises(InstanceNotFoundError):
             await _collect(process.client.changes("nobody"))
 
-    run(test)
+    run_on(store, test)
 
 
 async def _collect(found: AsyncIterator[InstanceStatus]) -> list[InstanceStatus]:
     return [one async for one in found]
 
 
-def test_a_recursive_purge_takes_children_along() -> None:
-    async def test(hub: Hub) -> None:
+@on_both
+def test_a_recursive_purge_takes_children_along(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
         process = hub.process(failing())
         process.start()
         outside.breaks()
@@ -95,11 +101,12 @@ def test_a_recursive_purge_takes_children_along() -> None:
         assert await process.client.purge("x", recursive=True)
         assert [one async for one in process.client.list()] == []
 
-    run(test)
+    run_on(store, test)
 
 
-def test_purge_of_what_ended_long_ago() -> None:
-    async def test(hub: Hub) -> None:
+@on_both
+def test_purge_of_what_ended_long_ago(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
         process = hub.process(registry())
         process.start()
         await process.client.start("chain", 0, instance_id="old")
@@ -110,4 +117,100 @@ def test_purge_of_what_ended_long_ago() -> None:
         assert await process.client.purge_older_than(timedelta(hours=1)) == 1
         assert [one.instance_id async for one in process.client.list()] == ["new"]
 
-    run(test)
+    run_on(store, test)
+
+
+class Counter:
+    """An entity, to be left out."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, number: int) -> None:
+        self.value += number
+
+
+async def _some(hub: AnyHub) -> Client:
+    """Five instances a minute apart, the first two ended, one with another version, one of another name; an entity."""
+    names = registry()
+    names.add_entity(Counter, "counter")
+    process = hub.process(names)
+    process.start()
+    client = process.client
+    for number, (name, version) in enumerate(
+        [("chain", None), ("chain", "2"), ("approval", None), ("approval", "2"), ("greeted", None)]
+    ):
+        options = StartOptions(version=version, tags={"n": str(number)})
+        await client.start(name, 0 if name == "chain" else None, instance_id=f"i{number}", options=options)
+        await hub.clock.sleep(60)
+    await client.signal_entity("@counter@a", "add", 1)
+    await hub.clock.sleep(60)
+    return client
+
+
+def _minute(number: int) -> datetime:
+    """When all instances before this one were created, and this one was not."""
+    return START + timedelta(seconds=60 * number - 30)
+
+
+FILTERS: list[tuple[InstanceFilter, list[str]]] = [
+    (InstanceFilter(entities=False), ["i0", "i1", "i2", "i3", "i4"]),
+    (InstanceFilter(entities=True), ["@counter@a"]),
+    (InstanceFilter(), ["@counter@a", "i0", "i1", "i2", "i3", "i4"]),
+    (InstanceFilter(statuses=frozenset({RuntimeStatus.COMPLETED})), ["i0", "i1"]),
+    (InstanceFilter(statuses=frozenset({RuntimeStatus.RUNNING}), entities=False), ["i2", "i3", "i4"]),
+    (InstanceFilter(name="approval"), ["i2", "i3"]),
+    (InstanceFilter(version="2"), ["i1", "i3"]),
+    (InstanceFilter(id_prefix="i4"), ["i4"]),
+    (InstanceFilter(created_from=_minute(1), created_to=_minute(3)), ["i1", "i2"]),
+    (InstanceFilter(updated_from=_minute(4), entities=False), ["i4"]),
+    (InstanceFilter(updated_to=_minute(2)), ["i0", "i1"]),
+    (InstanceFilter(completed_from=_minute(1)), ["i1"]),
+    (InstanceFilter(completed_to=_minute(1)), ["i0"]),
+    (InstanceFilter(name="chain", version="2", created_from=_minute(1)), ["i1"]),
+    (InstanceFilter(name="chain", created_from=_minute(2)), []),
+]
+
+
+@on_both
+def test_every_condition_one_by_one_in_pages_and_counted(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
+        client = await _some(hub)
+        for where, expected in FILTERS:
+            assert [one.instance_id async for one in client.list(where)] == expected, where
+            pages = [page async for page in client.pages(where, size=2)]
+            assert [one.instance_id for page in pages for one in page.statuses] == expected, where
+            assert sum((await client.count(where)).values()) == len(expected), where
+
+    run_on(store, test)
+
+
+@on_both
+def test_without_a_filter_it_is_orchestrations_only(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
+        client = await _some(hub)
+        ids = ["i0", "i1", "i2", "i3", "i4"]
+        assert [one.instance_id async for one in client.list()] == ids
+        assert [one.instance_id async for page in client.pages() for one in page.statuses] == ids
+        assert dict(await client.count()) == {RuntimeStatus.COMPLETED: 2, RuntimeStatus.RUNNING: 3}
+        assert [one.row.tags async for one in client.list()] == [{"n": str(number)} for number in range(5)]
+
+    run_on(store, test)
+
+
+@on_both
+def test_a_restart_has_the_input_the_version_and_the_tags(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
+        client = await _some(hub)
+        for same in (True, False):
+            again = await client.restart("i1", new_instance_id=not same)
+            assert (again == "i1") == same
+            status = await client.wait_for_completion(again, _LONG)
+            assert (status.input, status.output) == (0, 3)
+            assert (status.row.version, status.row.tags) == ("2", {"n": "1"})
+        with pytest.raises(InstanceExistsError):
+            await client.restart("i2", new_instance_id=False)
+        with pytest.raises(InstanceNotFoundError):
+            await client.restart("nobody")
+
+    run_on(store, test)
