@@ -70,7 +70,7 @@ class ActivityCalls(Calls):
         session = options.get("session_id")
         session = "" if session is None else check_name("session id", session)
 
-        def ask() -> asyncio.Future[Any]:
+        def ask(attempt: int) -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
             decision = TaskScheduled(
                 id=task_id,
@@ -80,6 +80,7 @@ class ActivityCalls(Calls):
                 tags=options.get("tags") or {},
                 tag=tag,
                 session_id=session,
+                attempt=attempt,
             )
             return self._decisions.ask(task_id, decision, kind)
 

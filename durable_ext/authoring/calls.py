@@ -20,6 +20,8 @@ from durable_ext.errors import TaskFailedError
 
 _T = TypeVar("_T")
 _Kind = Callable[[asyncio.Future[Any]], GeneratorTask]
+# Decides one attempt; its argument is the number of it, from 1.
+_Ask = Callable[[int], asyncio.Future[Any]]
 
 
 class Calls:
@@ -36,9 +38,9 @@ class Calls:
         del kind, number
         return future
 
-    def _retrying(self, ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy | None) -> asyncio.Future[Any]:
+    def _retrying(self, ask: _Ask, policy: RetryPolicy | None) -> asyncio.Future[Any]:
         # The first attempt is decided now, in the order of the calls, not when the loop gets to the task.
-        first = ask()
+        first = ask(1)
         if policy is None:
             return first
         attempts = self._decisions.loop.create_task(self._attempts(first, ask, policy))
@@ -46,9 +48,7 @@ class Calls:
         attempts.add_done_callback(lambda _: first.cancel())
         return attempts
 
-    async def _attempts(
-        self, attempt: asyncio.Future[Any], ask: Callable[[], asyncio.Future[Any]], policy: RetryPolicy
-    ) -> Any:
+    async def _attempts(self, attempt: asyncio.Future[Any], ask: _Ask, policy: RetryPolicy) -> Any:
         started = self._decisions.now
         number = 1
         while True:
@@ -60,7 +60,7 @@ class Calls:
                     raise
             await asyncio.sleep(pause.total_seconds())
             number += 1
-            attempt = ask()
+            attempt = ask(number)
 
 
 def wanted_type(options: ActivityOptions | ChildOptions, definition: Definition | None) -> Any:

@@ -78,7 +78,7 @@ class ChildCalls(Calls):
         version = self._registry.version_for(name, options.get("version"))
         kind = wanted_type(options, self._registry.find_orchestrator(called, version))
 
-        def ask() -> asyncio.Future[Any]:
+        def ask(attempt: int) -> asyncio.Future[Any]:
             task_id = self._decisions.next_id()
             decision = ChildScheduled(
                 id=task_id,
@@ -88,6 +88,7 @@ class ChildCalls(Calls):
                 input=payload,
                 version=version,
                 tags=options.get("tags") or {},
+                attempt=attempt,
             )
             return self._decisions.ask(task_id, decision, kind)
 

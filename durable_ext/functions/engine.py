@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_ext.errors import ConfigurationError
+from durable_ext.functions.observers import telemetry_of
 from durable_ext.functions.settings import AppSettings, read_settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from durable_ext.providers.azure_storage.provider import AzureStorageProvider
     from durable_ext.providers.sqlite.provider import SqliteProvider
     from durable_ext.worker.client import Client
+    from durable_ext.worker.settings import WorkerSettings
+    from durable_ext.worker.telemetry import Telemetry
     from durable_ext.worker.worker import Worker
 
 
@@ -40,6 +43,16 @@ class Engine:
     def settings(self) -> AppSettings:
         """The app's settings. Raises ConfigurationError."""
         return read_settings(os.environ)
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Who is told what the engine does. Raises ConfigurationError."""
+        return telemetry_of(self.settings)
+
+    @property
+    def worker_settings(self) -> WorkerSettings:
+        """The settings of this app's worker. Raises ConfigurationError."""
+        return msgspec.structs.replace(self.settings.worker, telemetry=self.telemetry)
 
     def attach(self, worker: Worker) -> None:
         """Use this worker instead of opening one: the self-host's, or a test's. Its owner closes it."""
@@ -96,13 +109,15 @@ class Engine:
                 "start it with `durable host`, or set DURABLE_STORAGE to azure"
             )
         store = await self._open_store(self.settings)
-        return Worker(store, store, self.registry, settings=self.settings.worker)
+        return Worker(store, store, self.registry, settings=self.worker_settings)
 
     async def _open_client(self, settings: AppSettings) -> Client:
         from durable_ext.worker.client import Client
 
         store = await self._open_store(settings)
-        return Client(store, store, converter=self.registry.converter)
+        client = Client(store, store, converter=self.registry.converter)
+        client.telemetry = self.telemetry
+        return client
 
     async def _open_store(self, settings: AppSettings) -> AzureStorageProvider | SqliteProvider:
         from durable_ext.functions.storage import open_store

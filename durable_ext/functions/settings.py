@@ -62,9 +62,23 @@ SETTINGS = (
         "other versions wait, what is not registered fails",
         "What is not taken here waits (`reject`) or fails (`fail`)",
     ),
+    Setting(
+        "DURABLE_TELEMETRY",
+        "`off`",
+        "What OpenTelemetry is told: nothing, `traces`, `metrics`, or both (`on`): [telemetry](telemetry.md)",
+    ),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
+
+
+class Told(Enum):
+    """What OpenTelemetry is told."""
+
+    OFF = "off"
+    TRACES = "traces"
+    METRICS = "metrics"
+    ON = "on"
 
 
 class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +95,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = LOCAL_ORIGIN
     route_prefix: str = "api"
     max_attempts: int = 5
+    telemetry: Told = Told.OFF
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
 
 
@@ -102,6 +117,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         base_url=_base_url(text),
         route_prefix=_route_prefix(environ, folder),
         max_attempts=_max_attempts(environ, folder),
+        telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
         worker=WorkerSettings(
             activity_slots=slots,
             activity_processes=processes,

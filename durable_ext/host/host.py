@@ -83,7 +83,7 @@ class Host:
         return False
 
     async def _work(self, store: Store, stop: asyncio.Event, server: uvicorn.Server) -> None:
-        settings = msgspec.structs.replace(self._engine.settings.worker, most_attempts=self._settings.pump.max_attempts)
+        settings = msgspec.structs.replace(self._engine.worker_settings, most_attempts=self._settings.pump.max_attempts)
         worker = Worker(store, store, self._engine.registry, settings=settings)
         self._engine.attach(worker)
         pump_settings = msgspec.structs.replace(
@@ -91,6 +91,7 @@ class Host:
         )
         pump = Pump(worker, store, store, pump_settings, self._outage)
         worker.client.local = pump
+        settings.telemetry.watch(pump.readings)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(pump.keep_leases())
             feeding = [group.create_task(pump.poll()), group.create_task(self._timers.run())]

@@ -21,6 +21,7 @@ from durable_ext.host.outage import Backoff, Outage
 from durable_ext.providers.contract import Feed, Provider
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.messages import Delivery
+from durable_ext.worker.telemetry import Level, Reading
 
 logger = logging.getLogger("durable_ext.host")
 
@@ -69,7 +70,7 @@ class Room:
     """How many messages of a queue may be held. The last delivery taken in may overfill it."""
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self._size = self._free = size
         self._changed = asyncio.Event()
 
     async def free(self) -> int:
@@ -78,6 +79,11 @@ class Room:
             self._changed.clear()
             await self._changed.wait()
         return self._free
+
+    @property
+    def taken(self) -> int:
+        """How many messages are held."""
+        return self._size - self._free
 
     @property
     def has_free(self) -> bool:
@@ -112,6 +118,8 @@ class Pump:
         self._outage = outage or Outage()
         self._keeper = LeaseKeeper(provider, settings.lease, self._outage)
         self._starts = Room(settings.start_room)
+        self._control_rooms = [Room(settings.control_room) for _ in range(provider.partitions)]
+        self._work_room = Room(settings.work_room)
         self._is_polling = False
         self._handling: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
@@ -131,12 +139,17 @@ class Pump:
     async def _poll_all(self) -> None:
         async with asyncio.TaskGroup() as pollers:
             for partition in range(self._provider.partitions):
-                receive = self._control(partition)
-                room = Room(self._settings.control_room)
+                receive, room = self._control(partition), self._control_rooms[partition]
                 pollers.create_task(self._poll(receive, room, self._settings.control_batch))
-            room = Room(self._settings.work_room)
             for tag in self._settings.work_tags:
-                pollers.create_task(self._poll(self._work(check_tag(tag)), room, self._settings.work_batch))
+                work = self._work(check_tag(tag))
+                pollers.create_task(self._poll(work, self._work_room, self._settings.work_batch))
+
+    def readings(self) -> list[Reading]:
+        """How many messages of each kind of queue are held here."""
+        control = sum(room.taken for room in self._control_rooms)
+        held = {"control": control, "work": self._work_room.taken, "start": self._starts.taken}
+        return [Reading(Level.QUEUE_ROOM, count, {"durable.queue.kind": kind}) for kind, count in held.items()]
 
     @property
     def lease(self) -> timedelta:

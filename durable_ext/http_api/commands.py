@@ -62,7 +62,8 @@ async def restart(call: Call) -> Response:
 
 async def _started(call: Call, client: Client, starting: Awaitable[str], waiting: Waiting) -> Response:
     try:
-        instance_id = await starting
+        with client.telemetry.incoming(call.request.headers):
+            instance_id = await starting
     except ConfigurationError as error:
         raise Refusal(400, "unknown_orchestrator", str(error)) from error
     ended = None if waiting.timeout is None else await _ended(client, instance_id, waiting.timeout)
@@ -93,7 +94,9 @@ async def raise_event(call: Call) -> Response:
     if media_type != "application/json":
         raise Refusal(400, "wrong_content_type", "events are taken as JSON only; send Content-Type: application/json")
     data: msgspec.Raw = event_data(await call.body())
-    await (await call.client()).raise_event(instance_id, call.params["eventName"], data)
+    client = await call.client()
+    with client.telemetry.incoming(call.request.headers):
+        await client.raise_event(instance_id, call.params["eventName"], data)
     return accepted()
 
 

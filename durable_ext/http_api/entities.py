@@ -71,7 +71,8 @@ async def signal(call: Call) -> Response:
         raise InvalidInputError("op is missing; say which operation the entity is to run")
     body = await call.body()
     client = await call.client()
-    await client.signal_entity(_entity_id(call), operation, event_data(body) if body else None)
+    with client.telemetry.incoming(call.request.headers):
+        await client.signal_entity(_entity_id(call), operation, event_data(body) if body else None)
     return accepted()
 
 

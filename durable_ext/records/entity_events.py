@@ -11,12 +11,12 @@ from datetime import datetime
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Caller
 from durable_ext.records.payloads import Payload
-from durable_ext.records.recorded import Recorded
+from durable_ext.records.recorded import Recorded, Traced
 
 # Orchestrations: what they ask entities for.
 
 
-class EntityCalled(Recorded, frozen=True, kw_only=True, tag=True):
+class EntityCalled(Traced, frozen=True, kw_only=True, tag=True):
     """Run an operation of an entity and wait for its answer. `lock` is the one held meanwhile."""
 
     id: int
@@ -26,7 +26,7 @@ class EntityCalled(Recorded, frozen=True, kw_only=True, tag=True):
     lock: str = ""
 
 
-class EntitySignaled(Recorded, frozen=True, kw_only=True, tag=True):
+class EntitySignaled(Traced, frozen=True, kw_only=True, tag=True):
     """Run an operation of an entity, at `due` or as soon as may be. Nobody waits for it."""
 
     id: int
@@ -75,7 +75,7 @@ class LockAcquired(Recorded, frozen=True, kw_only=True, tag=True):
 # Entities: what happened to one.
 
 
-class OperationRequested(Recorded, frozen=True, kw_only=True, tag=True):
+class OperationRequested(Traced, frozen=True, kw_only=True, tag=True):
     """Somebody called or signalled the entity. Nobody waits without a `caller`; `lock` is the one the caller holds.
 
     Operations and lock requests of an execution are numbered from 0 in the order they came.

@@ -32,17 +32,18 @@ from durable_ext.records.entity_events import (
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Parent
 from durable_ext.records.payloads import Payload
-from durable_ext.records.recorded import Recorded
+from durable_ext.records.recorded import Recorded, Traced
 from durable_ext.records.value_events import KeptValue, ValueCleared, ValuesCleared, ValueSet
 
 # Inputs: what happened to the instance.
 
 
-class ExecutionStarted(Recorded, frozen=True, kw_only=True, tag=True):
+class ExecutionStarted(Traced, frozen=True, kw_only=True, tag=True):
     """Turn 0 begins: the name, the input and the parent of this execution.
 
     `previous` is the execution before it, whose debts a redelivery may still have to settle (P6). `values` are those
-    that it takes over from there; `status_changes` says how often the custom status was set before.
+    that it takes over from there; `status_changes` says how often the custom status was set before. All turns belong
+    to the trace that `trace` is of, through continue-as-new: the caller's, else the one that the first turn began.
     """
 
     name: str
@@ -148,10 +149,10 @@ class ExecutionTerminated(Recorded, frozen=True, kw_only=True, tag=True):
 # Decisions: what the code asked for.
 
 
-class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
+class TaskScheduled(Traced, frozen=True, kw_only=True, tag=True):
     """Run an activity. `placement` is where it was asked to run: auto, local or queue (S3). `tag`: only a process that
     serves it runs the activity; empty: one that serves what has none. `session_id`: it runs in the process where others
-    with this id run."""
+    with this id run. `attempt`: which one of its retry policy, from 1."""
 
     id: int
     name: str
@@ -160,6 +161,7 @@ class TaskScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     tag: str = ""
     session_id: str = ""
+    attempt: int = 1
 
 
 class TaskCancelled(Recorded, frozen=True, kw_only=True, tag=True):
@@ -175,8 +177,11 @@ class TimerCreated(Recorded, frozen=True, kw_only=True, tag=True):
     fire_at: datetime
 
 
-class ChildScheduled(Recorded, frozen=True, kw_only=True, tag=True):
-    """Start a child orchestration under this instance and execution id. Nobody waits for a detached one."""
+class ChildScheduled(Traced, frozen=True, kw_only=True, tag=True):
+    """Start a child orchestration under this instance and execution id. Nobody waits for a detached one.
+
+    `attempt`: which one of its retry policy, from 1.
+    """
 
     id: int
     name: str
@@ -186,9 +191,10 @@ class ChildScheduled(Recorded, frozen=True, kw_only=True, tag=True):
     version: str | None = None
     tags: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     detached: bool = False
+    attempt: int = 1
 
 
-class EventSent(Recorded, frozen=True, kw_only=True, tag=True):
+class EventSent(Traced, frozen=True, kw_only=True, tag=True):
     """Raise an external event in another instance."""
 
     id: int

@@ -9,6 +9,7 @@ import msgspec
 
 from durable_ext.records.failures import Failure
 from durable_ext.records.payloads import Payload
+from durable_ext.records.trace import TraceContext
 
 
 class RuntimeStatus(StrEnum):
@@ -78,9 +79,9 @@ class FirstEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
-    `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. `rewinds` is set while the
-    instance is Pending because it was rewound, `first_event` while it is Pending and starts with one (a start sent
-    again has to carry it, P9). `status_changes` counts how often the custom status was set.
+    `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. While the instance is Pending,
+    `rewinds` is set if it was rewound, `first_event` if it starts with one, `trace` if its start was traced: a start
+    sent again has to carry them (P9). `status_changes` counts how often the custom status was set.
     """
 
     execution: Execution
@@ -101,6 +102,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     rewinds: Rewinding | None = None
     status_changes: int = 0
     first_event: FirstEvent | None = None
+    trace: TraceContext | None = None
 
     @property
     def instance_id(self) -> str:

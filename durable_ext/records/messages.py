@@ -12,6 +12,7 @@ import msgspec
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
 from durable_ext.records.payloads import Payload
+from durable_ext.records.trace import TraceContext
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag_field="type"):
@@ -177,6 +178,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     `recoveries` counts the processes that died with the message in their hands; each was followed by a copy (F2).
     `failures` counts the attempts that failed before it was put by itself again, in a queue message whose own count
     begins anew (P11). `after` is the message that the same sender sent before to the same entity: it is taken first.
+    `trace` is the span that sent it, while somebody traces.
     """
 
     id: str
@@ -190,6 +192,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     recoveries: int = 0
     failures: int = 0
     after: str = ""
+    trace: TraceContext | None = None
 
     @property
     def is_work_item(self) -> bool:

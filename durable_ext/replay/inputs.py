@@ -10,6 +10,7 @@ from durable_ext.records import events, messages
 from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.instance import Parent
 from durable_ext.records.payloads import inline
+from durable_ext.records.trace import TraceContext
 
 # Messages that answer a decision.
 Answer = messages.FinishTask | messages.FinishChild | messages.FinishOperation | messages.FireTimer | messages.GrantLock
@@ -40,12 +41,12 @@ _FAILED = {
 }
 
 
-def asked_of_entity(body: messages.ForEntity) -> Input:
+def asked_of_entity(body: messages.ForEntity, trace: TraceContext | None = None) -> Input:
     """The input that a message to an entity becomes."""
     match body:
         case messages.RunOperation():
             return events.OperationRequested(
-                operation=body.operation, input=body.input, caller=body.caller, lock=body.lock
+                operation=body.operation, input=body.input, caller=body.caller, lock=body.lock, trace=trace
             )
         case messages.RequestLock():
             return events.LockRequested(lock=body.lock, holder=body.holder, entities=body.entities)
@@ -57,7 +58,7 @@ def asked_of_entity(body: messages.ForEntity) -> Input:
             assert_never(body)
 
 
-def started(body: messages.StartExecution) -> ExecutionStarted:
+def started(body: messages.StartExecution, trace: TraceContext | None = None) -> ExecutionStarted:
     """The input that begins an execution."""
     return ExecutionStarted(
         name=body.name,
@@ -67,6 +68,7 @@ def started(body: messages.StartExecution) -> ExecutionStarted:
         tags=body.tags,
         created_at=body.created_at,
         previous=body.previous,
+        trace=trace,
     )
 
 

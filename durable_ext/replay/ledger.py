@@ -224,7 +224,7 @@ class Ledger:
                 kind = events.ExecutionSuspended if isinstance(body, messages.Suspend) else events.ExecutionResumed
                 return kind(reason=body.reason)
             case messages.StartExecution() as body:
-                return started(body) if not self.turns else self._asked_again(message, body)
+                return started(body, message.trace) if not self.turns else self._asked_again(message, body)
             case messages.RunActivity():
                 return Verdict.OVER
             case (
@@ -233,7 +233,7 @@ class Ledger:
                 | messages.ReleaseLock()
                 | messages.RemoveEntity() as body
             ):
-                return asked_of_entity(body)
+                return asked_of_entity(body, message.trace)
             case _:
                 assert_never(message.body)
 

@@ -29,6 +29,7 @@ from durable_ext.records.messages import (
     StartExecution,
     Terminate,
 )
+from durable_ext.records.recorded import Traced
 from durable_ext.records.turns import Turn, placed, rewound_in, sent_before
 from durable_ext.replay.entity_outbox import Letter, answer_letter, letter_to_entity, letters_of_release
 
@@ -87,7 +88,7 @@ def owed_by(
                 yield asked(turn, position, started, event)
             case events.EventSent():
                 sent = RaiseEvent(name=event.name, input=event.input)
-                yield Owed(_message(turn, position, event.instance_id, sent, execution_id=None), None)
+                yield Owed(_traced(_message(turn, position, event.instance_id, sent, execution_id=None), event), None)
             case events.EntitySignaled() | events.LockLeft() | events.OperationEnded() | events.LockGranted():
                 yield from _around_entities(turn, position, event, locks)
             case (
@@ -116,14 +117,17 @@ def asked(turn: Turn, position: int, started: ExecutionStarted, event: Question)
                 session_id=event.session_id,
             )
             message = _message(turn, position, turn.execution.instance_id, body)
-            return Owed(message, event.id, event.placement)
+            return Owed(_traced(message, event), event.id, event.placement)
         case events.TimerCreated():
             timer = FireTimer(task_id=event.id, fire_at=event.fire_at)
             message = _message(turn, position, turn.execution.instance_id, timer)
             return Owed(msgspec.structs.replace(message, due=event.fire_at), event.id)
         case events.ChildScheduled():
             return _child_start(turn, position, started, event)
-        case events.EntityCalled() | events.LockAsked():
+        case events.EntityCalled():
+            message = _posted(turn, position, letter_to_entity(turn.execution, event))
+            return Owed(_traced(message, event), event.id)
+        case events.LockAsked():
             return Owed(_posted(turn, position, letter_to_entity(turn.execution, event)), event.id)
         case _:
             assert_never(event)
@@ -168,7 +172,7 @@ def _child_start(turn: Turn, position: int, started: ExecutionStarted, event: ev
     if rewound is not None and position in rewound.reopened:
         body = msgspec.structs.replace(body, rewinds=Rewinding(reason=rewound.reason, time=turn.time))
     message = _message(turn, position, event.instance_id, body, execution_id=event.execution_id)
-    return Owed(message, None if event.detached else event.id)
+    return Owed(_traced(message, event), None if event.detached else event.id)
 
 
 def _around_entities(
@@ -180,7 +184,8 @@ def _around_entities(
     match event:
         case events.EntitySignaled():
             letter = letter_to_entity(turn.execution, event)
-            yield Owed(msgspec.structs.replace(_posted(turn, position, letter), due=event.due), None)
+            message = _traced(_posted(turn, position, letter), event)
+            yield Owed(msgspec.structs.replace(message, due=event.due), None)
         case events.LockLeft():
             yield from _released(turn, position, locks[event.task_id].asked)
         case events.OperationEnded() | events.LockGranted():
@@ -240,6 +245,10 @@ def _report(
             text = f"the child orchestration was terminated: {event.reason or 'no reason given'}"
             body = FinishChild(task_id=parent.task_id, failure=Failure(type="Terminated", message=text))
     yield Owed(_message(turn, position, parent.instance_id, body, execution_id=parent.execution_id), None)
+
+
+def _traced(message: Message, event: Traced) -> Message:
+    return message if event.trace is None else msgspec.structs.replace(message, trace=event.trace)
 
 
 _SAME: str = ""

@@ -19,6 +19,7 @@ from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError, 
 from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
+from durable_ext.records.trace import TraceContext
 from durable_ext.worker.activity_log import activity_logger
 from durable_ext.worker.built_in import built_in
 from durable_ext.worker.calls import Calls
@@ -47,6 +48,7 @@ class _Run:
         self.body = body
         self.slot = slot
         self.progress: RunProgress | None = None
+        self.trace: TraceContext | None = None
         self._properties_of = properties_of
         self.cancelled = threading.Event()
         self.context = ActivityContext(
@@ -137,7 +139,7 @@ class ActivityRunner:
         slot = Slot(self._slots, self._gates.of(body.name), coming, left)
         try:
             async with slot:
-                outcome = await self._outcome(_Run(message, body, attempt, slot, self._registry.properties_of))
+                outcome = await self._told(_Run(message, body, attempt, slot, self._registry.properties_of))
         finally:
             if slot.is_taken:
                 self._outlived = [slot, *self._still_taken()]
@@ -150,6 +152,11 @@ class ActivityRunner:
         definition = self._registry.activities.get(body.name)
         if definition is not None and definition.takes_context:
             await self._reports.remove(message)
+
+    @property
+    def active(self) -> int:
+        """How many activities run or wait for a slot."""
+        return self._admitted
 
     @property
     def running_processes(self) -> int:
@@ -171,6 +178,14 @@ class ActivityRunner:
     def _leave(self, expected: float) -> None:
         self._admitted -= 1
         self._admitted_seconds -= expected
+
+    async def _told(self, run: _Run) -> FinishTask:
+        with self._settings.telemetry.activity(run.message, run.body, run.context.attempt) as told:
+            run.trace = told.trace
+            outcome = await self._outcome(run)
+            failure = outcome.failure
+            told.ended(None if failure is None else self._payloads.seal.close_failure(failure))
+            return outcome
 
     async def _outcome(self, run: _Run) -> FinishTask:
         name = run.body.name
@@ -228,6 +243,8 @@ class ActivityRunner:
             attempt=run.context.attempt,
             input=payload.json,
             last_progress=msgspec.Raw(NULL if run.progress is None else run.progress.last),
+            trace=run.trace,
+            attaching="" if run.trace is None else self._settings.telemetry.place,
         )
 
     async def _call(self, definition: ActivityDefinition, arguments: list[Any], run: _Run) -> FinishTask:

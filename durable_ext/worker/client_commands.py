@@ -8,6 +8,7 @@ from durable_ext.authoring.payload import encode
 from durable_ext.records.ids import check_name
 from durable_ext.records.messages import RaiseEvent, Resume, Suspend, Terminate
 from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.telemetry import Sending
 
 
 class CommandingClient(ClientCore):
@@ -31,7 +32,8 @@ class CommandingClient(ClientCore):
             check_name("message id", message_id)
         await self._running(instance_id)
         payload = await self._payloads.put(instance_id, encode(self.converter, data))
-        await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id)
+        with self.telemetry.sending(Sending.EVENT, name, instance_id) as trace:
+            await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id, trace)
 
     async def terminate(
         self, instance_id: str, reason: str = "", *, recursive: bool = True, output: Any = None

@@ -14,8 +14,10 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.records.payloads import Payload
+from durable_ext.records.trace import TraceContext
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.signals import Signals
+from durable_ext.worker.telemetry import SILENCE, Telemetry
 
 
 def utc_now() -> datetime:
@@ -61,6 +63,7 @@ class ClientCore:
         self.known_orchestrator: Callable[[str], bool] | None = None
         self.version_for: Callable[[str, str | None], str | None] = _as_asked
         self.local: LocalDelivery | None = None
+        self.telemetry: Telemetry = SILENCE
         self._started_here: dict[str, None] = {}
 
     async def load_payload(self, payload: Payload) -> Payload:
@@ -83,7 +86,9 @@ class ClientCore:
             raise InstanceStateError(f"instance {instance_id!r} has ended: it is {row.status.value}")
         return row
 
-    async def _command(self, instance_id: str, body: Body, message_id: str | None = None) -> None:
+    async def _command(
+        self, instance_id: str, body: Body, message_id: str | None = None, trace: TraceContext | None = None
+    ) -> None:
         message = Message(
             id=message_id or uuid.uuid4().hex,
             instance_id=instance_id,
@@ -91,6 +96,7 @@ class ClientCore:
             sent_at=self._clock(),
             # A caller's own id may be a repeat: have the receiver look it up (P7).
             resent=message_id is not None,
+            trace=trace,
         )
         await self._provider.send([message])
 

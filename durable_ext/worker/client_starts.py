@@ -15,6 +15,7 @@ from durable_ext.records.ids import check_instance_id, check_name, start_message
 from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
 from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.telemetry import Sending
 
 _MOST_REMEMBERED = 10_000
 
@@ -67,8 +68,10 @@ class StartingClient(ClientCore):
             tags=dict(options.tags),
             first_event=await self._first_event(instance_id, options),
         )
-        row, etag, previous = await self._claim(row, options.replace)
-        await self._send_start(start_message(row, etag, previous=previous))
+        with self.telemetry.sending(Sending.START, name, instance_id) as trace:
+            row = row if trace is None else msgspec.structs.replace(row, trace=trace)
+            row, etag, previous = await self._claim(row, options.replace)
+            await self._send_start(start_message(row, etag, previous=previous))
         return instance_id
 
     async def _first_event(self, instance_id: str, options: StartOptions) -> FirstEvent | None:
@@ -135,4 +138,5 @@ def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, r
         sent_at=row.created_at if row.rewinds is None else row.rewinds.time,
         due=row.scheduled_start,
         resent=resent,
+        trace=row.trace,
     )

@@ -11,6 +11,7 @@ from durable_ext.records.failures import failure_from
 from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, RunOperation, StartExecution
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
+from durable_ext.worker.telemetry import Counted
 
 _LONGEST_PAUSE = timedelta(seconds=60)
 # How long a repeat waits for the process that deals with a copy of it.
@@ -60,6 +61,7 @@ class Deferral:
         if self.is_worn_out(message):
             await self.quarantine(message, reason, message.deferrals, item.queue)
             return
+        self._services.settings.telemetry.count(Counted.PUT_OFF, type(body).__name__)
         later = msgspec.structs.replace(
             message,
             due=self._services.clock() + min(_pause(message.deferrals), longest),
@@ -84,6 +86,7 @@ class Deferral:
 
     async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
         """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""
+        self._services.settings.telemetry.count(Counted.QUARANTINED, type(message.body).__name__)
         message = msgspec.structs.replace(message, resent=True, deferrals=0, failures=0, recoveries=0, due=None)
         await self._services.provider.quarantine(
             Quarantined(

@@ -21,6 +21,7 @@ from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Message, ReleaseLock, RemoveEntity, RunOperation
 from durable_ext.replay.fold import project
 from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.telemetry import Sending
 
 _PAGE = 100
 _LOOK_AGAIN = 0.05
@@ -71,7 +72,9 @@ class EntityClient(ClientCore):
         payload = None if input is None else await self._payloads.put(address, encode(self.converter, input))
         due = signal_time if signal_time is None or signal_time.tzinfo is not None else signal_time.replace(tzinfo=UTC)
         body = RunOperation(operation=operation_name(operation), input=payload)
-        await self._to_entity(address, body, message_id, due)
+        message = self._for_entity(address, body, message_id, due)
+        with self.telemetry.sending(Sending.SIGNAL, body.operation, address) as trace:
+            await self._provider.send([message if trace is None else msgspec.structs.replace(message, trace=trace)])
 
     async def read_entity(self, entity_id: EntityId | str, expected_type: Any = Any) -> EntityStatus | None:
         """The entity with its state decoded to a type; None when nobody ever asked anything of it.
@@ -166,10 +169,13 @@ class EntityClient(ClientCore):
             await asyncio.sleep(_LOOK_AGAIN)
         return False
 
-    async def _to_entity(
+    async def _to_entity(self, address: str, body: Body) -> None:
+        await self._provider.send([self._for_entity(address, body)])
+
+    def _for_entity(
         self, address: str, body: Body, message_id: str | None = None, due: datetime | None = None
-    ) -> None:
-        message = Message(
+    ) -> Message:
+        return Message(
             id=message_id or uuid.uuid4().hex,
             instance_id=address,
             body=body,
@@ -178,4 +184,3 @@ class EntityClient(ClientCore):
             # A caller's own id may be a repeat: have the receiver look it up (P7).
             resent=message_id is not None,
         )
-        await self._provider.send([message])

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.entity_context import EntityContext, EntityScope
 from durable_ext.authoring.entity_state import EntityState
@@ -25,13 +27,15 @@ from durable_ext.records.payloads import Payload
 from durable_ext.replay.entity_turn import LiveEntity, Operation, Outcome
 from durable_ext.replay.turn import TurnResult
 from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.telemetry import SILENCE, RunTold, Telemetry
 
 
 class EntityCode:
     """The entities of a registry."""
 
-    def __init__(self, registry: Registry, payloads: PayloadStore) -> None:
+    def __init__(self, registry: Registry, payloads: PayloadStore, telemetry: Telemetry = SILENCE) -> None:
         self._registry = registry
+        self._telemetry = telemetry
         self._converter = registry.converter
         self._payloads = payloads
 
@@ -39,7 +43,12 @@ class EntityCode:
         """One turn of an entity. Raises StorageError when a payload cannot be read."""
 
         async def run(operation: Operation, first_id: int) -> Outcome:
-            return await self._run(entity.execution, operation, first_id)
+            entity_id, known = entity.execution.instance_id, self._registry.entities
+            with self._telemetry.operation(entity_id, operation.request, known=known) as told:
+                outcome = await self._run(entity.execution, operation, first_id)
+                failure = outcome.failure
+                told.ended(None if failure is None else self._payloads.seal.close_failure(failure))
+                return outcome if not outcome.sent else _sent_from(outcome, told)
 
         return await entity.take_turn(inputs, now, run)
 
@@ -68,6 +77,10 @@ class EntityCode:
             failure=outcome.failure,
             sent=outcome.sent,
         )
+
+
+def _sent_from(outcome: Outcome, told: RunTold) -> Outcome:
+    return msgspec.structs.replace(outcome, sent=told.stamped(outcome.sent))
 
 
 class _Attempt:

@@ -20,6 +20,7 @@ from durable_ext.records.messages import Delivery, FinishTask, Message, Quaranti
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
+from durable_ext.worker.telemetry import Counted
 
 logger = logging.getLogger("durable_ext.worker")
 
@@ -64,6 +65,7 @@ class GivingUp:
             exc_info=None if error is None or isinstance(error, DurableError) else error,
         )
         body = message.body
+        self._services.settings.telemetry.count(Counted.GIVEN_UP, type(body).__name__)
         if isinstance(body, RunActivity) and await self._is_history_readable(message):
             await self._services.provider.send([self._failed_task(message, body, attempts, error)])
         else:
@@ -77,6 +79,7 @@ class GivingUp:
         if defect is None:
             return
         logger.error("message %s of %s is kept in quarantine: %s", delivery.id, delivery.queue, defect.reason)
+        self._services.settings.telemetry.count(Counted.QUARANTINED, "defect")
         await self._services.provider.quarantine(
             Quarantined(
                 id=delivery.id,

@@ -75,6 +75,11 @@ class Heartbeat:
         finally:
             self._held.discard(held)
 
+    @property
+    def held_count(self) -> int:
+        """How many deliveries this process deals with."""
+        return len(self._held)
+
     async def holds(self, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages a living process deals with, this one included. Raises StorageError."""
         await self._look(self._beat)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.ids import check_tag
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
@@ -16,6 +17,7 @@ from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.reminders import Reminders
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent
+from durable_ext.worker.telemetry import Level, Reading
 
 logger = logging.getLogger("durable_ext.janitor")
 
@@ -43,6 +45,7 @@ class Janitor:
         self._entities_place: str | None = None
         self._pruned: dict[str, datetime] = {}
         self._swept_at: datetime | None = None
+        self._oldest_work: dict[str, datetime] = {}
 
     async def tidy(self) -> None:
         """Dead processes (F2), starts (P9), rows (P8), debts (P6), tombstones and logs without a start (P3, P10).
@@ -51,6 +54,8 @@ class Janitor:
         """
         now = self._services.clock()
         await self._services.heartbeat.watch()
+        if self._services.settings.telemetry.measures:
+            await self._look_at_queues()
         await self._send_starts(now)
         await self._refresh_rows(now)
         await self._refresh_entities(now)
@@ -59,6 +64,18 @@ class Janitor:
             self._swept_at = now
             if removed:
                 logger.info("removed %d tombstones and logs without a start", removed)
+
+    def readings(self) -> Iterable[Reading]:
+        """How long the oldest work item of each queue served here waits, as of the last round."""
+        now = self._services.clock()
+        for tag, since in list(self._oldest_work.items()):
+            yield Reading(Level.OLDEST_WORK, max((now - since).total_seconds(), 0.0), {"durable.work.tag": tag})
+
+    async def _look_at_queues(self) -> None:
+        found = {
+            tag: await self._services.provider.oldest_work(check_tag(tag)) for tag in self._services.settings.work_tags
+        }
+        self._oldest_work = {tag: since for tag, since in found.items() if since is not None}
 
     async def _send_starts(self, now: datetime) -> None:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.PENDING}), created_to=now - _PENDING_AGE)

@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
 import msgspec
@@ -56,9 +57,18 @@ class Child:
 
     def _answer(self, call: Call) -> Answer:
         try:
-            return Returned(result=msgspec.Raw(self._result(call)))
+            with self._within(call):
+                return Returned(result=msgspec.Raw(self._result(call)))
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - it is the task's failure
             return Raised(failure=failure_from(error))
+
+    def _within(self, call: Call) -> AbstractContextManager[object]:
+        """What makes the span of the call the current one."""
+        if call.trace is None or not call.attaching:
+            return nullcontext()
+        module, _, name = call.attaching.partition(":")
+        attached: AbstractContextManager[object] = _find(module, name)(call.trace)
+        return attached
 
     def _result(self, call: Call) -> bytes:
         definition, converter = self._definition(call), self._converter(call.converter)

@@ -8,13 +8,14 @@ from typing import BinaryIO
 import msgspec
 
 from durable_ext.records.failures import Failure
+from durable_ext.records.trace import TraceContext
 
 _LENGTH = struct.Struct(">Q")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A function to call, by module and qualified name; `converter` is where the app's converter is found, if it has
-    one of its own."""
+    one of its own. `attaching` is where to find what makes the span `trace` current."""
 
     name: str
     module: str
@@ -26,6 +27,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempt: int
     input: msgspec.Raw
     last_progress: msgspec.Raw
+    trace: TraceContext | None = None
+    attaching: str = ""
 
 
 class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -36,6 +36,7 @@ from durable_ext.worker.rewinding import opening
 from durable_ext.worker.routing import Neighbours, Router
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
+from durable_ext.worker.telemetry import Counted
 
 logger = logging.getLogger("durable_ext.session")
 
@@ -159,6 +160,7 @@ class Session:
                 await self._take_turn(batch)
             except TurnLostError:
                 logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
+                self._services.settings.telemetry.count(Counted.LOST_TURN)
                 self._lost = None if self.state is None else (self.state.execution, self.state.ledger.turns)
                 self._forget()
                 for item in batch:
@@ -240,11 +242,14 @@ class Session:
         first, inputs = await opening(self._services, state, inputs)
         now = state.next_time(self._services.clock())
         now = now if not_before is None else max(now, not_before)
+        told = self._services.settings.telemetry.turn(state, (*first, *inputs), items)
         result = await self._decide(state, inputs, now)
         turn = Turn(
             execution=state.execution,
             number=state.ledger.turns,
-            events=await store_events(self._services.payloads, self.instance_id, (*first, *result.events)),
+            events=await store_events(
+                self._services.payloads, self.instance_id, told.stamped((*first, *result.events))
+            ),
             message_ids=tuple(item.message.id for item in items),
             trigger_id=trigger.message.id,
             time=now,
@@ -252,7 +257,8 @@ class Session:
         )
         await self._services.provider.append(turn)
         state.record(turn)
-        emit(state.row, result.logs)
+        with told.committed(turn, state):
+            emit(state.row, result.logs)
         await self._after_commit(state, turn, [item for item in items if item is not trigger])
 
     async def _decide(self, state: SessionState, inputs: Sequence[Input], now: datetime) -> TurnResult:
@@ -361,6 +367,7 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         logger.warning("instance %s: the session ends: %s: %s", self.instance_id, type(error).__name__, error)
+        self._services.settings.telemetry.count(Counted.BROKEN_SESSION, type(error).__name__)
         self._held.abandon()
         self._forget()
         for item in (*self._unsettled, *self._inbox):

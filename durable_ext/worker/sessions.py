@@ -31,6 +31,11 @@ class Sessions:
         """How many sessions are open."""
         return len(self._open)
 
+    @property
+    def kept_count(self) -> int:
+        """How many instances are kept in memory after their session."""
+        return len(self._kept)
+
     def lives_here(self, instance_id: str) -> bool:
         """Whether the instance has a session, or is kept in memory, here."""
         return instance_id in self._open or instance_id in self._kept

@@ -40,6 +40,7 @@ from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
+from durable_ext.worker.telemetry import Level, Reading
 from durable_ext.worker.withdrawals import Withdrawals
 
 logger = logging.getLogger("durable_ext.worker")
@@ -58,6 +59,8 @@ class Worker:
         clock: Clock = utc_now,
     ) -> None:
         settings = settings or WorkerSettings()
+        telemetry = settings.telemetry
+        provider = telemetry.measured(provider)
         converter = registry.converter
         signals, payloads = Signals(), PayloadStore(provider, converter)
         process_id = uuid.uuid4().hex
@@ -67,6 +70,7 @@ class Worker:
         self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
         self.client.known_orchestrator = registry.knows_orchestrator
         self.client.version_for = registry.version_for
+        self.client.telemetry = telemetry
         self._services = Services(
             provider=provider,
             catalog=catalog,
@@ -74,7 +78,7 @@ class Worker:
             acceptance=Acceptance(settings, registry),
             clock=clock,
             loader=Loader(provider, registry, clock, payloads),
-            entities=EntityCode(registry, payloads),
+            entities=EntityCode(registry, payloads, telemetry),
             payloads=payloads,
             activities=self._make_activities(settings, payloads, clock, next_id),
             projector=Projector(provider, signals),
@@ -88,6 +92,7 @@ class Worker:
         self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
         self._sessions = Sessions(self._services)
         self._janitor, self._apart = Janitor(self._services), OwnDeliveries(self._services)
+        telemetry.watch(self._readings)
 
     @property
     def open_sessions(self) -> int:
@@ -109,6 +114,8 @@ class Worker:
         Several messages of one delivery are dealt with each on its own (S7). An undecodable one is quarantined, and one
         whose last attempt fails is given up here, where the error is known (P11).
         """
+        if self._services.settings.telemetry.measures:
+            self._services.settings.telemetry.received(delivery, self._services.clock())
         if delivery.defect is not None:
             await self._giving_up.keep_defect(delivery)
             return
@@ -277,6 +284,18 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever ended the session, the activity is done and runs no more (P11)
             logger.warning("outcome %s goes by queue: %s: %s", message.id, type(error).__name__, error)
             await self._services.provider.send([msgspec.structs.replace(message, resent=True)])
+
+    def _readings(self) -> list[Reading]:
+        activities = self._services.activities
+        return [
+            Reading(Level.SESSIONS, self._sessions.open_count),
+            Reading(Level.KEPT, self._sessions.kept_count),
+            Reading(Level.ACTIVITIES, activities.active),
+            Reading(Level.SLOTS, self._services.settings.activity_slots),
+            Reading(Level.PROCESSES, activities.running_processes),
+            Reading(Level.HELD, self._services.heartbeat.held_count),
+            *self._janitor.readings(),
+        ]
 
     def _answer(self, message: Message, body: FinishTask, *, repeated: bool = False) -> Message:
         return Message(

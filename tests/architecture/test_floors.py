@@ -20,6 +20,7 @@ FLOORS = {
     "replay": 2,
     "worker": 3,
     "patterns": 3,
+    "telemetry": 4,
     "http_api": 4,
     "monitor": 4,
     "functions": 5,
@@ -54,6 +55,7 @@ OWNERS = {
     "starlette": {"http_api", "monitor", "functions", "host"},
     "uvicorn": {"host"},
     "cronsim": {"authoring", "host"},
+    "opentelemetry": {"telemetry"},
 }
 
 

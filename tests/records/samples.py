@@ -10,12 +10,14 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
+from durable_ext.records.trace import TraceContext
 from durable_ext.records.value_events import KeptValue
 
 NOON = datetime(2030, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 VALUE = inline(b'{"text":"h\xc3\xa9llo","n":[1,2.5,null,true]}')
 BLOB = stored("order-1/abc.json.gz", 70_000)
 TAGS = {"team": "a"}
+TRACE = TraceContext(f"00-{'1' * 32}-{'2' * 16}-01", "vendor=one")
 PARENT = Parent(instance_id="boss", execution_id="b1", task_id=7, name="main")
 CALLER = Caller(instance_id="order-1", execution_id="e1", task_id=7)
 EXECUTION = Execution(instance_id="order-1", execution_id="e1", generation=2)
@@ -39,6 +41,7 @@ EVENTS: list[Event] = [
         previous="e0",
         values={"at": KeptValue(value=VALUE, set_at=NOON)},
         status_changes=2,
+        trace=TRACE,
     ),
     events.TaskCompleted(task_id=1, result=VALUE),
     events.TaskFailed(task_id=1, failure=FAILURE),
@@ -49,7 +52,17 @@ EVENTS: list[Event] = [
     events.ExecutionSuspended(reason="stop"),
     events.ExecutionResumed(reason="go"),
     events.ExecutionTerminated(reason="enough", recursive=False, output=inline(b"1")),
-    events.TaskScheduled(id=1, name="reserve", input=BLOB, placement="queue", tags=TAGS, tag="gpu", session_id="s"),
+    events.TaskScheduled(
+        id=1,
+        name="reserve",
+        input=BLOB,
+        placement="queue",
+        tags=TAGS,
+        tag="gpu",
+        session_id="s",
+        attempt=2,
+        trace=TRACE,
+    ),
     events.TimerCreated(id=1, fire_at=NOON),
     events.ChildScheduled(
         id=1,
@@ -60,8 +73,10 @@ EVENTS: list[Event] = [
         version="2",
         tags=TAGS,
         detached=True,
+        attempt=2,
+        trace=TRACE,
     ),
-    events.EventSent(id=1, instance_id="other", name="hello", input=VALUE),
+    events.EventSent(id=1, instance_id="other", name="hello", input=VALUE, trace=TRACE),
     events.TaskCancelled(task_id=1),
     events.CustomStatusSet(status=VALUE),
     events.ValueSet(key="at", value=VALUE),
@@ -82,14 +97,14 @@ EVENTS: list[Event] = [
         values={"at": KeptValue(value=VALUE, set_at=NOON)},
         status_changes=2,
     ),
-    events.EntityCalled(id=1, entity_id="@counter@one", operation="add", input=VALUE, lock="e1:0"),
-    events.EntitySignaled(id=1, entity_id="@counter@one", operation="add", input=VALUE, due=NOON),
+    events.EntityCalled(id=1, entity_id="@counter@one", operation="add", input=VALUE, lock="e1:0", trace=TRACE),
+    events.EntitySignaled(id=1, entity_id="@counter@one", operation="add", input=VALUE, due=NOON, trace=TRACE),
     events.LockAsked(id=1, entities=("@counter@one", "@counter@two")),
     events.LockLeft(task_id=1),
     events.OperationCompleted(task_id=1, result=VALUE),
     events.OperationFailed(task_id=1, failure=FAILURE),
     events.LockAcquired(task_id=1),
-    events.OperationRequested(operation="add", input=VALUE, caller=CALLER, lock="e1:0"),
+    events.OperationRequested(operation="add", input=VALUE, caller=CALLER, lock="e1:0", trace=TRACE),
     events.LockRequested(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
     events.LockReleased(lock="e1:0"),
     events.RemovalRequested(),

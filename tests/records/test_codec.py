@@ -22,7 +22,7 @@ from durable_ext.records.messages import Body, Message
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.turns import Turn
 
-from .samples import BLOB, BODIES, EVENTS, EXECUTION, FAILURE, NOON, PARENT, VALUE
+from .samples import BLOB, BODIES, EVENTS, EXECUTION, FAILURE, NOON, PARENT, TRACE, VALUE
 
 
 def plain(record: Any) -> Any:
@@ -49,6 +49,7 @@ def message(body: Body) -> Message:
         recoveries=1,
         failures=2,
         after="m0",
+        trace=TRACE,
     )
 
 
@@ -176,7 +177,7 @@ def test_what_is_no_event_is_a_decode_error(data: bytes) -> None:
 
 def test_names_in_json_are_camel_case_and_the_kind_comes_first() -> None:
     text = encode_events([EVENTS[12]]).decode()
-    assert text.startswith('[{"type":"ChildScheduled","id":1,')
+    assert text.startswith('[{"type":"ChildScheduled",')
     assert '"instanceId":"e1:1"' in text
 
 

@@ -78,8 +78,8 @@ def terminated() -> events.ExecutionTerminated:
 # What the code decides.
 
 
-def task(task_id: int, name: str, value: Any = None) -> events.TaskScheduled:
-    return events.TaskScheduled(id=task_id, name=name, input=payload(value))
+def task(task_id: int, name: str, value: Any = None, *, attempt: int = 1) -> events.TaskScheduled:
+    return events.TaskScheduled(id=task_id, name=name, input=payload(value), attempt=attempt)
 
 
 def cancelled(task_id: int) -> events.TaskCancelled:

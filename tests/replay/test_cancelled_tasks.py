@@ -188,7 +188,7 @@ def test_each_attempt_is_a_task_of_its_own(begin: Begin) -> None:
     situation = begin(with_retries)
     situation.start()
     assert facts(situation.turn(refusal(0))) == facts([timer(2, 6)])
-    assert facts(situation.turn(fired(2), seconds=6)) == facts([task(3, "slow")])
+    assert facts(situation.turn(fired(2), seconds=6)) == facts([task(3, "slow", attempt=2)])
     assert facts(situation.turn(fired(1), seconds=10)) == facts([cancelled(3), task(4, "next")])
 
 

@@ -22,9 +22,9 @@ def test_success_at_the_third_attempt(begin: Begin) -> None:
     situation = begin(patient)
     assert facts(situation.start()) == facts([task(0, "a", 1)])
     assert facts(situation.turn(refusal(0), seconds=1)) == facts([timer(1, 11)])
-    assert facts(situation.turn(fired(1), seconds=11)) == facts([task(2, "a", 1)])
+    assert facts(situation.turn(fired(1), seconds=11)) == facts([task(2, "a", 1, attempt=2)])
     assert facts(situation.turn(refusal(2), seconds=12)) == facts([timer(3, 32)])
-    assert facts(situation.turn(fired(3), seconds=32)) == facts([task(4, "a", 1)])
+    assert facts(situation.turn(fired(3), seconds=32)) == facts([task(4, "a", 1, attempt=3)])
     assert facts(situation.turn(answer(4, "ok"), seconds=33)) == facts([completed("ok")])
 
 

@@ -20,6 +20,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus
 from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
 from durable_ext.records.payloads import Payload, inline, stored
+from durable_ext.records.trace import TraceContext
 
 INSTANCE_ROW_KEY = ""
 _PAYLOADS = ("Input", "Output", "CustomStatus")
@@ -31,6 +32,7 @@ _parent = msgspec.json.Decoder(Parent)
 _first_event = msgspec.json.Decoder(FirstEvent)
 _rewinds = msgspec.json.Decoder(Rewinding)
 _tags = msgspec.json.Decoder(dict[str, str])
+_trace = msgspec.json.Decoder(TraceContext)
 _sizes = msgspec.json.Decoder(dict[str, int])
 
 
@@ -56,6 +58,7 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
         "Tags": _json(row.tags) if row.tags else None,
         "Rewinds": None if row.rewinds is None else _json(row.rewinds),
         "FirstEvent": None if row.first_event is None else _json(row.first_event),
+        "TraceContext": None if row.trace is None else _json(row.trace),
         "CustomStatusVersion": row.status_changes or None,
     }
     entity |= {name: value for name, value in optional.items() if value is not None}
@@ -140,6 +143,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         tags=_decoded(entity, "Tags", _tags) or {},
         rewinds=_decoded(entity, "Rewinds", _rewinds),
         first_event=_decoded(entity, "FirstEvent", _first_event),
+        trace=_decoded(entity, "TraceContext", _trace),
         status_changes=int(str(entity.get("CustomStatusVersion", 0))),
     )
 

@@ -11,6 +11,7 @@ from durable_ext.records.failures import Failure
 from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, RuntimeStatus
 from durable_ext.records.messages import StartExecution
 from durable_ext.records.payloads import inline
+from durable_ext.records.trace import TraceContext
 from durable_ext.testing.conformance.samples import (
     ended,
     execution,
@@ -55,6 +56,7 @@ class RowConformance(Conformance):
             parent=Parent(instance_id="parent", execution_id="pe", task_id=4, name="Parent"),
             tags={"team": "blue", "odd key": "ü'\"%"},
             status_changes=3,
+            trace=TraceContext(f"00-{'a' * 32}-{'b' * 16}-01", "vendor=one"),
             first_event=FirstEvent(name="héllo", input=inline(b'{"text": "' + b"x" * 40_000 + b'"}')),
         )
         await store.provider.create_row(full)
