@@ -68,7 +68,7 @@ class OpenTelemetry:
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         meter = _meter(meter_provider) if metrics else None
-        self.measures = metrics
+        self.traces, self.measures = traces, metrics
         self._spans = Spans(trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)) if traces else None
         self._measures = None if meter is None else Measures(meter)
         self._levels = None if meter is None else Levels(meter)

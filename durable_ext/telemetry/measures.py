@@ -7,6 +7,7 @@ anybody may make up from outside.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from durable_ext.records import events
@@ -55,49 +56,27 @@ class Measures:
     """The instruments."""
 
     def __init__(self, meter: Meter) -> None:
-        count, spread = meter.create_counter, meter.create_histogram
+        count = meter.create_counter
+        seconds = partial(meter.create_histogram, unit="s", explicit_bucket_boundaries_advisory=_SECONDS)
+        number = partial(meter.create_histogram, explicit_bucket_boundaries_advisory=_NUMBERS)
+        long = partial(meter.create_histogram, unit="s", explicit_bucket_boundaries_advisory=_LONG)
         self._started = count("durable.orchestration.started", "{orchestration}", "Orchestrations that began")
         self._ended = count("durable.orchestration.ended", "{orchestration}", "Orchestrations that ended, by outcome")
         self._continued = count("durable.orchestration.continued_as_new", "{execution}", "Executions continued as new")
-        self._children = count("durable.orchestration.children", "{orchestration}", "Child orchestrations asked for")
+        self._children = count("durable.orchestration.children", "{orchestration}", "Children that were asked for")
+        self._life = long("durable.orchestration.duration", description="From start to end")
+        self._turns_taken = number("durable.orchestration.turns", "{turn}", "Turns of an execution that ended")
+        self._history = number("durable.orchestration.history", "{event}", "Events of an execution that ended")
         self._turns = count("durable.turn.committed", "{turn}", "Turns committed")
-        self._turn_time = spread(
-            "durable.turn.duration",
-            "s",
-            "From a turn's inputs to its commit",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._life = spread(
-            "durable.orchestration.duration", "s", "From start to end", explicit_bucket_boundaries_advisory=_LONG
-        )
-        self._turns_taken = spread(
-            "durable.orchestration.turns",
-            "{turn}",
-            "Turns of an execution that ended",
-            explicit_bucket_boundaries_advisory=_NUMBERS,
-        )
-        self._history = spread(
-            "durable.orchestration.history",
-            "{event}",
-            "Events in the history of an execution that ended",
-            explicit_bucket_boundaries_advisory=_NUMBERS,
-        )
-        self._executions = count("durable.activity.executions", "{attempt}", "Activity attempts, by outcome")
-        self._activity_time = spread(
-            "durable.activity.duration", "s", "Of an attempt", explicit_bucket_boundaries_advisory=_SECONDS
-        )
-        self._retries = count("durable.retries", "{attempt}", "Attempts asked for by retry policies, after the first")
+        self._turn_time = seconds("durable.turn.duration", description="From a turn's inputs to its commit")
+        self._executions = count("durable.activity.executions", "{attempt}", "Attempts at activities, by outcome")
+        self._activity_time = seconds("durable.activity.duration", description="Of an attempt")
+        self._retries = count("durable.retries", "{attempt}", "Attempts that retry policies asked for")
         self._operations = count("durable.entity.operations", "{operation}", "Operations of entities, by outcome")
-        self._operation_time = spread(
-            "durable.entity.operation.duration", "s", "Of an operation", explicit_bucket_boundaries_advisory=_SECONDS
-        )
-        self._waited = spread(
-            "durable.message.wait", "s", "In a queue, since it was due", explicit_bucket_boundaries_advisory=_SECONDS
-        )
-        self._calls = spread(
-            "durable.storage.duration", "s", "Of a storage call", explicit_bucket_boundaries_advisory=_SECONDS
-        )
-        self._sent = count("durable.client.sent", "{message}", "Starts, events and signals that clients sent")
+        self._operation_time = seconds("durable.entity.operation.duration", description="Of an operation")
+        self._waited = seconds("durable.message.wait", description="In a queue, since the message was due")
+        self._calls = seconds("durable.storage.duration", description="Of a storage call")
+        self._sent = count("durable.client.sent", "{message}", "Starts, events and signals of clients")
         self._counted = {what: count(what.value, _UNITS[what]) for what in Counted}
 
     def turn(self, turn: Turn, state: SessionState, seconds: float, *, continued: bool) -> None:

@@ -40,7 +40,7 @@ from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
-from durable_ext.worker.telemetry import Level, Reading
+from durable_ext.worker.telemetry import Level, Reading, Telemetry
 from durable_ext.worker.withdrawals import Withdrawals
 
 logger = logging.getLogger("durable_ext.worker")
@@ -61,16 +61,12 @@ class Worker:
         settings = settings or WorkerSettings()
         telemetry = settings.telemetry
         provider = telemetry.measured(provider)
-        converter = registry.converter
-        signals, payloads = Signals(), PayloadStore(provider, converter)
+        signals, payloads = Signals(), PayloadStore(provider, registry.converter)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         self.provider, self.catalog = provider, catalog
         self.registry = registry
-        self.client = Client(provider, catalog, converter=converter, clock=clock, signals=signals)
-        self.client.known_orchestrator = registry.knows_orchestrator
-        self.client.version_for = registry.version_for
-        self.client.telemetry = telemetry
+        self.client = self._make_client(clock, signals, telemetry)
         self._services = Services(
             provider=provider,
             catalog=catalog,
@@ -98,6 +94,14 @@ class Worker:
     def open_sessions(self) -> int:
         """How many instances have work under way here; 0 at rest."""
         return self._sessions.open_count
+
+    def _make_client(self, clock: Clock, signals: Signals, telemetry: Telemetry) -> Client:
+        registry = self.registry
+        client = Client(self.provider, self.catalog, converter=registry.converter, clock=clock, signals=signals)
+        client.known_orchestrator = registry.knows_orchestrator
+        client.version_for = registry.version_for
+        client.telemetry = telemetry
+        return client
 
     def _make_activities(
         self, settings: WorkerSettings, payloads: PayloadStore, clock: Clock, next_id: Callable[[], str]

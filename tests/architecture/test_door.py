@@ -89,7 +89,18 @@ PUBLIC: tuple[str, ...] = (
 )
 
 # What a cold start must not pay for before somebody needs it.
-HEAVY = ("azure", "aiohttp", "starlette", "uvicorn", "sqlite3", "httpx", "requests", "cryptography", "pydantic")
+HEAVY = (
+    "azure",
+    "aiohttp",
+    "starlette",
+    "uvicorn",
+    "sqlite3",
+    "httpx",
+    "requests",
+    "cryptography",
+    "pydantic",
+    "opentelemetry",
+)
 
 SHOW_IMPORTED = """
 import sys

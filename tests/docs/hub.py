@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from durable_ext import Registry, Worker
+from durable_ext import Registry, Worker, WorkerSettings
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Catalog, Feed, Provider
 from durable_ext.records.messages import Delivery
@@ -22,9 +22,9 @@ class Store(Provider, Feed, Catalog):
 
 
 @asynccontextmanager
-async def running(store: Store, registry: Registry) -> AsyncGenerator[Worker]:
+async def running(store: Store, registry: Registry, settings: WorkerSettings | None = None) -> AsyncGenerator[Worker]:
     """A worker that gets what comes to the store's queues."""
-    worker = Worker(store, store, registry)
+    worker = Worker(store, store, registry, settings=settings)
 
     def control(partition: int) -> Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]:
         return lambda: store.receive_control(partition, limit=16, lease=_LEASE, wait=_WAIT)

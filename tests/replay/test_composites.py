@@ -249,7 +249,7 @@ def test_retried_calls_in_a_race(begin: Begin) -> None:
     situation.start()
     assert facts(situation.turn(refusal(0))) == facts([timer(2, 2)])
     assert situation.turn(answer(1, "b")) == []
-    assert facts(situation.turn(fired(2))) == facts([task(3, "a")])
+    assert facts(situation.turn(fired(2))) == facts([task(3, "a", attempt=2)])
     assert facts(situation.turn(answer(3, "a"))) == facts([completed([1, "b", ["a", "b"]])])
 
 

@@ -1,0 +1,48 @@
+"""The examples of docs/telemetry.md run as they stand there, and its tables name what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import FunctionType
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+
+from durable_ext import Registry, Worker, WorkerSettings
+from durable_ext.telemetry.measures import Measures
+from durable_ext.worker.telemetry import Level
+
+from .hub import running
+from .pages import DOCS, fences, read
+
+PAGE = "telemetry.md"
+
+
+@asynccontextmanager
+async def hub(store: Any, registry: Registry, settings: WorkerSettings) -> AsyncGenerator[Worker]:
+    await store.create_hub()
+    async with running(store, registry, settings) as worker:
+        yield worker
+    await store.close()
+
+
+def test_every_example_runs() -> None:
+    names: dict[str, Any] = {"__name__": __name__, "asyncio": asyncio, "timedelta": timedelta, "hub": hub}
+    for fence in fences(PAGE):
+        if fence.language != "python":
+            continue
+        FunctionType(compile("\n" * (fence.line - 1) + fence.text, str(DOCS / PAGE), "exec"), names)()
+
+
+def test_the_tables_name_every_measurement() -> None:
+    made = Measures(MeterProvider(shutdown_on_exit=False).get_meter("x"))
+    instruments = [value for value in vars(made).values() if hasattr(value, "name")]
+    counted: dict[Any, Any] = vars(made)["_counted"]
+    names = {one.name for one in (*instruments, *counted.values())} | {level.value for level in Level}
+    told = set(re.findall(r"`(durable\.[a-z_.]+)`", read(PAGE)))
+    attributes = {"durable.outcome", "durable.failure.kind", "durable.activity.repeated", "durable.queue.kind"}
+    assert told - attributes - {"durable.work.tag", "durable.storage.operation"} == names
