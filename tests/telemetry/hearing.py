@@ -79,7 +79,9 @@ class Ears:
     def points(self, name: str) -> dict[tuple[tuple[str, Any], ...], Any]:
         """A measurement: its values (of a histogram the count) by attributes."""
         return {
-            tuple(sorted(dict[str, Any](point.attributes or {}).items())): point.count if hasattr(point, "count") else point.value
+            tuple(sorted(dict[str, Any](point.attributes or {}).items())): point.count
+            if hasattr(point, "count")
+            else point.value
             for metric in self._measured()
             for point in metric.data.data_points
             if metric.name == name
