@@ -290,6 +290,11 @@ class Registry:
             "register one, or one without a version for all others"
         )
 
+    def missing_entity(self, name: str) -> ConfigurationError:
+        """The error for an entity that is not registered; it says what there is."""
+        known = ", ".join(sorted(self.entities)) or "none"
+        return ConfigurationError(f"no entity is registered under the name {name!r}; registered: {known}")
+
     def version_for(self, called: AnyFunction | str, asked: str | None = None) -> str | None:
         """The version of what is started: the one that is asked for, where "" means none, else that of the function
         called, else the default of the app."""

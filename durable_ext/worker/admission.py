@@ -121,6 +121,10 @@ class Admission:
 
         Raises StorageError.
         """
+        if is_entity(self._instance_id):
+            refusal = self._services.acceptance.entity_refusal(self._instance_id)
+            if refusal is not None:
+                return await self._leave(kept, batch, trigger, refusal)
         # A start comes first, whatever overtook it.
         batch = sorted(batch, key=lambda item: not isinstance(item.message.body, StartExecution))
         starting = next((item for item in batch if _begins_another(item.message, kept)), None)
@@ -137,6 +141,23 @@ class Admission:
                 admitted = None
         if admitted is None:
             admitted = await self._admit_anew(batch, trigger)
+        await self._put_off(admitted)
+        return admitted
+
+    async def _leave(
+        self, kept: SessionState | None, batch: Sequence[Item], trigger: Item | None, refusal: DurableError
+    ) -> Admitted:
+        """All of it is for a worker that has the entity."""
+        _drop(kept)
+        admitted = Admitted(None)
+        admitted.refusal = refusal
+        firsts = {} if trigger is None else {trigger.message.id: trigger}
+        for item in batch:
+            first = firsts.setdefault(item.message.id, item)
+            if first is not item:
+                first.share_fate(item)
+            else:
+                admitted.refused.append(item)
         await self._put_off(admitted)
         return admitted
 

@@ -49,7 +49,9 @@ async def is_in_order(services: Services, state: SessionState, message: Message,
     after = message.after
     if not after or after in accepted or state.ledger.has_consumed(after) or after in state.before:
         return True
-    window = _REORDER_WINDOW if state.ledger.turns or state.execution.generation else _REORDER_WINDOW_OF_NEW
+    # Where workers leave to each other what they have no code for, a message may be put off many times.
+    is_new = not (state.ledger.turns or state.execution.generation or services.acceptance.waits_for_code)
+    window = _REORDER_WINDOW_OF_NEW if is_new else _REORDER_WINDOW
     if services.clock() - message.sent_at > window:
         return True
     since = state.before.knows_since

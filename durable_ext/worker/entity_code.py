@@ -18,7 +18,6 @@ from durable_ext.authoring.entity_context import EntityContext, EntityScope
 from durable_ext.authoring.entity_state import EntityState
 from durable_ext.authoring.payload import encode
 from durable_ext.authoring.registry import Registry
-from durable_ext.errors import ConfigurationError
 from durable_ext.records.entity_id import EntityId
 from durable_ext.records.events import Input
 from durable_ext.records.failures import failure_from
@@ -97,10 +96,7 @@ class _Attempt:
     async def run(self) -> Outcome:
         definition = self._registry.entities.get(self._entity_id.name)
         if definition is None:
-            known = ", ".join(sorted(self._registry.entities)) or "none"
-            error = ConfigurationError(
-                f"no entity is registered under the name {self._entity_id.name!r}; registered: {known}"
-            )
+            error = self._registry.missing_entity(self._entity_id.name)
             return Outcome(state=self._stored, failure=failure_from(error))
         try:
             result = encode(self._converter, await self._call(definition))

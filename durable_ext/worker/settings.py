@@ -39,7 +39,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     run for so long.
     `version`: of this worker's code, by default the app's default version. `version_match`: which versions of
     executions it takes. `version_failure`: the others wait for another worker (REJECT), as do those whose orchestrator
-    is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
+    or entity is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
     `telemetry` is told what the worker does; by default nobody is.
     """
 

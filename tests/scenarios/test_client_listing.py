@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
@@ -120,11 +121,11 @@ def test_purge_of_what_ended_long_ago(store: str) -> None:
     run_on(store, test)
 
 
+@dataclass
 class Counter:
     """An entity, to be left out."""
 
-    def __init__(self) -> None:
-        self.value = 0
+    value: int = 0
 
     def add(self, number: int) -> None:
         self.value += number

@@ -1,8 +1,9 @@
-"""Activities that are not registered in every process of a hub: left for those that have them, for some time."""
+"""Activities and entities that are not registered in every process of a hub: left for those that have them."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.versions import VersionFailure
 from durable_ext.worker.settings import WorkerSettings
 
 from .two_stores import AnyHub, on_both, run_on
@@ -98,3 +100,99 @@ def test_by_default_it_fails_at_once(store: str) -> None:
 def test_patience_is_not_negative() -> None:
     with pytest.raises(ConfigurationError, match="leave_unknown"):
         patient(-1)
+
+
+@dataclass
+class Tally:
+    """An entity that remembers what was added, in order."""
+
+    added: list[int] = field(default_factory=list[int])
+
+    def add(self, number: int) -> int:
+        self.added.append(number)
+        return len(self.added)
+
+
+async def asking(ctx: OrchestrationContext, count: int) -> int:
+    for number in range(count):
+        ctx.signal_entity("@tally@a", "add", number)
+    async with ctx.lock_entities(["@tally@a"]):
+        return await ctx.call_entity("@tally@a", "add", count)
+
+
+def with_entities(*, has_it: bool) -> Registry:
+    registry = Registry()
+    registry.add_orchestrator(asking)
+    if has_it:
+        registry.add_entity(Tally, "tally")
+    return registry
+
+
+LEAVES = WorkerSettings(version_failure=VersionFailure.REJECT)
+
+
+@on_both
+@pytest.mark.parametrize("late", [False, True])
+def test_an_entity_finds_the_process_that_has_it(store: str, late: bool) -> None:
+    """In the order of their sender, each once; also when that process comes only after minutes."""
+
+    async def test(hub: AnyHub) -> None:
+        without = hub.process(with_entities(has_it=False), settings=LEAVES)
+        having = hub.process(with_entities(has_it=True), settings=LEAVES)
+        without.start()
+        if not late:
+            having.start()
+        await without.client.start("asking", 5, instance_id="x")
+        await without.client.signal_entity("@tally@b", "add", 7)
+        await hub.clock.sleep(200)
+        if late:
+            assert await hub.store.read_row("@tally@a") is None, "nobody has made it"
+            having.start()
+        status = await without.client.wait_for_completion("x", _SOON)
+        assert status.output == 6
+        found = await without.client.read_entity("@tally@a")
+        assert found is not None
+        assert found.state == {"added": [0, 1, 2, 3, 4, 5]}
+        await hub.clock.sleep(600)
+        other = await without.client.read_entity("@tally@b")
+        assert other is not None
+        assert other.state == {"added": [7]}
+        assert not await hub.store.list_quarantined()
+        assert not await hub.left()
+
+    run_on(store, test)
+
+
+@on_both
+def test_an_entity_that_nobody_has_is_kept_with_the_reason(store: str) -> None:
+    """P11: after an hour and a half; replayed by an operator it runs."""
+
+    async def test(hub: AnyHub) -> None:
+        without = hub.process(with_entities(has_it=False), settings=LEAVES)
+        without.start()
+        await without.client.signal_entity("@tally@a", "add", 7)
+        await hub.clock.sleep(2 * 3600)
+        (kept,) = await hub.store.list_quarantined()
+        assert kept.instance_id == "@tally@a"
+        assert kept.reason == "no entity is registered under the name 'tally'; registered: none"
+        hub.process(with_entities(has_it=True), settings=LEAVES).start()
+        assert await hub.store.release_quarantined(kept.id, replay=True)
+        await hub.clock.sleep(1200)
+        found = await without.client.read_entity("@tally@a")
+        assert found is not None
+        assert found.state == {"added": [7]}
+
+    run_on(store, test)
+
+
+@on_both
+def test_by_default_its_operations_fail_at_once(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
+        without = hub.process(with_entities(has_it=False))
+        without.start()
+        await without.client.start("asking", 0, instance_id="x")
+        status = await without.client.wait_for_completion("x", _SOON)
+        assert status.runtime_status is RuntimeStatus.FAILED
+        assert "no entity is registered under the name 'tally'" in str(status.output)
+
+    run_on(store, test)
