@@ -8,14 +8,15 @@ from typing import Any, TypeVar, Unpack, overload
 
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.calls import Calls, wanted_type
-from durable_ext.authoring.options import ActivityOptions, named
+from durable_ext.authoring.options import ActivityOptions, check_known, known_of, named
 from durable_ext.authoring.payload import encode
-from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.records.events import TaskScheduled
 from durable_ext.records.ids import check_name, check_tag
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_OPTIONS = known_of(ActivityOptions)
 
 
 class ActivityCalls(Calls):
@@ -61,6 +62,7 @@ class ActivityCalls(Calls):
         InvalidInputError for a tag that cannot be.
         """
         self._decisions.check_thread()
+        check_known("call_activity", options, _OPTIONS)
         options.update(named("call_activity", ("expected_type",), old))
         called = check_name("activity name", self._registry.name_of(name))
         payload = encode(self._converter, input_)
@@ -90,6 +92,6 @@ class ActivityCalls(Calls):
         self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]
     ) -> asyncio.Future[Any]:
         """As call_activity with `retry`, in the argument order of azure-functions-durable."""
-        options["retry"] = retry_options
+        options["retry"] = check_policy("call_activity_with_retry", retry_options)
         options.update(named("call_activity_with_retry", ("expected_type",), old))
         return self.call_activity(name, input_, **options)

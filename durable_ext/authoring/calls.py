@@ -14,7 +14,7 @@ from durable_ext.authoring.definition import Definition
 from durable_ext.authoring.options import ActivityOptions, ChildOptions
 from durable_ext.authoring.payload import Converter
 from durable_ext.authoring.registry import Registry
-from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.authoring.tasks import GeneratorTask
 from durable_ext.errors import TaskFailedError
 
@@ -39,10 +39,11 @@ class Calls:
         return future
 
     def _retrying(self, ask: _Ask, policy: RetryPolicy | None) -> asyncio.Future[Any]:
+        if policy is None:
+            return ask(1)
+        check_policy("retry", policy)
         # The first attempt is decided now, in the order of the calls, not when the loop gets to the task.
         first = ask(1)
-        if policy is None:
-            return first
         attempts = self._decisions.loop.create_task(self._attempts(first, ask, policy))
         # Cancelled before it ran it has nothing that it could cancel itself.
         attempts.add_done_callback(lambda _: first.cancel())

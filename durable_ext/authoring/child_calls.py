@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from durable_ext.authoring.calls import Calls, wanted_type
-from durable_ext.authoring.options import ChildOptions, ChildTerms, named
+from durable_ext.authoring.options import ChildOptions, ChildTerms, check_known, known_of, named
 from durable_ext.authoring.payload import encode
-from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.records.events import ChildScheduled
 from durable_ext.records.ids import check_instance_id, check_name, child_execution_id, child_instance_id
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_OPTIONS = known_of(ChildOptions)
 
 
 class ChildCalls(Calls):
@@ -69,6 +70,7 @@ class ChildCalls(Calls):
     def call_sub_orchestrator(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]) -> Any:
         """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
         self._decisions.check_thread()
+        check_known("call_sub_orchestrator", options, _OPTIONS)
         options.update(named("call_sub_orchestrator", ("instance_id", "version", "expected_type"), old))
         called = check_name("orchestrator name", self._registry.name_of(name))
         wanted = options.get("instance_id")
@@ -98,7 +100,7 @@ class ChildCalls(Calls):
         self, name: Any, retry_options: RetryPolicy, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]
     ) -> asyncio.Future[Any]:
         """As call_sub_orchestrator with `retry`, in the argument order of azure-functions-durable."""
-        options["retry"] = retry_options
+        options["retry"] = check_policy("call_sub_orchestrator_with_retry", retry_options)
         options.update(named("call_sub_orchestrator_with_retry", ("instance_id", "version", "expected_type"), old))
         return self.call_sub_orchestrator(name, input_, **options)
 

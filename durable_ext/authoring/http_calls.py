@@ -23,7 +23,7 @@ from durable_ext.authoring.http_records import (
     pause_of,
     without_secrets,
 )
-from durable_ext.authoring.options import named
+from durable_ext.authoring.options import check_known, known_of, named
 from durable_ext.authoring.payload import encode
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import InvalidInputError, TaskFailedError
@@ -51,6 +51,9 @@ class HttpOptions(TypedDict, total=False):
     asynchronous_pattern_enabled: bool
 
 
+_OPTIONS = known_of(HttpOptions)
+
+
 class HttpCalls(Calls):
     """The HTTP verb of the orchestration context."""
 
@@ -68,6 +71,7 @@ class HttpCalls(Calls):
         Raises InvalidInputError for a method or address that is none, TypeError for raw content that is no text.
         """
         self._decisions.check_thread()
+        check_known("call_http", options, _OPTIONS)
         options.update(named("call_http", ("headers", "token_source", "is_raw_str"), old))
         request = _request(method, uri, content, options)
         first = self._send(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypedDict
 
@@ -59,6 +59,18 @@ class ActivityTerms(TypedDict, total=False):
     time_limit: timedelta | None
     max_concurrent: int | None
     run_in: RunIn
+
+
+def known_of(options: type) -> frozenset[str]:
+    """The keywords of a call, from the type that lists them."""
+    return frozenset(options.__annotations__)
+
+
+def check_known(call: str, options: Iterable[str], known: frozenset[str]) -> None:
+    """Raises TypeError for a keyword that the call does not have: not every caller runs a type checker."""
+    if not known.issuperset(options):
+        unknown = min(set(options) - known)
+        raise TypeError(f"{call} has no argument {unknown!r}; there are {', '.join(sorted(known))}")
 
 
 def named(call: str, names: Sequence[str], values: Sequence[Any]) -> Any:

@@ -6,14 +6,20 @@ import inspect
 import typing
 from datetime import timedelta
 from functools import cache, cached_property
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, cast
 
 from durable_ext.authoring.definition import AnyFunction, Definition
 from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.orchestrator_versions import OrchestratorVersions, checked_version
 from durable_ext.authoring.payload import Converter, JsonConverter
-from durable_ext.errors import ConfigurationError, DuplicateNameError, DurableError, VersionMismatchError
+from durable_ext.errors import (
+    ConfigurationError,
+    DuplicateNameError,
+    DurableError,
+    InvalidInputError,
+    VersionMismatchError,
+)
 from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
 from durable_ext.records.ids import check_name
 
@@ -307,6 +313,10 @@ class Registry:
         """The name a function is registered under; its own name when it is registered elsewhere."""
         if isinstance(function, str):
             return function
+        if not callable(cast("object", function)):
+            raise InvalidInputError(
+                f"a function or its name is called, not what is of type {type(function).__qualname__}"
+            )
         return self._names.get(function) or getattr(function, "__name__", "")
 
 

@@ -54,3 +54,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return min(self.first_interval * self.coefficient ** (attempt - 1), longest)
         except OverflowError:
             return longest
+
+
+def check_policy(call: str, given: object) -> RetryPolicy:
+    """The policy itself. Raises TypeError for anything else: an input in its place would mean no attempts at all."""
+    if isinstance(given, RetryPolicy):
+        return given
+    raise TypeError(
+        f"{call} takes a RetryPolicy, or RetryOptions, before the input; this is of type {type(given).__qualname__}"
+    )

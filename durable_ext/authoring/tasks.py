@@ -6,7 +6,7 @@ An `async` orchestrator gets plain asyncio futures instead, so that gather, wait
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -116,18 +116,32 @@ def future_of(task: Any, who: str) -> asyncio.Future[Any]:
         return task.future
     if isinstance(task, asyncio.Future):
         return cast("asyncio.Future[Any]", task)
-    raise TypeError(f"{who} a task of the context, not {type(task).__qualname__}")
+    hint = "; several of them go into task_all" if isinstance(task, (list, tuple, set)) else ""
+    raise TypeError(f"{who} a task of the context, not {type(cast('Any', task)).__qualname__}{hint}")
 
 
-async def run_generator(generator: Generator[Any, Any, Any]) -> Any:
-    """Drive a generator orchestrator as a coroutine: each yielded task is awaited and its outcome handed back."""
+def listed(tasks: Any, who: str) -> list[Any]:
+    """What was given to wait for, as a list. Raises TypeError: `who` begins its text."""
+    # A future can be iterated over, for `yield from`.
+    if isinstance(tasks, (GeneratorTask, asyncio.Future)):
+        raise TypeError(f"{who} a list of tasks, not a single one")
+    if not isinstance(tasks, Iterable):
+        raise TypeError(f"{who} a list of tasks, not {type(tasks).__qualname__}")
+    return list(cast("Iterable[Any]", tasks))
+
+
+async def run_generator(generator: Generator[Any, Any, Any], starts_over: Callable[[], bool]) -> Any:
+    """Drive a generator orchestrator as a coroutine: each yielded task is awaited and its outcome handed back.
+
+    `starts_over` tells whether the code has called continue_as_new, after which it may yield nothing.
+    """
     try:
-        return await _drive(generator)
+        return await _drive(generator, starts_over)
     finally:
         _close(generator)
 
 
-async def _drive(generator: Generator[Any, Any, Any]) -> Any:
+async def _drive(generator: Generator[Any, Any, Any], starts_over: Callable[[], bool]) -> Any:
     outcome: Any = None
     error: BaseException | None = None
     while True:
@@ -136,6 +150,8 @@ async def _drive(generator: Generator[Any, Any, Any]) -> Any:
         except StopIteration as stop:
             return stop.value
         outcome, error = None, None
+        if yielded is None and starts_over():  # yield context.continue_as_new(...): it waits for what never comes
+            yielded = asyncio.get_running_loop().create_future()
         try:
             outcome = await future_of(yielded, "yield takes")
         except Exception as raised:  # noqa: BLE001 - handed to the generator, which decides

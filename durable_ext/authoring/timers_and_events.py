@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from durable_ext.authoring.calls import Calls
 from durable_ext.authoring.payload import encode
-from durable_ext.authoring.tasks import SEVERAL, AllTask, AnyTask, GeneratorTask, TimerTask, first_of
+from durable_ext.authoring.tasks import SEVERAL, AllTask, AnyTask, GeneratorTask, TimerTask, first_of, future_of, listed
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.events import EventSent, TimerCreated
 from durable_ext.records.ids import check_instance_id, check_name
@@ -27,6 +28,8 @@ class TimersAndEvents(Calls):
         """A future that is done at a time, or after a duration, of any length. Cancel it when no longer needed."""
         self._decisions.check_thread()
         due = self._decisions.now + fire_at if isinstance(fire_at, timedelta) else fire_at
+        if not isinstance(cast("object", due), datetime):
+            raise TypeError(f"fire_at is a datetime or a timedelta, not {type(due).__qualname__}")
         if due.tzinfo is None:
             due = due.replace(tzinfo=UTC)
         task_id = self._decisions.next_id()
@@ -67,8 +70,8 @@ class TimersAndEvents(Calls):
         Cancelling it cancels those of them that are not done.
         """
         self._decisions.check_thread()
-        tasks = list(activities)
-        whole = asyncio.gather(*(task.future if isinstance(task, GeneratorTask) else task for task in tasks))
+        tasks = listed(activities, "task_all takes")
+        whole = asyncio.gather(*(_awaited(task) for task in tasks))
         return self._task(whole, lambda future: AllTask(future, _views(tasks)), number=SEVERAL)
 
     def task_any(self, activities: Iterable[_Any]) -> asyncio.Future[_Any]:
@@ -78,9 +81,16 @@ class TimersAndEvents(Calls):
         context and no future: a coroutine is one after `asyncio.create_task`.
         """
         self._decisions.check_thread()
-        tasks = list(activities)
+        tasks = listed(activities, "task_any takes")
         first = first_of(self._decisions.loop, tasks)
         return self._task(first, lambda future: AnyTask(future, _views(tasks)), number=SEVERAL)
+
+
+def _awaited(task: Any) -> Awaitable[Any]:
+    # A coroutine is fine here: gather makes a task of it.
+    return (
+        task if inspect.isawaitable(task) and not isinstance(task, GeneratorTask) else future_of(task, "task_all takes")
+    )
 
 
 def _views(tasks: Sequence[Any]) -> list[GeneratorTask]:

@@ -229,7 +229,7 @@ class DurableClient(Client):
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the settings give."""
-        return management_urls(self.api_url(), instance_id, self.link_query, with_rewind=True)
+        return management_urls(self._api_url(), instance_id, self._link_query, with_rewind=True)
 
     def get_client_response_links(self, request: func.HttpRequest | None, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance, at the address that the request came to.
@@ -237,15 +237,15 @@ class DurableClient(Client):
         A key in the request's `code` goes to the URLs, as in those of the management API; a host key opens them all.
         """
         code = "" if request is None else request.params.get("code", "")
-        query = f"{self.link_query}&code={quote(code, safe='')}" if code else self.link_query
-        return management_urls(self.api_url(request), instance_id, query, with_rewind=True)
+        query = f"{self._link_query}&code={quote(code, safe='')}" if code else self._link_query
+        return management_urls(self._api_url(request), instance_id, query, with_rewind=True)
 
     @property
-    def link_query(self) -> str:
+    def _link_query(self) -> str:
         """The query of every management URL, as Durable Functions has it: names of the hub and of its connection."""
         return hub_query(self._settings.hub, self._settings.connection)
 
-    def api_url(self, request: func.HttpRequest | None = None) -> str:
+    def _api_url(self, request: func.HttpRequest | None = None) -> str:
         """The URL of the management API, at the address that the request came to, else that of the settings."""
         origin = self._settings.base_url if request is None else _origin(request)
         return "/".join(part for part in (origin, self._settings.route_prefix, "durabletask") if part)

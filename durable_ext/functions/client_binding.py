@@ -32,7 +32,9 @@ class ClientBinding(str):
 
 
 def _description(client: DurableClient) -> dict[str, Any]:
-    base, query = client.api_url(), client.link_query
+    links = client.create_http_management_payload(_PLACEHOLDER)
+    base, _, rest = links["statusQueryGetUri"].partition("/instances/")
+    query = rest.partition("?")[2]
     create = f"{base}/orchestrators/{{functionName}}[/{{instanceId}}]"
     wait = "timeout={timeoutInSeconds}&pollingInterval={intervalInSeconds}"
     return {
@@ -41,7 +43,7 @@ def _description(client: DurableClient) -> dict[str, Any]:
             "createNewInstancePostUri": f"{create}?{query}",
             "createAndWaitOnNewInstancePostUri": f"{create}?{wait}&{query}",
         },
-        "managementUrls": client.create_http_management_payload(_PLACEHOLDER),
+        "managementUrls": links,
         "baseUrl": base,
         "requiredQueryStringParameters": query,
         "rpcBaseUrl": f"{base}/",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from typing import cast
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.instance import Execution
@@ -60,6 +61,8 @@ def check_tag(tag: str) -> str:
 
 
 def _check_text(what: str, text: str, longest: int) -> str:
+    if not isinstance(cast("object", text), str):
+        raise InvalidInputError(f"{what} is a text, not of type {type(text).__qualname__}")
     if not text or not text.strip():
         raise InvalidInputError(f"{what} is empty")
     if len(text) > longest:

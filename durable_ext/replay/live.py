@@ -301,13 +301,15 @@ class LiveExecution:
     async def _execute(self, definition: OrchestratorDefinition, event: ExecutionStarted) -> Any:
         # A plain function may hand on the generator of another one, and these take tasks to yield.
         kind = OrchestrationContext if definition.is_async else GeneratorContext
-        arguments: list[Any] = [kind(self, self._registry, self._converter)]
+        context = kind(self, self._registry, self._converter)
+        arguments: list[Any] = [context]
         if definition.takes_input:
             data = b"null" if event.input is None else event.input.data
             arguments.append(self._converter.decode(data, definition.input_type))
         result = definition.function(*arguments)
         if isinstance(result, Generator):
-            return await run_generator(cast("Generator[Any, Any, Any]", result))
+            generator = cast("Generator[Any, Any, Any]", result)
+            return await run_generator(generator, lambda: context.will_continue_as_new)
         return await result if inspect.isawaitable(result) else result
 
     def _start_timer(self, when: float) -> int:

@@ -251,7 +251,7 @@ class _MockedOrchestrator(OrchestratorDefinition):
             context = GeneratorContext(context._decisions, context._registry, context._converter)  # pyright: ignore[reportPrivateUsage] - as the engine makes it
         result: Any = original.function(*((context, value) if original.takes_input else (context,)))
         if original.is_generator:
-            return await run_generator(result)
+            return await run_generator(result, lambda: context.will_continue_as_new)
         return await result if original.is_async else result
 
 
