@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ManagedIdentityTokenSource,
         TokenSource,
     )
+    from durable_ext.authoring.lifecycle import LifecycleEvent, LifecyclePublisher
     from durable_ext.authoring.payload import Converter, JsonConverter
     from durable_ext.authoring.registry import Registry
     from durable_ext.authoring.retry import RetryPolicy
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from durable_ext.worker.client import Client, StartOptions
     from durable_ext.worker.client_listing import StatusPage
     from durable_ext.worker.entity_client import EntityStatus
+    from durable_ext.worker.lifecycle import Lifecycle
     from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
     from durable_ext.worker.settings import WorkerSettings
     from durable_ext.worker.worker import Worker
@@ -124,6 +126,9 @@ _HOMES = {
     "InstanceStatus": "authoring.status",
     "InvalidInputError": "errors",
     "JsonConverter": "authoring.payload",
+    "Lifecycle": "worker.lifecycle",
+    "LifecycleEvent": "authoring.lifecycle",
+    "LifecyclePublisher": "authoring.lifecycle",
     "ManagedIdentityTokenSource": "authoring.http_records",
     "NonDeterminismError": "errors",
     "NotDurableError": "errors",
@@ -198,6 +203,9 @@ __all__ = [
     "InstanceStatus",
     "InvalidInputError",
     "JsonConverter",
+    "Lifecycle",
+    "LifecycleEvent",
+    "LifecyclePublisher",
     "ManagedIdentityTokenSource",
     "NonDeterminismError",
     "NotDurableError",

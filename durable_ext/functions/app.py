@@ -20,6 +20,7 @@ from durable_ext.functions.triggers import engine_functions
 from durable_ext.records.failures import PropertiesOf, own_properties
 
 if TYPE_CHECKING:
+    from durable_ext.authoring.lifecycle import LifecyclePublisher
     from durable_ext.authoring.payload import Converter
     from durable_ext.worker.worker import Worker
 
@@ -29,7 +30,8 @@ class DurableApp(DurableDecorators, func.FunctionApp):
 
     `converter` turns the values of the whole app into JSON; `properties_of` says what failures keep of an exception
     beside its text. `default_version` is that of what the app starts without saying one, see docs/versions.md. In a
-    blueprint none of them counts, unless it is the first one of a plain func.FunctionApp.
+    blueprint none of them counts, unless it is the first one of a plain func.FunctionApp. `lifecycle` publishes when
+    orchestrations begin and end, in place of Event Grid, see docs/lifecycle-events.md.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class DurableApp(DurableDecorators, func.FunctionApp):
         converter: Converter | None = None,
         properties_of: PropertiesOf = own_properties,
         default_version: str | None = None,
+        lifecycle: LifecyclePublisher | None = None,
     ) -> None:
         super().__init__(http_auth_level=http_auth_level)
         self.registry = Registry(converter, properties_of, default_version)
-        self._engine = Engine(self.registry)
+        self._engine = Engine(self.registry, lifecycle)
         self._indexed: list[func.Function] | None = None
 
     def attach(self, worker: Worker) -> None:

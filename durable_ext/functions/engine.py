@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.functions.observers import telemetry_of
+from durable_ext.functions.observers import lifecycle_of, telemetry_of
 from durable_ext.functions.settings import AppSettings, read_settings
 
 if TYPE_CHECKING:
+    from durable_ext.authoring.lifecycle import LifecyclePublisher
     from durable_ext.authoring.registry import Registry
     from durable_ext.functions.asgi import AsgiApp
     from durable_ext.functions.client import DurableClient
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 class Engine:
     """What the functions of one app share: registry, settings, worker, client and management API."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, publisher: LifecyclePublisher | None = None) -> None:
         self.registry = registry
+        self._publisher = publisher
         self._opening = asyncio.Lock()
         self._worker: Worker | None = None
         self._closing: list[AzureStorageProvider | SqliteProvider] = []
@@ -52,7 +54,8 @@ class Engine:
     @property
     def worker_settings(self) -> WorkerSettings:
         """The settings of this app's worker. Raises ConfigurationError."""
-        return msgspec.structs.replace(self.settings.worker, telemetry=self.telemetry)
+        lifecycle = lifecycle_of(self.settings, self._publisher)
+        return msgspec.structs.replace(self.settings.worker, telemetry=self.telemetry, lifecycle=lifecycle)
 
     def attach(self, worker: Worker) -> None:
         """Use this worker instead of opening one: the self-host's, or a test's. Its owner closes it."""

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from durable_ext.errors import ConfigurationError, InvalidInputError
+from durable_ext.functions.lifecycle_settings import LifecycleSettings, read_lifecycle, whole_number
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from durable_ext.records.versions import VersionFailure, VersionMatch
@@ -67,6 +68,16 @@ SETTINGS = (
         "`off`",
         "What OpenTelemetry is told: nothing, `traces`, `metrics`, or both (`on`): [telemetry](telemetry.md)",
     ),
+    Setting("DURABLE_LIFECYCLE_EVENTS", "all four", "Which [life-cycle events](lifecycle-events.md) are published"),
+    Setting(
+        "DURABLE_LIFECYCLE_RETRIES", "`0`", "How often a life-cycle event that could not be published is tried again"
+    ),
+    Setting("DURABLE_LIFECYCLE_RETRY_INTERVAL", "`300`", "Seconds before each such attempt"),
+    Setting("DURABLE_EVENT_GRID_ENDPOINT", "none", "Address of the Event Grid topic that gets life-cycle events"),
+    Setting("DURABLE_EVENT_GRID_KEY_SETTING", "the app's identity", "Name of the setting that holds the topic's key"),
+    Setting(
+        "DURABLE_EVENT_GRID_RETRY_STATUS", "`408,429,500,502,503,504`", "Answers of the topic that are worth a retry"
+    ),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
@@ -96,6 +107,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     route_prefix: str = "api"
     max_attempts: int = 5
     telemetry: Told = Told.OFF
+    lifecycle: LifecycleSettings = LifecycleSettings()
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
 
 
@@ -103,20 +115,21 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     """The settings of an environment. Raises ConfigurationError that names the setting which is wrong."""
     text = {name: value.strip() for name, value in environ.items() if value.strip()}
     folder = app_folder or Path.cwd()
-    budget = _number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
-    slots = _number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
-    processes = _number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
+    budget = whole_number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
+    slots = whole_number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
+    processes = whole_number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
     version = text.get("DURABLE_VERSION")
-    beat = _number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
+    beat = whole_number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
-        partitions=_number(text, "DURABLE_PARTITIONS", DEFAULT_PARTITIONS, range(1, MAX_PARTITIONS + 1)),
+        partitions=whole_number(text, "DURABLE_PARTITIONS", DEFAULT_PARTITIONS, range(1, MAX_PARTITIONS + 1)),
         connection=text.get("DURABLE_CONNECTION", "AzureWebJobsStorage"),
         sqlite_file=_sqlite_file(text.get("DURABLE_STORAGE", "azure")),
         auth_level=_auth_level(text.get("DURABLE_HTTP_AUTH_LEVEL", "function")),
         base_url=_base_url(text),
         route_prefix=_route_prefix(environ, folder),
         max_attempts=_max_attempts(environ, folder),
+        lifecycle=read_lifecycle(text),
         telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
         worker=WorkerSettings(
             activity_slots=slots,
@@ -124,7 +137,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
             most_attempts=_max_attempts(environ, folder),
-            leave_unknown=timedelta(seconds=_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
+            leave_unknown=timedelta(seconds=whole_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
             version=version,
             version_match=_choice(text, "DURABLE_VERSION_MATCH", VersionMatch) or _usual_match(version),
@@ -154,15 +167,6 @@ def _hub_of_site(site: str) -> str:
     if len(kept) < 3:
         kept += "Hub"
     return kept[:45]
-
-
-def _number(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
-    text = environ.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or int(text) not in allowed:
-        raise ConfigurationError(f"{name} is {text!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}")
-    return int(text)
 
 
 def _choice(environ: Mapping[str, str], name: str, choices: type[_Choice]) -> _Choice | None:

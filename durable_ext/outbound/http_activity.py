@@ -28,7 +28,7 @@ _CHUNK = 64 * 1024
 # Tokens by what was asked for, with the time they end, in seconds since the epoch; fetched anew a while before.
 _tokens: dict[bytes, tuple[str, float]] = {}
 _STALE = 300.0
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def send_request(request: HttpRequest) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def _headers(request: HttpRequest) -> dict[str, str]:
     if request.token_source is None:
         return request.headers
     scheme, host, _ = origin_of(request.uri)
-    if scheme != "https" and host not in _LOOPBACK:
+    if scheme != "https" and host not in LOOPBACK:
         raise InvalidInputError(f"a token is not sent to {host} in plain text; use https")
     return request.headers | {"Authorization": f"Bearer {await _token(request.token_source)}"}
 
@@ -108,7 +108,7 @@ async def _result(response: aiohttp.ClientResponse) -> dict[str, Any]:
     for name, value in response.headers.items():
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     try:
-        text = body.decode(response.get_encoding(), errors="replace")
+        text = body.decode(response.charset or "utf-8", errors="replace")
     except LookupError:  # a charset that nobody knows
         text = body.decode(errors="replace")
     return {"statusCode": response.status, "headers": headers, "content": text}

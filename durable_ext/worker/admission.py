@@ -257,6 +257,7 @@ class Admission:
         repair = await self._repair_of(state, item)
         if repair is None:
             return False
+        self._services.notices.committed_again(ledger.recorded, message_id, state.row.name)
         last = ledger.last_turn
         continues = state.to_continue is not None and last is not None and last.trigger_id == message_id
         if not (repair.owed or repair.withdrawn or continues):

@@ -12,6 +12,7 @@ from durable_ext.worker.activities import ActivityRunner
 from durable_ext.worker.affinities import Affinities
 from durable_ext.worker.entity_code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
+from durable_ext.worker.lifecycle import Notices
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
@@ -35,5 +36,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Heartbeat
     withdrawals: Withdrawals
     affinities: Affinities
+    notices: Notices
     process_id: str
     next_commit_id: Callable[[], str]

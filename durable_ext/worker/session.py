@@ -218,6 +218,8 @@ class Session:
             if turn.commit_id.rpartition("-")[0] == self._services.process_id
             or (trigger.repeated and turn.trigger_id == trigger.message.id)
         ]
+        for turn in stragglers:
+            self._services.notices.committed(turn, state.row.name)
         owed = [entry for entry in state.ledger.owed_of(stragglers) if not self._held.holds(entry.message.id)]
         withdrawn = [item for turn in stragglers for item in state.ledger.withdrawn_by(turn)]
         queued = self._router.place(owed, resent=True, here=self._may_place_here())
@@ -259,6 +261,7 @@ class Session:
         state.record(turn)
         with told.committed(turn, state):
             emit(state.row, result.logs)
+        self._services.notices.committed(turn, state.row.name)
         await self._after_commit(state, turn, [item for item in items if item is not trigger])
 
     async def _decide(self, state: SessionState, inputs: Sequence[Input], now: datetime) -> TurnResult:

@@ -10,6 +10,7 @@ import msgspec
 from durable_ext.errors import ConfigurationError, InvalidInputError
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.versions import VersionFailure, VersionMatch
+from durable_ext.worker.lifecycle import Lifecycle
 from durable_ext.worker.telemetry import SILENCE, Telemetry
 
 _LEAST = {
@@ -40,7 +41,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `version`: of this worker's code, by default the app's default version. `version_match`: which versions of
     executions it takes. `version_failure`: the others wait for another worker (REJECT), as do those whose orchestrator
     or entity is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
-    `telemetry` is told what the worker does; by default nobody is.
+    `telemetry` is told what the worker does, `lifecycle` what becomes of orchestrations; by default nobody is.
     """
 
     activity_slots: int = msgspec.field(default_factory=lambda: 10 * (os.cpu_count() or 1))
@@ -65,6 +66,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     version_match: VersionMatch = VersionMatch.NONE
     version_failure: VersionFailure | None = None
     telemetry: Telemetry = SILENCE
+    lifecycle: Lifecycle | None = None
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():

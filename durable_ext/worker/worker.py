@@ -28,6 +28,7 @@ from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
+from durable_ext.worker.lifecycle import Notices
 from durable_ext.worker.own_activities import own_activities
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
@@ -64,8 +65,7 @@ class Worker:
         signals, payloads = Signals(), PayloadStore(provider, registry.converter)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
-        self.provider, self.catalog = provider, catalog
-        self.registry = registry
+        self.provider, self.catalog, self.registry = provider, catalog, registry
         self.client = self._make_client(clock, signals, telemetry)
         self._services = Services(
             provider=provider,
@@ -81,6 +81,7 @@ class Worker:
             heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
             affinities=Affinities(provider, clock, settings, process_id),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
+            notices=Notices(settings.lifecycle),
             process_id=process_id,
             next_commit_id=next_id,
         )
@@ -153,6 +154,7 @@ class Worker:
         self._services.activities.close()
         await self._services.withdrawals.close()
         await self._services.affinities.close()
+        await self._services.notices.close(grace)
         await self._services.heartbeat.close()
 
     async def _process_alone(self, message: Message, delivery: Delivery) -> None:

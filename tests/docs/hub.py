@@ -40,6 +40,15 @@ async def running(store: Store, registry: Registry, settings: WorkerSettings | N
         await worker.drain(timedelta(seconds=1))
 
 
+@asynccontextmanager
+async def in_memory(store: Any, registry: Registry, settings: WorkerSettings) -> AsyncGenerator[Worker]:
+    """The same for a store of the example's own, which is closed in the end."""
+    await store.create_hub()
+    async with running(store, registry, settings) as worker:
+        yield worker
+    await store.close()
+
+
 async def _pump(worker: Worker, receive: Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]) -> None:
     async with asyncio.TaskGroup() as group:
         while True:

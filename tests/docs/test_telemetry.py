@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import FunctionType
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 
-from durable_ext import Registry, Worker, WorkerSettings
 from durable_ext.telemetry.measures import Measures
 from durable_ext.worker.telemetry import Level
 
-from .hub import running
+from .hub import in_memory
 from .pages import DOCS, fences, read
 
 PAGE = "telemetry.md"
 
 
-@asynccontextmanager
-async def hub(store: Any, registry: Registry, settings: WorkerSettings) -> AsyncGenerator[Worker]:
-    await store.create_hub()
-    async with running(store, registry, settings) as worker:
-        yield worker
-    await store.close()
-
-
 def test_every_example_runs() -> None:
-    names: dict[str, Any] = {"__name__": __name__, "asyncio": asyncio, "timedelta": timedelta, "hub": hub}
+    names: dict[str, Any] = {"__name__": __name__, "asyncio": asyncio, "timedelta": timedelta, "hub": in_memory}
     for fence in fences(PAGE):
         if fence.language != "python":
             continue

@@ -51,6 +51,17 @@ def test_a_response_of_any_status_is_a_result() -> None:
     assert '"X-A": "1"' in found["content"]
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream"])
+def test_a_text_whose_charset_nobody_names_is_utf_8(kind: str) -> None:
+    async def plain(_: web.Request) -> web.Response:
+        return web.Response(body="ü".encode(), headers={"Content-Type": kind})
+
+    async def use(base: str) -> Any:
+        return await send_request(HttpRequest(method="GET", uri=f"{base}/e"))
+
+    assert served({"/e": plain}, use)["content"] == "ü"
+
+
 @pytest.mark.parametrize(
     ("status", "method", "content"), [(302, "GET", ""), (303, "GET", ""), (307, "POST", "x"), (308, "POST", "x")]
 )
