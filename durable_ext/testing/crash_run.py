@@ -14,6 +14,7 @@ import msgspec
 from durable_ext.authoring.payload import decode, encode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import DurableError
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.testing import virtual_time
 from durable_ext.testing.aftermath import (
@@ -229,10 +230,18 @@ class Run:
     async def _until_at_rest(self, ends: datetime) -> None:
         pause, longest = 1.0, max(_LONGEST_PAUSE, self._scenario.within.total_seconds() / _MOST_ROUNDS)
         while self._clock() < ends and not self._is_given_up:
-            if not self._busy() and all(row.status.is_terminal for row in await rows(self._hub.store)):
+            if not self._busy() and await self._is_at_rest():
                 return
             await self._clock.sleep(pause)
             pause = min(pause * 1.5, longest)
+
+    async def _is_at_rest(self) -> bool:
+        """Every instance has ended; entities never do, so where there are some, no message may be left either."""
+        found = await rows(self._hub.store)
+        if all(row.status.is_terminal for row in found):
+            return True
+        open_rows = [row for row in found if not row.status.is_terminal]
+        return all(is_entity(row.instance_id) for row in open_rows) and await self._hub.next_visible() is None
 
     async def _once_mended(self) -> list[str]:
         """What is wrong with instances and their logs, once the janitor has had its time."""

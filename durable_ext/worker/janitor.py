@@ -123,7 +123,7 @@ class Janitor:
 
     async def _refresh_entity(self, row: InstanceRow, now: datetime) -> None:
         await self._prune(row, now)
-        await self._entities.tidy(row)
+        await self._entities.tidy(row, now)
 
     async def _refresh_row(self, row: InstanceRow, now: datetime) -> None:
         await self._prune(row, now)

@@ -16,6 +16,7 @@ from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.instance import Caller, RuntimeStatus
 from durable_ext.records.messages import Body, Message, ReleaseLock, RequestLock, RunOperation
 from durable_ext.records.payloads import inline
+from durable_ext.testing.injection import Fault
 
 from .hub import Hub, run
 
@@ -221,5 +222,32 @@ def test_one_that_was_removed_is_made_anew() -> None:
         await client.signal_entity(LIST, "add", "again")
         await hub.clock.sleep(5)
         assert await state_of(process) == ["again"]
+
+    run(test)
+
+
+def test_an_entity_at_rest_is_read_less_and_less() -> None:
+    async def test(hub: Hub) -> None:
+        calls: list[str] = []
+
+        def noted(call: str, _number: int) -> Fault:
+            calls.append(call)
+            return Fault.NONE
+
+        process = hub.process(app(), plan=noted)
+        await hub.store.send([message(hub, noting(1))])
+        await hub.settle(process)
+        per_hour: list[int] = []
+        for _ in range(24):
+            calls.clear()
+            for _ in range(60):
+                await hub.clock.sleep(60)
+                await process.worker.tidy()
+            per_hour.append(calls.count("load"))
+        assert per_hour[0] > 5, "a row that lags after a crash is found within minutes"
+        assert max(per_hour[10:]) <= 1
+        await hub.store.send([message(hub, noting(2))])
+        await hub.settle(process)
+        assert await state_of(process) == [1, 2]
 
     run(test)
