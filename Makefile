@@ -37,7 +37,7 @@ run: $(READY_RUN)
 
 test: $(READY_DEV) $(READY_AZURITE) $(READY_WORKER)
 	@if [ -f $(READY_WORKER) ]; then export DURABLE_EXT_WORKER_PYTHON="$(CURDIR)/$(WORKER_VENV)/bin/python"; fi; \
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n logical --dist worksteal $(ARGS)
 
 check: $(READY_DEV)
 	@$(BIN)/ruff check --quiet .
