@@ -78,6 +78,14 @@ class InstanceStatus:
         continue-as-new and after a rewind."""
         return self.row.status_changes
 
+    def input_as(self, kind: Any) -> Any:
+        """The input decoded to a type; None when it was not read. Raises PayloadError on a misfit."""
+        return None if self.row.input is None else decode(self._converter, self.row.input, kind)
+
+    def custom_status_as(self, kind: Any) -> Any:
+        """The custom status decoded to a type; None while unset. Raises PayloadError on a misfit."""
+        return None if self.row.custom_status is None else decode(self._converter, self.row.custom_status, kind)
+
     def output_as(self, kind: Any) -> Any:
         """The output decoded to a type. Raises TaskFailedError when the instance failed, PayloadError on a misfit."""
         if self.row.failure is not None:

@@ -37,9 +37,19 @@ class PurgingClient(ClientCore):
         await self.catalog.purge(stored.row)
         return True
 
-    async def purge_older_than(self, age: timedelta, where: InstanceFilter = InstanceFilter()) -> int:  # noqa: B008
-        """Purge every instance that matches and ended longer ago than `age`; how many."""
-        return await self.purge_matching(msgspec.structs.replace(where, completed_to=self._clock() - age))
+    async def purge_older_than(
+        self,
+        age: timedelta,
+        where: InstanceFilter = InstanceFilter(),  # noqa: B008 - frozen
+        *,
+        recursive: bool = False,
+    ) -> int:
+        """Purge every instance that matches and ended longer ago than `age`; how many.
+
+        `recursive` as purge_matching has it.
+        """
+        older = msgspec.structs.replace(where, completed_to=self._clock() - age)
+        return await self.purge_matching(older, recursive=recursive)
 
     async def _purge_children(self, row: InstanceRow) -> None:
         for turn in await self.catalog.history(row.instance_id):
@@ -53,8 +63,12 @@ class PurgingClient(ClientCore):
                 if parent is not None and parent.instance_id == row.instance_id:
                     await self.purge(event.instance_id, recursive=True)
 
-    async def purge_matching(self, where: InstanceFilter) -> int:
-        """Purge every ended instance that matches; how many. Others are left alone, whatever the filter says (P10)."""
+    async def purge_matching(self, where: InstanceFilter, *, recursive: bool = False) -> int:
+        """Purge every ended instance that matches; how many. Others are left alone, whatever the filter says (P10).
+
+        `recursive`: their ended children as well, as `purge` has it; those are not counted unless they match themselves
+        and come first.
+        """
         wanted = where.statuses & TERMINAL if where.statuses else TERMINAL
         if not wanted:
             raise InvalidInputError("only ended instances can be purged: Completed, Failed, Terminated, Canceled")
@@ -64,6 +78,8 @@ class PurgingClient(ClientCore):
         while True:
             page = await self.catalog.query(where, limit=_PAGE, continuation=continuation)
             for row in page.rows:
+                if recursive:
+                    await self._purge_children(row)
                 await self.catalog.purge(row)
                 purged += 1
             continuation = page.continuation

@@ -55,13 +55,18 @@ class ReadingClient(ClientCore):
         )
         return InstanceStatus(loaded, self.converter)
 
-    async def list(self, where: InstanceFilter = InstanceFilter(entities=False)) -> AsyncIterator[InstanceStatus]:  # noqa: B008
+    async def list(
+        self,
+        where: InstanceFilter = InstanceFilter(entities=False),  # noqa: B008 - frozen
+        *,
+        with_input: bool = True,
+    ) -> AsyncIterator[InstanceStatus]:
         """Every matching instance, page by page, ordered by id; by default of orchestrations only."""
         continuation: str | None = None
         while True:
             page = await self.catalog.query(where, limit=_PAGE, continuation=continuation)
             for row in page.rows:
-                yield await self.status_of(row)
+                yield await self.status_of(row, with_input=with_input)
             continuation = page.continuation
             if continuation is None:
                 return

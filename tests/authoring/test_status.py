@@ -40,9 +40,18 @@ def test_values_are_loaded() -> None:
     assert repr(status) == "InstanceStatus('order-1', 'main', Running)"
 
 
+def test_input_and_custom_status_by_type() -> None:
+    status = status_with(input=inline(b'{"sku":"a"}'), custom_status=inline(b'{"sku":"b"}'))
+    assert (status.input_as(Line), status.custom_status_as(Line)) == (Line("a"), Line("b"))
+    for as_type in (status.input_as, status.custom_status_as):
+        with pytest.raises(PayloadError, match="does not fit int"):
+            as_type(int)
+
+
 def test_what_is_not_there_is_none() -> None:
     status = status_with()
     assert (status.input, status.output, status.custom_status) == (None, None, None)
+    assert (status.input_as(Line), status.custom_status_as(Line)) == (None, None)
 
 
 def test_the_output_of_a_failed_instance() -> None:

@@ -16,10 +16,17 @@ import azure.functions as func
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.errors import ConfigurationError, InstanceExistsError, InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import (
+    ConfigurationError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InvalidInputError,
+    ScheduleExistsError,
+)
 from durable_ext.functions import BlockingClient, DurableApp, DurableBlueprint, DurableClient
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.client import StartOptions
+from durable_ext.worker.schedule_client import ScheduleClient
 
 from .attached import Attached, attached
 
@@ -240,6 +247,17 @@ def test_a_blocking_client_iterates() -> None:
             break
         assert client.count()[RuntimeStatus.COMPLETED] == 3
         assert client.hub_name == client.client.hub_name
+
+    in_a_thread(test)
+
+
+def test_a_client_made_of_the_client_waits_too() -> None:
+    def test(client: BlockingClient, _: DurableClient) -> None:
+        schedules = ScheduleClient(client.client)
+        made = client.wait(schedules.create("nightly", "echo", timedelta(days=1), input="a"))
+        assert (made.schedule_id, made.status) == ("nightly", "active")
+        with pytest.raises(ScheduleExistsError):
+            client.wait(schedules.create("nightly", "echo", timedelta(days=1)))
 
     in_a_thread(test)
 

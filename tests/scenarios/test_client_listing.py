@@ -101,6 +101,10 @@ def test_a_recursive_purge_takes_children_along(store: str) -> None:
         assert set(await process.client.get_many(["x", "mother", "kid"])) == {"x", "mother", "kid"}
         assert await process.client.purge("x", recursive=True)
         assert [one async for one in process.client.list()] == []
+        await process.client.start("grandmother", "b", instance_id="y")
+        await process.client.wait_for_completion("y", _LONG)
+        assert await process.client.purge_matching(InstanceFilter(name="grandmother"), recursive=True) == 1
+        assert [one async for one in process.client.list()] == []
 
     run_on(store, test)
 
@@ -192,6 +196,7 @@ def test_without_a_filter_it_is_orchestrations_only(store: str) -> None:
         client = await _some(hub)
         ids = ["i0", "i1", "i2", "i3", "i4"]
         assert [one.instance_id async for one in client.list()] == ids
+        assert [one.input async for one in client.list(with_input=False)] == [None] * 5
         assert [one.instance_id async for page in client.pages() for one in page.statuses] == ids
         assert dict(await client.count()) == {RuntimeStatus.COMPLETED: 2, RuntimeStatus.RUNNING: 3}
         assert [one.row.tags async for one in client.list()] == [{"n": str(number)} for number in range(5)]
