@@ -181,7 +181,6 @@ class BlockingClient:
     list_entities = _Iterating(DurableClient.list_entities)
     clean_entities = _Waiting(DurableClient.clean_entities)
 
-    api_url = _Plain(DurableClient.api_url)
     create_check_status_response = _Plain(DurableClient.create_check_status_response)
     create_http_management_payload = _Plain(DurableClient.create_http_management_payload)
     get_client_response_links = _Plain(DurableClient.get_client_response_links)
