@@ -63,9 +63,12 @@ MUTATIONS = (
         "what a turn asks for begins before the turn is committed",
         _WORKER + "session.py",
         "        await self._services.provider.append(turn)\n        state.record(turn)\n"
-        "        emit(state.row, result.logs)\n"
+        "        with told.committed(turn, state):\n            emit(state.row, result.logs)\n"
+        "        self._services.notices.committed(turn, state.row.name)\n"
         "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n",
-        "        state.record(turn)\n        emit(state.row, result.logs)\n"
+        "        state.record(turn)\n"
+        "        with told.committed(turn, state):\n            emit(state.row, result.logs)\n"
+        "        self._services.notices.committed(turn, state.row.name)\n"
         "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n"
         "        await self._services.provider.append(turn)\n",
         (_SCENARIOS + "test_known_failures.py",),
@@ -82,8 +85,8 @@ MUTATIONS = (
         "P5",
         "the trigger is let go with its first turn",
         _WORKER + "session.py",
-        "        state.record(turn)\n        emit(",
-        "        state.record(turn)\n        trigger.settle()\n        emit(",
+        "        state.record(turn)\n        with told",
+        "        state.record(turn)\n        trigger.settle()\n        with told",
         (_SCENARIOS + "test_debts.py",),
     ),
     Mutation(
