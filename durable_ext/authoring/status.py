@@ -51,6 +51,30 @@ class InstanceStatus:
         return self.row.updated_at
 
     @property
+    def completed_time(self) -> datetime | None:
+        """When it ended; None while it has not."""
+        return self.row.completed_at
+
+    @property
+    def execution_id(self) -> str:
+        """Of the current execution; of the one that is meant in `Client.executions`."""
+        return self.row.execution.execution_id
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        """The instance whose child it is; None for one that was started by a client or goes its own way."""
+        return None if self.row.parent is None else self.row.parent.instance_id
+
+    @property
+    def version(self) -> str | None:
+        """What it is pinned to."""
+        return self.row.version
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self.row.tags)
+
+    @property
     def failure(self) -> Failure | None:
         """Why the instance failed; None unless it did."""
         return self.row.failure

@@ -12,7 +12,7 @@ from durable_ext.authoring.payload import JsonConverter
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import PayloadError, TaskFailedError
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
+from durable_ext.records.instance import Execution, InstanceRow, Parent, RuntimeStatus
 from durable_ext.records.payloads import inline
 
 from .samples import Line
@@ -38,6 +38,16 @@ def test_values_are_loaded() -> None:
     assert (status.instance_id, status.name, status.runtime_status) == ("order-1", "main", RuntimeStatus.RUNNING)
     assert (status.created_time, status.last_updated_time, status.failure) == (NOON, NOON, None)
     assert repr(status) == "InstanceStatus('order-1', 'main', Running)"
+
+
+def test_what_it_was_started_as() -> None:
+    status = status_with(
+        version="2", tags={"team": "a"}, completed_at=NOON, parent=Parent(instance_id="p", execution_id="e", task_id=3)
+    )
+    assert (status.version, status.tags, status.completed_time) == ("2", {"team": "a"}, NOON)
+    assert (status.execution_id, status.parent_instance_id) == ("e1", "p")
+    plain = status_with()
+    assert (plain.version, plain.tags, plain.completed_time, plain.parent_instance_id) == (None, {}, None, None)
 
 
 def test_input_and_custom_status_by_type() -> None:

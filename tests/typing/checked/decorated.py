@@ -20,6 +20,7 @@ from durable_ext import (
     DurableApp,
     DurableBlueprint,
     EncryptedConverter,
+    InstanceFilter,
     InstanceStatus,
     JsonConverter,
     OrchestrationContext,
@@ -121,6 +122,9 @@ async def failures(ctx: OrchestrationContext, order: Order) -> int:
 
 
 def contexts(ctx: ActivityContext) -> None:
+    assert_type(ctx.name, str)
+    ctx.logger.info("%s of %d", "one", 2, extra={"order": 1}, exc_info=True)
+    ctx.logger.shout("a line")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     assert_type(ctx.heartbeat({"done": 1}), bool)
     assert_type(ctx.last_progress, Any)
 
@@ -129,6 +133,17 @@ async def clients(client: Client) -> None:
     found = await client.activity_progress("a")
     assert_type(found, Sequence[ActivityProgress])
     assert_type(found[0].progress, Any)
+    status = await client.get("a", with_progress=True)
+    assert_type(status, InstanceStatus | None)
+    assert_type([one async for one in client.list()], list[InstanceStatus])
+    assert_type([page async for page in client.pages(size=3)], list[StatusPage])
+    assert_type([one async for one in client.changes("a")], list[InstanceStatus])
+    assert_type(await client.wait_for_event("a", "go", timedelta(seconds=1), int), Any)
+    assert_type(await client.wait_for_completion("a", timedelta(seconds=1)), InstanceStatus)
+    assert_type(await client.terminate("a", "why", output={"n": 1}), None)
+    assert_type(await client.purge_matching(InstanceFilter(), recursive=True), int)
+    await client.terminate("a", recursive="no")  # pyright: ignore[reportArgumentType]
+    await client.wait_for_event("a", "go")  # pyright: ignore[reportCallIssue]
 
 
 def blocking(client: BlockingClient) -> None:
