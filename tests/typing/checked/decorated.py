@@ -123,7 +123,7 @@ async def failures(ctx: OrchestrationContext, order: Order) -> int:
 
 def contexts(ctx: ActivityContext) -> None:
     assert_type(ctx.name, str)
-    ctx.logger.info("%s of %d", "one", 2, extra={"order": 1}, exc_info=True)
+    ctx.logger.info("%s of %d", "one", 2, extra={"order": 1}, stacklevel=2)
     ctx.logger.shout("a line")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     assert_type(ctx.heartbeat({"done": 1}), bool)
     assert_type(ctx.last_progress, Any)
