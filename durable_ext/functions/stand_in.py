@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.functions.submodules import name_in_models, put_submodules
+from durable_ext.functions.submodules import BESIDE_MODELS, name_in_models, put_submodules
 
 NAME = "azure.durable_functions"
 _OURS = __name__.partition(".")[0]
@@ -50,7 +50,9 @@ def install() -> None:
     setattr(sys.modules["azure"], "durable_functions", door)  # noqa: B010 - a namespace package declares nothing
     vars(door)["models"] = _put(f"{NAME}.models", name_in_models)
     vars(door)["testing"] = _put(f"{NAME}.testing", _name_in_testing)
+    _put(f"{NAME}.testing.OrchestratorGeneratorWrapper", _name_in_testing)
     put_submodules(f"{NAME}.models")
+    put_submodules(NAME, BESIDE_MODELS)
 
 
 def _put(name: str, look_up: Callable[[str], Any]) -> ModuleType:

@@ -1,4 +1,4 @@
-"""The sub-modules that people import from `azure.durable_functions.models`, for their imports alone.
+"""The sub-modules of `azure.durable_functions` that people import from, for their imports alone.
 
 They are made from one table instead of files, because a module and the class in it have the same name there: what
 `models.RetryOptions` means must not depend on who imported what before.
@@ -7,6 +7,7 @@ They are made from one table instead of files, because a module and the class in
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -32,10 +33,18 @@ SUBMODULES: dict[str, tuple[str, ...]] = {
     "utils.entity_utils": ("EntityId",),
 }
 
+# Those beside `models`.
+BESIDE_MODELS: dict[str, tuple[str, ...]] = {
+    "decorators": (),
+    "decorators.durable_app": ("Blueprint", "DFApp"),
+    "entity": ("Entity",),
+    "orchestrator": ("Orchestrator",),
+}
 
-def put_submodules(parent: str) -> None:
-    """Make the sub-modules importable below a module of this name."""
-    for name, names in SUBMODULES.items():
+
+def put_submodules(parent: str, table: Mapping[str, Sequence[str]] = SUBMODULES) -> None:
+    """Make the sub-modules of a table importable below a module of this name."""
+    for name, names in table.items():
         module = ModuleType(
             f"{parent}.{name}", f"Names of azure-functions-durable: {', '.join(names) or 'in sub-modules'}."
         )

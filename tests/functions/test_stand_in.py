@@ -8,7 +8,7 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from durable_ext.errors import ConfigurationError, DuplicateNameError
 from durable_ext.functions import BlockingClient, DurableApp, DurableBlueprint
 from durable_ext.functions.app import engine_of
 from durable_ext.functions.stand_in import NAME, install
-from durable_ext.functions.submodules import SUBMODULES
+from durable_ext.functions.submodules import BESIDE_MODELS, SUBMODULES
 from durable_ext.host.apps import load_app
 
 from .attached import attached
@@ -204,6 +204,16 @@ def test_names_are_the_same_objects() -> None:
         _ = df.NoSuchName
     with pytest.raises(AttributeError):
         _ = df.models.NoSuchName
+
+
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [*BESIDE_MODELS.items(), ("testing.OrchestratorGeneratorWrapper", ["orchestrator_generator_wrapper"])],
+)
+def test_sub_modules_beside_models(name: str, items: Sequence[str]) -> None:
+    module = importlib.import_module(f"{NAME}.{name}")
+    where = importlib.import_module("durable_ext.testing") if name.startswith("testing") else durable_ext
+    assert [getattr(module, item) for item in items] == [getattr(where, item) for item in items]
 
 
 def test_who_imported_what_before_does_not_matter() -> None:
