@@ -75,12 +75,14 @@ class DurableDecorators(func.DecoratorApi):
 
         `input_type` says what the input is decoded to when the function does not annotate it.
         """
+        _check_called("orchestration_trigger", "context_name", context_name)
         return self._orchestrator(orchestration, context_name, input_type, version=version)
 
     def activity_trigger(
         self, input_name: str, activity: str | None = None, **terms: Unpack[ActivityTerms]
     ) -> Callable[[F], F]:
         """As `activity`; `input_name` has to be a parameter of the function."""
+        _check_called("activity_trigger", "input_name", input_name)
         return self._activity(activity, input_name, terms)
 
     @overload
@@ -101,6 +103,7 @@ class DurableDecorators(func.DecoratorApi):
         self, context_name: str, entity_name: str | None = None, *, rolls_back: bool = True
     ) -> Callable[[F], F]:
         """As `entity`; `context_name` has to be the function's one parameter, a class has none of that name."""
+        _check_called("entity_trigger", "context_name", context_name)
 
         def register(decorated: F) -> F:
             function, _ = self._taken(decorated, keep=True)
@@ -121,6 +124,7 @@ class DurableDecorators(func.DecoratorApi):
 
         Stands above or below the trigger's decorator. An `async def` gets a DurableClient, a `def` a BlockingClient.
         """
+        _check_called("durable_client_input", "client_name", client_name)
         return ClientInput(lambda: self.engine, client_name, task_hub, connection_name)
 
     def join(self, engine: Engine) -> None:
@@ -197,3 +201,9 @@ class DurableDecorators(func.DecoratorApi):
         if not keep:
             self._function_builders.remove(decorated)
         return inner.get_user_function(), inner.get_function_name()
+
+
+def _check_called(decorator: str, argument: str, given: object) -> None:
+    """Raises TypeError for the decorator without its parentheses, which would swallow the function."""
+    if not isinstance(given, str):
+        raise TypeError(f"{decorator} is called before it decorates: @app.{decorator}({argument}=...)")

@@ -197,3 +197,16 @@ def test_versions_of_an_orchestrator() -> None:
     assert app.registry.version_for("greet") == "2.0"
     with pytest.raises(DuplicateNameError):
         app.orchestrator("greet", version="2.0")(greet)
+
+
+@pytest.mark.parametrize(
+    "name", ["orchestration_trigger", "activity_trigger", "entity_trigger", "durable_client_input"]
+)
+@pytest.mark.parametrize("container", [DurableApp, DurableBlueprint])
+def test_a_decorator_without_its_parentheses(container: Callable[[], Any], name: str) -> None:
+    """It would take the function for a name, and give a decorator in its place: nothing would be registered."""
+
+    def lost(context: Any) -> None: ...
+
+    with pytest.raises(TypeError, match=rf"@app\.{name}\((context|input|client)_name=\.\.\.\)"):
+        getattr(container(), name)(lost)
