@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
@@ -16,6 +17,7 @@ _propagator = TraceContextTextMapPropagator()
 _LONGEST_STATE = 512
 
 
+@lru_cache(maxsize=1024)
 def context_of(kept: TraceContext | None) -> Context:
     """A context of its own in which a kept span is the current one; without one, or for nonsense, no span is."""
     if kept is None:

@@ -51,6 +51,10 @@ class Ears:
         """Those that ended, in this order."""
         return self._exporter.get_finished_spans()
 
+    def forget(self) -> None:
+        """Forget the spans."""
+        self._exporter.clear()
+
     def named(self, prefix: str) -> list[ReadableSpan]:
         """Those whose name begins so."""
         return [span for span in self.spans if span.name.startswith(prefix)]

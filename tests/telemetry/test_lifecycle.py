@@ -261,6 +261,21 @@ def test_closing_has_a_bound(caplog: pytest.LogCaptureFixture) -> None:
     assert "2 life-cycle events were not published before the end" in caplog.text
 
 
+def test_what_was_told_here_is_not_told_again() -> None:
+    """A message that comes back although nobody died finds its turn committed, and told."""
+
+    async def test() -> None:
+        post = Post()
+        notices = notices_of(post)
+        begin(notices)
+        notices.committed_again([turn_of(0)], "m", "main")
+        notices.committed_again([turn_of(1)], "another", "main")
+        await notices.close(timedelta(seconds=5))
+        assert [(one.instance_id, one.status.value) for one in post.got] == [("i0", "Running"), ("i0", "Completed")]
+
+    on_virtual_time(test)
+
+
 def test_only_what_is_asked_for() -> None:
     async def test() -> None:
         post = Post()

@@ -68,6 +68,8 @@ def test_nothing_is_written_by_default(store: str) -> None:
         await hub.leases_run_out()
         await hub.settle(process)
         assert await hub.output("x") == 9
+        await process.worker.tidy()
+        assert "oldest_work" not in process.provider.calls, "asked for by who measures only"
         for instance_id in ("x", "beside", "@counter@one"):
             for turn in await hub.store.history(instance_id):
                 assert b"trace" not in encode_events(turn.events)
