@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -24,16 +25,17 @@ _MOST_SHOWN = 10
 _MOST_LINES = 3
 # What fails, fails at many points, and slowly: it waits for what never comes.
 _MOST_FAILURES = 20
-_WorldPoints = tuple[World, Sequence[tuple[int, str]]]
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
-    """Which points are tried. `only`: a single one, as a report names it."""
+    """Which points are tried. `only`: a single one, as a report names it. `most`: at most so many of each world, spread
+    evenly over its ways and calls, the same ones each time and others in each world and store; None: all."""
 
     store: StoreName = "azure"
     worlds: Sequence[World] = WORLDS
     ways: Sequence[WayName] = THREE_WAYS
     only: str | None = None
+    most: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in [*((world, WORLDS) for world in self.worlds), *((way, tuple(WAYS)) for way in self.ways)]:
@@ -140,9 +142,10 @@ class _Enumeration:
         if self._plans.only is not None:
             self._play_alone(setting_of(self._plans.only))
         else:
-            found: list[_WorldPoints] = [(world, self._undisturbed(world)) for world in self._plans.worlds]
-            total = sum(len(points) for _, points in found) * len(self._plans.ways)
-            for number, (setting, call) in enumerate(self._settings(found), start=1):
+            worlds = self._plans.worlds
+            chosen = [point for world in worlds for point in self._chosen(world, self._undisturbed(world))]
+            total = len(chosen)
+            for number, (setting, call) in enumerate(chosen, start=1):
                 self._disturbed(setting, call)
                 self._progress(number, total)
                 if len(self._failures) >= _MOST_FAILURES:
@@ -167,11 +170,18 @@ class _Enumeration:
         if setting.call >= 0 and not self._failures:
             self._disturbed(setting, points.get(setting.call, "a call that the run without faults does not make"))
 
-    def _settings(self, found: Sequence[_WorldPoints]) -> Iterator[tuple[Setting, str]]:
-        for world, points in found:
-            for way in self._plans.ways:
-                for number, call in points:
-                    yield Setting(store=self._plans.store, world=world, way=way, call=number), call
+    def _chosen(self, world: World, points: Sequence[tuple[int, str]]) -> list[tuple[Setting, str]]:
+        every = [
+            (Setting(store=self._plans.store, world=world, way=way, call=number), call)
+            for way in self._plans.ways
+            for number, call in points
+        ]
+        most = self._plans.most
+        if most is None or len(every) <= most:
+            return every
+        # Anywhere within a stride, so that worlds and stores try different calls.
+        place = zlib.crc32(f"{self._plans.store} {world} {self._scenario.orchestrator}".encode()) / 2**32
+        return [every[int((number + place) * len(every) / most)] for number in range(most)]
 
     def _undisturbed(self, world: World, store: StoreName | None = None) -> Sequence[tuple[int, str]]:
         """Play without faults; the points, none when that alone goes wrong."""

@@ -26,12 +26,13 @@ from durable_ext.testing.aftermath import (
     wrong_runs,
 )
 from durable_ext.testing.counted_activities import Call, CountedRegistry
-from durable_ext.testing.injection import Fault
+from durable_ext.testing.injection import Fault, Plan
 from durable_ext.testing.memory_hub import AzureHub, MemoryHub, SqliteHub
 from durable_ext.testing.processes import LEASE, Process, ProcessSettings, in_background
 from durable_ext.testing.scenario import EVENT_PAUSE, WAYS, Played, Scenario, StoreName, WayName, World
 from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client, StartOptions
+from durable_ext.worker.settings import WorkerSettings
 
 _STALL = 1.5 * LEASE.total_seconds()
 # What dead and sleeping processes held has come back by then, and the janitor has had a look.
@@ -97,6 +98,7 @@ class Run:
         self._expected = expected
         self._way = WAYS[setting.way]
         self._registry = CountedRegistry(scenario.registry, scenario.mocks)
+        self._neighbours = [(CountedRegistry(one.registry), one.settings) for one in scenario.neighbours]
         self._hub: MemoryHub = AzureHub(clock) if setting.store == "azure" else SqliteHub(clock)
         self._outside = NotingProvider(self._hub)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
         self._client = Client(self._outside, self._hub.store, converter=self._registry.converter, clock=clock)
@@ -111,6 +113,8 @@ class Run:
         """From the empty hub to the look at what is left."""
         await self._hub.store.create_hub()
         self._start_process(faulty=True)
+        for registry, settings in self._neighbours:
+            self._start(registry, settings, self._plan_of_others)
         successor = asyncio.create_task(self._succeed())
         wrong = await self._from_outside()
         await self._until_over()
@@ -132,26 +136,32 @@ class Run:
             points=tuple(self._points),
             reached=self._reached.is_set(),
             wrong=tuple(dict.fromkeys(wrong)),
-            runs=self._registry.runs,
+            runs=self._runs,
         )
 
-    def _start_process(self, *, faulty: bool = False) -> Process:
-        settings = msgspec.structs.replace(
-            self._scenario.settings, sessions=self._setting.world != "scratch" and self._scenario.settings.sessions
-        )
+    def _start_process(self, *, faulty: bool = False) -> None:
+        self._start(self._registry, self._scenario.settings, self._plan if faulty else self._plan_of_others)
+
+    def _start(self, registry: CountedRegistry, settings: WorkerSettings, plan: Plan) -> None:
+        sessions = self._setting.world != "scratch" and settings.sessions
         process = self._hub.process(
-            self._registry,
+            registry,
             ProcessSettings(
-                worker=settings,
-                plan=self._plan if faulty else self._plan_of_successor,
+                worker=msgspec.structs.replace(settings, sessions=sessions),
+                plan=plan,
                 repeats=self._way.repeats,
                 doubled=self._setting.world == "doubled",
                 tidy_every=max(timedelta(minutes=1), self._scenario.within / _MOST_ROUNDS),
+                in_company=bool(self._neighbours),
             ),
         )
         self._processes.append(process)
         process.start()
-        return process
+
+    @property
+    def _runs(self) -> Counter[Call]:
+        """Of each call of an activity, in all processes."""
+        return sum((registry.runs for registry, _ in self._neighbours), Counter(self._registry.runs))
 
     @property
     def _is_given_up(self) -> bool:
@@ -165,7 +175,7 @@ class Run:
             for process in self._processes:
                 process.gate.cut()
 
-    def _plan_of_successor(self, _call: str, _number: int) -> Fault:
+    def _plan_of_others(self, _call: str, _number: int) -> Fault:
         self._count()
         return Fault.NONE
 
@@ -211,7 +221,7 @@ class Run:
                 await self._client.raise_event(scenario.instance_id, name, data)
             async with asyncio.timeout(scenario.within.total_seconds()):
                 await scenario.then(self._client)
-        except (DurableError, TimeoutError) as error:
+        except (DurableError, TimeoutError, AssertionError) as error:
             return [f"from outside: {type(error).__name__}: {error}"]
         return []
 
@@ -259,7 +269,7 @@ class Run:
 
     async def _checked(self, status: InstanceStatus | None) -> list[str]:
         """How the instance has ended, how often its activities ran, and what the scenario's own check says."""
-        scenario, runs = self._scenario, self._registry.runs
+        scenario, runs = self._scenario, self._runs
         wrong = wrong_runs(runs, scenario.once, self._most_runs())
         ended = self._ended(status)
         if ended.status is not scenario.status:

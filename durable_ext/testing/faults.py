@@ -15,7 +15,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
 from durable_ext.testing.crash_points import CrashFailure, CrashPointError, CrashReport, Plans, Progress, try_points
 from durable_ext.testing.injection import Fault, FaultGate, FaultyProvider, InjectedFaultError, Plan, no_faults
-from durable_ext.testing.scenario import Played, Scenario, ScenarioOptions, StoreName, WayName, World
+from durable_ext.testing.scenario import Neighbour, Played, Scenario, ScenarioOptions, StoreName, WayName, World
 
 __all__ = [
     "CrashFailure",
@@ -26,6 +26,7 @@ __all__ = [
     "FaultGate",
     "FaultyProvider",
     "InjectedFaultError",
+    "Neighbour",
     "Plan",
     "Played",
     "Scenario",
@@ -48,6 +49,7 @@ class CrashOptions(ScenarioOptions, total=False):
     worlds: Sequence[World]
     ways: Sequence[WayName]
     only: str | None
+    most: int | None
     progress: Progress
     raises: bool
 
@@ -68,13 +70,14 @@ def crash_everywhere(
     pause before), raised one after the other. `first` and `then`: async functions of a Client, before the start and
     after the events. `mocks`: other activities, by function or name. `at_most_once`: activities that may not run twice
     for one call, beside those that are registered so. `fresh` is called before each run. `check` gets what was Played
-    and raises AssertionError. `starts_after`, `instance_id`, `settings`; `within`: the virtual time it may take, an
-    hour by default; `recovers_within`: how much longer it may take after a fault, five minutes by default, beside the
-    time for doing all of it again.
+    and raises AssertionError. `starts_after`, `instance_id`, `settings`; `neighbours`: processes beside the first that
+    meet no faults; `within`: the virtual time it may take, an hour by default; `recovers_within`: how much longer it
+    may take after a fault, five minutes by default, beside the time for doing all of it again.
 
     What is tried: `worlds` ("cached", "scratch", "doubled") times `ways` ("before", "after", "lost"; also "throttled",
     "repeated", "stalled") times each call of `store`, "azure" (storage calls over the storage double, the default) or
-    "sqlite" (provider verbs). `only`: one point, as a report names it. `progress` is told the points tried and all.
+    "sqlite" (provider verbs). `most`: at most so many points of each world, the same each time. `only`: one point, as a
+    report names it. `progress` is told the points tried and all.
 
     Raises CrashPointError, with the report, when a point is not survived, unless `raises` is False; ConfigurationError
     and InvalidInputError for what cannot be played.

@@ -9,6 +9,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from random import Random
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import StorageError
@@ -25,6 +26,7 @@ from durable_ext.worker.worker import Worker
 _PAGE_ROWS = 2
 _PAGE_BLOBS = 1
 _AT_ONCE = timedelta(0)
+_A_MOMENT = 1e-4
 
 
 class MemoryHub(ABC):
@@ -76,6 +78,7 @@ class AzureHub(MemoryHub):
 
     def __init__(self, clock: VirtualClock) -> None:
         self._double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
+        self._processes = 0
         super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self._double), clock)
 
     async def next_visible(self) -> datetime | None:
@@ -83,7 +86,9 @@ class AzureHub(MemoryHub):
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
-        store = _Waiting(self._double, client, self.clock)
+        self._processes += 1
+        chance = Random(self._processes) if settings.in_company else None  # noqa: S311 - the same in each run
+        store = _Waiting(self._double, client, self.clock, chance)
         provider = FaultyProvider(store)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
         worker = Worker(provider, store, registry, settings=settings.for_worker, clock=self.clock)
         return Process(store, worker, provider, settings, client)
@@ -92,9 +97,12 @@ class AzureHub(MemoryHub):
 class _Waiting(AzureStorageProvider):
     """Asks for messages when there are some, and asks again when storage fails."""
 
-    def __init__(self, double: StorageDouble, client: FaultyStorageClient, clock: VirtualClock) -> None:
+    def __init__(
+        self, double: StorageDouble, client: FaultyStorageClient, clock: VirtualClock, chance: Random | None
+    ) -> None:
         super().__init__("", "Hub", 1, clock=clock, client=client)
         self._double = double
+        self._chance = chance
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
@@ -113,6 +121,8 @@ class _Waiting(AzureStorageProvider):
     async def _receive(self, queue: str, receive: Callable[[], Awaitable[Sequence[Delivery]]]) -> Sequence[Delivery]:
         while True:
             await self._double.arrival(queue)
+            if self._chance is not None:
+                await asyncio.sleep(self._chance.random() * _A_MOMENT)
             try:
                 found = await receive()
             except StorageError:

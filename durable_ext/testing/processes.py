@@ -33,6 +33,7 @@ Store: TypeAlias = "SqliteProvider | AzureStorageProvider"
 
 LEASE = timedelta(seconds=30)
 _BATCH = 16
+_A_MOMENT = 1e-6
 _in_background: ContextVar[bool] = ContextVar("_in_background", default=False)
 
 
@@ -40,7 +41,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a process runs. `plan`: its faults, and `repeats`: a call whose answer is lost is made again (FaultGate).
     `doubled`: it gets every delivery twice. `tidy_every`: the pause between two rounds of the janitor.
     `most_attempts`: a delivery that came more often is poison. `wait`: how long a call for messages waits; a store in
-    memory wakes who waits.
+    memory wakes who waits. `in_company`: others wait for the same messages, and chance decides who gets one.
     """
 
     worker: WorkerSettings = WorkerSettings(activity_slots=8)
@@ -50,6 +51,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     tidy_every: timedelta = timedelta(minutes=1)
     most_attempts: int = 50
     wait: timedelta = timedelta(minutes=10)
+    in_company: bool = False
 
     @property
     def for_worker(self) -> WorkerSettings:
@@ -140,6 +142,9 @@ class Process:
                     # As after a lease that ran out while its holder worked on.
                     again = msgspec.structs.replace(delivery, dequeue_count=delivery.dequeue_count + 1)
                     self._spawn(self._handle(again))
+            if self._settings.in_company:
+                # Who has taken something is behind others who wait; else it would be the same one each time.
+                await asyncio.sleep(_A_MOMENT)
 
     async def _handle(self, delivery: Delivery) -> None:
         held = [delivery]

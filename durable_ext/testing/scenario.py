@@ -59,6 +59,13 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     runs: Mapping[str, int]
 
 
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """Another process that works beside the first and meets no faults: its app, and how it runs."""
+
+    registry: Registry
+    settings: WorkerSettings = WorkerSettings(activity_slots=8)
+
+
 class ScenarioOptions(TypedDict, total=False):
     """What may be said of a scenario beside its orchestrator and its input; see Scenario."""
 
@@ -76,6 +83,7 @@ class ScenarioOptions(TypedDict, total=False):
     within: timedelta
     recovers_within: timedelta
     settings: WorkerSettings
+    neighbours: Sequence[Neighbour]
 
 
 def _nothing() -> None:
@@ -98,7 +106,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `check` looks at every run that is over and raises AssertionError when it does not like it; `fresh` is called before
     each run. `mocks`: other activities, by function or name (CountedRegistry). `at_most_once`: activities that may not
     run twice for one call. `starts_after`: the start is scheduled. `within`: the virtual time it may take.
-    `recovers_within`: how much more of it a fault may cost, beside what is done again.
+    `recovers_within`: how much more of it a fault may cost, beside what is done again. `settings` are those of the
+    process that meets the fault, and of the one after it; `neighbours` work beside them.
     """
 
     registry: Registry
@@ -118,6 +127,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     within: timedelta = timedelta(hours=1)
     recovers_within: timedelta = timedelta(minutes=5)
     settings: WorkerSettings = WorkerSettings(activity_slots=8)
+    neighbours: Sequence[Neighbour] = ()
 
     @property
     def once(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,6 +23,8 @@ NOT_SERVED_FOR = timedelta(seconds=5)
 HELD_ELSEWHERE_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
+# So many messages that are put off are remembered before those are forgotten that have come back.
+_MOST_NOTED = 1000
 _NO_CAUSE = "came ahead of what it belongs to, and that never came"
 
 
@@ -30,6 +33,8 @@ class Deferral:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._sending: dict[str, asyncio.Future[None]] = {}
+        self._sent: dict[str, tuple[int, datetime]] = {}  # by id: how often the copy was put off, and until when
 
     def is_worn_out(self, message: Message) -> bool:
         """Whether a message was put off as often as any may be."""
@@ -50,6 +55,7 @@ class Deferral:
         """Send a message again, to come back later. One that has waited too often is quarantined with the reason.
 
         A timer that is not due yet comes back when it is, a message for an instance that starts later when it starts.
+        Of several deliveries of one message one is sent again: each copy would be put off by itself ever after.
         """
         message, body = item.message, item.message.body
         known = (
@@ -62,13 +68,26 @@ class Deferral:
             await self.quarantine(message, reason, message.deferrals, item.queue)
             return
         self._services.settings.telemetry.count(Counted.PUT_OFF, type(body).__name__)
-        later = msgspec.structs.replace(
-            message,
-            due=self._services.clock() + min(_pause(message.deferrals), longest),
-            deferrals=message.deferrals + 1,
-            resent=True,
-        )
-        await self._services.provider.send([later])
+        await self._send_later(message, self._services.clock() + min(_pause(message.deferrals), longest))
+
+    async def _send_later(self, message: Message, due: datetime) -> None:
+        """Send the copy that has waited once more, unless another delivery of the message has had it sent."""
+        while sending := self._sending.get(message.id):
+            await asyncio.wait([sending])
+        deferrals, waits_until = self._sent.get(message.id, (0, due))
+        if message.deferrals < deferrals and self._services.clock() < waits_until:
+            return
+        later = msgspec.structs.replace(message, due=due, deferrals=message.deferrals + 1, resent=True)
+        self._sending[message.id] = sending = asyncio.get_running_loop().create_future()
+        try:
+            await self._services.provider.send([later])
+            self._sent[message.id] = later.deferrals, due
+        finally:
+            del self._sending[message.id]
+            sending.set_result(None)
+        if len(self._sent) > _MOST_NOTED:
+            now = self._services.clock()
+            self._sent = {one: sent for one, sent in self._sent.items() if sent[1] > now}
 
     async def refuse(self, message: Message, error: Exception) -> None:
         """Tell the parent that its child cannot be started."""

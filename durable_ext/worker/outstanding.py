@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from durable_ext.records.ids import guard_of
-from durable_ext.records.messages import FireTimer, Message, Resume, RunActivity, StartExecution
+from durable_ext.records.messages import (
+    FireTimer,
+    Message,
+    RequestLock,
+    Resume,
+    RunActivity,
+    RunOperation,
+    StartExecution,
+)
 from durable_ext.records.turns import Turn
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.reminders import Reminders
@@ -86,7 +94,8 @@ class Outstanding:
             case StartExecution():
                 stored = await self._services.provider.read_row(message.instance_id)
                 return stored is None or (stored.row.status.is_terminal and now - stored.row.updated_at > _LOST_AFTER)
-            case FireTimer():
+            case FireTimer() | RunOperation() | RequestLock():
+                # An entity knows what it has taken: it answers again, or when its turn comes.
                 return True
             case _:
                 return False

@@ -290,10 +290,13 @@ class Session:
             await self._project()
 
     def _queue(self, messages: Sequence[Message], joined: Sequence[Item], *, withdrawn: Sequence[str] = ()) -> None:
-        """Send messages, withdraw work items; the deliveries that joined are settled once that is done (P5)."""
+        """Send messages, withdraw work items; the deliveries that joined are settled once that is done (P5).
+
+        Once the trigger is lost they come back: its new holder may have looked before this turn was committed.
+        """
 
         def settle() -> None:
-            for item in joined:
+            for item in joined if self._broken is None else ():
                 self._settle(item)
 
         if messages or withdrawn:

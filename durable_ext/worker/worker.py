@@ -225,8 +225,7 @@ class Worker:
             await self._deferral.put_off(item, services.clock() + NOT_SERVED_FOR)
             return
         if body.session_id and not await self._may_run(message, body):
-            # With a growing pause: each copy of a message that came more than once is put off by itself.
-            await self._deferral.put_off(item, longest=HELD_ELSEWHERE_FOR)
+            await self._leave_to_holder(item, body)
             return
         if item.repeated and not await self._is_wanted(item, body):
             return
@@ -251,6 +250,16 @@ class Worker:
         if self._leaves(message, body) or self._deferral.is_worn_out(message):
             return True
         return await self._services.affinities.take(body.session_id)
+
+    async def _leave_to_holder(self, item: Item, body: RunActivity) -> None:
+        """Put off, with a growing pause, what runs elsewhere, unless it is a repeat that nobody needs any more.
+
+        Each copy of a message that came more than once is put off by itself, and may outlive its instance. Looked at
+        after 1, 2, 4, 8 ... pauses, so that long waits cost few reads.
+        """
+        looks = item.repeated and item.message.deferrals & (item.message.deferrals - 1) == 0
+        if not looks or await self._is_wanted(item, body):
+            await self._deferral.put_off(item, longest=HELD_ELSEWHERE_FOR)
 
     def _leaves(self, message: Message, body: RunActivity) -> bool:
         """Whether an activity that is not registered here is still left for others; then it fails, and says so."""

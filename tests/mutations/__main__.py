@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 
+from tests.scenarios.crash_sample import ASKED as CRASH_SAMPLE
+
 from .catalogue import MUTATIONS, Mutation
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +111,7 @@ def _try(mutation: Mutation, copies: SimpleQueue[Path]) -> str:
 
 def _verdict(tests: Sequence[str], copy: Path) -> str:
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {CRASH_SAMPLE: "all"}
     try:
         ended = subprocess.run(command, cwd=copy, env=environ, capture_output=True, timeout=_LONGEST, check=False)
     except subprocess.TimeoutExpired:

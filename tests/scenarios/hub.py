@@ -10,6 +10,7 @@ import msgspec
 
 from durable_ext.authoring.registry import Registry
 from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.records.events import LockLeft
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.replay.fold import project
@@ -116,7 +117,7 @@ class Hub:
             task_id
             for turn in loaded.turns
             for event in turn.events
-            if (task_id := getattr(event, "task_id", None)) is not None
+            if (task_id := getattr(event, "task_id", None)) is not None and not isinstance(event, LockLeft)
         ]
         assert len(answered) == len(set(answered)), "a task was answered twice"
         numbers = [turn.number for turn in loaded.turns]

@@ -9,6 +9,7 @@ from typing import Any
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.http_calls import HTTP_ACTIVITY
+from durable_ext.authoring.payload import Converter
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import TaskFailedError
@@ -296,8 +297,8 @@ async def keeping(ctx: OrchestrationContext, rounds: int) -> dict[str, Any] | No
     return {**ctx.values, "own": await ctx.get_value_of(ctx.instance_id, "count")}
 
 
-def registry() -> Registry:
-    names = Registry()
+def registry(converter: Converter | None = None) -> Registry:
+    names = Registry(converter)
     for activity in (add_one, refuse, dawdle, pick, count_up):
         names.add_activity(activity)
     names.add_activity(charge, at_most_once=True, after_fault=look_it_up)

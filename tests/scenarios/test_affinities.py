@@ -6,11 +6,13 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
+from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.settings import WorkerSettings
 
 from .engine import pause
@@ -136,6 +138,65 @@ def test_no_more_than_a_process_may_hold(store: str) -> None:
         began = hub.clock()
         assert await said(hub, one, "say", "t", "b") == "one"
         assert hub.clock() - began >= timedelta(seconds=50)
+
+    run_on(store, test)
+
+
+@on_both
+def test_a_session_for_which_there_is_no_room_goes_where_there_is(store: str) -> None:
+    """Who has no room leaves the work item to others, who hold the session from then on."""
+
+    async def test(hub: AnyHub) -> None:
+        full, roomy = hub.process(site("full"), settings=settings(most=1)), hub.process(site("roomy"))
+        for instance_id, session, places in (("a", "s", [full]), ("b", "t", [full, roomy]), ("c", "t", [full, roomy])):
+            await full.client.start("say", session, instance_id=instance_id)
+            await hub.settle_control(full)
+            for place in places:
+                assert await hub.status(instance_id) is RuntimeStatus.RUNNING
+                await place.handle(*await hub.store.receive_work(limit=1, lease=_LEASE, wait=timedelta(0)))
+                await hub.clock.sleep(2)
+            await hub.settle_control(full)
+            assert await hub.output(instance_id) == ("full" if places == [full] else "roomy")
+
+    run_on(store, test)
+
+
+@on_both
+def test_a_session_stays_elsewhere_when_room_comes_back(store: str) -> None:
+    """A process that has let go another session does not take over one that is held."""
+
+    async def test(hub: AnyHub) -> None:
+        one, other = hub.process(site("one"), settings=settings(most=1, idle=60)), hub.process(site("other"))
+        one.start()
+        assert await said(hub, one, "say", "s", "a") == "one"
+        other.start()
+        assert await said(hub, one, "say", "t", "b") == "other"
+        await hub.clock.sleep(120)
+        assert await said(hub, one, "talk", "t", "c") == ["other"] * 6
+
+    run_on(store, test)
+
+
+@on_both
+def test_a_copy_that_nobody_needs_does_not_go_round_for_a_session_held_elsewhere(store: str) -> None:
+    """Its orchestration is over: it is looked up after 1, 2, 4, 8 ... pauses, and dropped."""
+
+    async def test(hub: AnyHub) -> None:
+        one, other = hub.process(site("one")), hub.process(site("other"))
+        await one.client.start("say", "s", instance_id="a")
+        await hub.settle_control(one)
+        (item,) = await hub.store.receive_work(limit=1, lease=_LEASE, wait=timedelta(0))
+        await one.handle(item)
+        one.start()
+        assert (await one.client.wait_for_completion("a", _SOON)).output == "one"
+        await one.stop()
+        assert await hub.store.hold_affinity("s", "somebody", timedelta(hours=1)) == "somebody"
+        await hub.store.send([msgspec.structs.replace(item.messages[0], resent=True, deferrals=3)])
+        other.start()
+        await hub.clock.sleep(60)
+        await other.stop()
+        await hub.clock.sleep(60)
+        assert not await hub.store.receive_work(limit=1, lease=_LEASE, wait=timedelta(0))
 
     run_on(store, test)
 

@@ -9,10 +9,23 @@ from typing import Any
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
+from durable_ext.records.entity_id import EntityId
 from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.messages import Body, FinishChild, FinishTask, FireTimer, RunActivity, StartExecution
+from durable_ext.records.messages import (
+    Body,
+    FinishChild,
+    FinishOperation,
+    FinishTask,
+    FireTimer,
+    GrantLock,
+    RequestLock,
+    RunActivity,
+    RunOperation,
+    StartExecution,
+)
 from durable_ext.worker.settings import WorkerSettings
 
 from .engine import Process
@@ -30,8 +43,9 @@ class App:
         self._hub = hub
         self._seconds = seconds
         self.registry.add_activity(self.work, name="work")
-        for each in (calls, calls_two, hears, renews, sleeps, asks_child, child):
+        for each in (calls, calls_two, hears, renews, sleeps, asks_child, child, asks_entity, locks_entity):
             self.registry.add_orchestrator(each, name=each.__name__)
+        self.registry.add_entity(counter)
 
     async def work(self) -> str:
         self.runs += 1
@@ -75,6 +89,20 @@ async def asks_child(ctx: OrchestrationContext) -> Any:
     return await ctx.call_sub_orchestrator("child", instance_id="the-child")
 
 
+def counter(context: EntityContext) -> None:
+    context.set_state(context.get_state(lambda: 0) + 1)
+    context.set_result(context.get_state())
+
+
+async def asks_entity(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_entity(EntityId("counter", "one"), "add")
+
+
+async def locks_entity(ctx: OrchestrationContext) -> Any:
+    async with ctx.lock_entities([EntityId("counter", "one")]):
+        return "locked"
+
+
 async def child(ctx: OrchestrationContext) -> str:
     await asyncio.sleep(5)
     return "grown"
@@ -101,9 +129,13 @@ async def lose(hub: Hub, process: Process, kind: type[Body]) -> None:
         ("sleeps", FireTimer, "slept"),
         ("asks_child", StartExecution, "grown"),
         ("asks_child", FinishChild, "grown"),
+        ("asks_entity", RunOperation, 1),
+        ("asks_entity", FinishOperation, 1),
+        ("locks_entity", RequestLock, "locked"),
+        ("locks_entity", GrantLock, "locked"),
     ],
 )
-def test_a_message_that_is_gone_is_sent_again(name: str, kind: type[Body], output: str) -> None:
+def test_a_message_that_is_gone_is_sent_again(name: str, kind: type[Body], output: Any) -> None:
     async def test(hub: Hub) -> None:
         app = App(hub)
         everything_by_queue = WorkerSettings(session_budget=timedelta(0), cached_instances=0)

@@ -12,8 +12,10 @@ from durable_ext.testing.scenario import Played, Scenario, Sent
 from durable_ext.worker.client import Client, StartOptions
 
 from . import orchestrations, rewinding, versioned
+from .deployments import DEPLOYMENTS
 from .engine import pause
 from .entity_workloads import ENTITIES
+from .tools_workloads import TOOLS
 
 _ID = "it"
 _LONG = timedelta(minutes=20)
@@ -97,68 +99,75 @@ _rewound = partial(
     then=_rewind,
 )
 
-SCENARIOS: dict[str, Scenario] = {
-    "chain": _scenario(orchestrator="chain", input=0, expect=3),
-    "races": _scenario(orchestrator="racing", input=0, expect=[True, [1, 2], True, True]),
-    "fan-out": _scenario(orchestrator="fan_out", input=6, expect=21),
-    "fan-out past the slots": _scenario(orchestrator="fan_out", input=24, expect=300),
-    "by queue": _scenario(orchestrator="in_queue", input=1, expect=2),
-    "retries": _scenario(orchestrator="retries", input=1, expect="no 1"),
-    "children": _scenario(orchestrator="parent", input=2, expect=[3, 4]),
-    "child with retries": _scenario(
-        orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
-    ),
-    "at most once": _scenario(orchestrator="paying", input=0, expect=2),
-    "at most once, outcome unknown": _scenario(orchestrator="daring", input=0, expect=ANY, check=_told_honestly),
-    "caught by type": _scenario(orchestrator="catching", input="a", expect=["a", "a"]),
-    "few at once": _scenario(orchestrator="few_at_once", input=5, expect=10),
-    "heartbeats": _scenario(orchestrator="counting", input=4, expect=8),
-    "values": _scenario(
-        orchestrator="keeping", input=3, expect={"count": 3, "round 2": 2, "own": 3}, check=_counted_on
-    ),
-    "session of activities": _scenario(orchestrator="in_a_session", input=0, expect=6),
-    "given up": _scenario(orchestrator="impatient", input=0, expect="1"),
-    "a request elsewhere": _scenario(orchestrator="asking_elsewhere", expect="https://a.example/operations/1"),
-    "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),
-    "timeout": _scenario(orchestrator="approval", expect="late"),
-    "eternal": _scenario(orchestrator="eternal", input=[], events=_TICKS, expect=["a", "b", "c"]),
-    "events in order": _scenario(
-        orchestrator="in_order",
-        input=3,
-        events=tuple(("tick", letter, _APART) for letter in "abc"),
-        expect=["a", "b", "c"],
-    ),
-    "event to another": _scenario(orchestrator="talker", input="beside", first=_beside, expect="sent"),
-    "events both ways": _scenario(orchestrator="ping", input="other", first=_other_end, expect=["pong 0", "pong 1"]),
-    "forgetful": _scenario(orchestrator="forgetful", expect="done"),
-    "scheduled start": _scenario(orchestrator="chain", input=0, starts_after=timedelta(seconds=20), expect=3),
-    "event before the start": _scenario(
-        orchestrator="approval",
-        starts_after=timedelta(seconds=20),
-        events=(("approval", "early"),),
-        expect="early",
-    ),
-    "suspended and resumed": _scenario(orchestrator="pausing", input=0, then=_suspend_and_resume, expect=12),
-    "terminated with children": _scenario(
-        orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect={"left": 2}
-    ),
-    "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
-    "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
-    "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
-    "started with an event": _scenario(orchestrator="chain", input=0, then=_start_greeted, expect=["first"]),
-    "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
-    "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
-    "versions": Scenario(
-        registry=versioned.registry("1.0", "2.0", default="1.0"),
-        settings=versioned.takes("2.0", VersionMatch.CURRENT_OR_OLDER),
-        orchestrator="upgrade",
-        input=[],
-        events=(("paid", "yes"),),
-        instance_id=_ID,
-        expect=["1.0", "old", "child 1.0", "new child 2.0", "2.0", "new child 2.0", "yes"],
-    ),
-    "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
-} | ENTITIES
+SCENARIOS: dict[str, Scenario] = (
+    {
+        "chain": _scenario(orchestrator="chain", input=0, expect=3),
+        "races": _scenario(orchestrator="racing", input=0, expect=[True, [1, 2], True, True]),
+        "fan-out": _scenario(orchestrator="fan_out", input=6, expect=21),
+        "fan-out past the slots": _scenario(orchestrator="fan_out", input=24, expect=300),
+        "by queue": _scenario(orchestrator="in_queue", input=1, expect=2),
+        "retries": _scenario(orchestrator="retries", input=1, expect="no 1"),
+        "children": _scenario(orchestrator="parent", input=2, expect=[3, 4]),
+        "child with retries": _scenario(
+            orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
+        ),
+        "at most once": _scenario(orchestrator="paying", input=0, expect=2),
+        "at most once, outcome unknown": _scenario(orchestrator="daring", input=0, expect=ANY, check=_told_honestly),
+        "caught by type": _scenario(orchestrator="catching", input="a", expect=["a", "a"]),
+        "few at once": _scenario(orchestrator="few_at_once", input=5, expect=10),
+        "heartbeats": _scenario(orchestrator="counting", input=4, expect=8),
+        "values": _scenario(
+            orchestrator="keeping", input=3, expect={"count": 3, "round 2": 2, "own": 3}, check=_counted_on
+        ),
+        "session of activities": _scenario(orchestrator="in_a_session", input=0, expect=6),
+        "given up": _scenario(orchestrator="impatient", input=0, expect="1"),
+        "a request elsewhere": _scenario(orchestrator="asking_elsewhere", expect="https://a.example/operations/1"),
+        "approval": _scenario(orchestrator="approval", events=(("approval", "yes"),), expect="yes"),
+        "timeout": _scenario(orchestrator="approval", expect="late"),
+        "eternal": _scenario(orchestrator="eternal", input=[], events=_TICKS, expect=["a", "b", "c"]),
+        "events in order": _scenario(
+            orchestrator="in_order",
+            input=3,
+            events=tuple(("tick", letter, _APART) for letter in "abc"),
+            expect=["a", "b", "c"],
+        ),
+        "event to another": _scenario(orchestrator="talker", input="beside", first=_beside, expect="sent"),
+        "events both ways": _scenario(
+            orchestrator="ping", input="other", first=_other_end, expect=["pong 0", "pong 1"]
+        ),
+        "forgetful": _scenario(orchestrator="forgetful", expect="done"),
+        "scheduled start": _scenario(orchestrator="chain", input=0, starts_after=timedelta(seconds=20), expect=3),
+        "event before the start": _scenario(
+            orchestrator="approval",
+            starts_after=timedelta(seconds=20),
+            events=(("approval", "early"),),
+            expect="early",
+        ),
+        "suspended and resumed": _scenario(orchestrator="pausing", input=0, then=_suspend_and_resume, expect=12),
+        "terminated with children": _scenario(
+            orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect={"left": 2}
+        ),
+        "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
+        "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
+        "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
+        "started with an event": _scenario(orchestrator="chain", input=0, then=_start_greeted, expect=["first"]),
+        "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
+        "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
+        "versions": Scenario(
+            registry=versioned.registry("1.0", "2.0", default="1.0"),
+            settings=versioned.takes("2.0", VersionMatch.CURRENT_OR_OLDER),
+            orchestrator="upgrade",
+            input=[],
+            events=(("paid", "yes"),),
+            instance_id=_ID,
+            expect=["1.0", "old", "child 1.0", "new child 2.0", "2.0", "new child 2.0", "yes"],
+        ),
+        "restarted": _scenario(orchestrator="chain", input=0, then=_restart, expect=3),
+    }
+    | ENTITIES
+    | DEPLOYMENTS
+    | TOOLS
+)
 
 # Payloads, messages and turns that are blobs: only the Azure provider has them.
 LONG: dict[str, Scenario] = {
