@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack, cast
 from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 import msgspec
 
+from durable_ext.authoring.options import check_known, known_of
 from durable_ext.errors import ConfigurationError, InstanceStateError, InvalidInputError
 from durable_ext.functions.settings import AppSettings
 from durable_ext.functions.status import DurableOrchestrationStatus, EntityStateResponse, PurgeHistoryResult, status_of
@@ -45,6 +46,9 @@ class SignalNames(TypedDict, total=False):
     operation_input: Any
     task_hub_name: str | None
     connection_name: str | None
+
+
+_EVENT_NAMES, _SIGNAL_NAMES = known_of(EventNames), known_of(SignalNames)
 
 
 class Elsewhere(Protocol):
@@ -123,6 +127,7 @@ class DurableClient(Client):
 
         `task_hub_name` and `connection_name` lead to an instance of another hub.
         """
+        check_known("raise_event", names, _EVENT_NAMES)
         name = names.get("event_name", name)
         data = names.get("event_data", data)
         there = await self._client_of(names.get("task_hub_name"), names.get("connection_name"))
@@ -146,6 +151,7 @@ class DurableClient(Client):
         `entityId`, `operation_name` and `operation_input` are other names of the first three; `task_hub_name` and
         `connection_name` lead to an entity of another hub.
         """
+        check_known("signal_entity", names, _SIGNAL_NAMES)
         there = await self._client_of(names.get("task_hub_name"), names.get("connection_name"))
         signal = super().signal_entity if there is self else there.signal_entity
         await signal(
@@ -297,8 +303,13 @@ class DurableClient(Client):
 def _filter(
     created_from: datetime | None, created_to: datetime | None, statuses: Iterable[str] | None, prefix: str | None
 ) -> InstanceFilter:
+    # A status is a text, too, and a text is made of characters.
+    wanted = (statuses,) if isinstance(statuses, str) else statuses or ()
+    for name, given in (("created_time_from", created_from), ("created_time_to", created_to)):
+        if not isinstance(cast("object", given), datetime | None):
+            raise InvalidInputError(f"{name} is a datetime, not of type {type(given).__qualname__}")
     return InstanceFilter(
-        statuses=frozenset(_status(status) for status in statuses or ()),
+        statuses=frozenset(map(_status, wanted)),
         created_from=created_from,
         created_to=created_to,
         id_prefix=prefix or "",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.errors import InvalidInputError
 from durable_ext.records.failures import Failure
 
 
@@ -35,6 +36,10 @@ class RetryOptions(_MadeOfOthers, frozen=True, kw_only=False):
     retry_timeout_in_milliseconds: int | None = None
 
     def __post_init__(self) -> None:
+        if not self.first_retry_interval_in_milliseconds > 0:
+            raise InvalidInputError("first_retry_interval_in_milliseconds has to be above zero")
+        if self.max_number_of_attempts < 1:
+            raise InvalidInputError("max_number_of_attempts counts the first attempt and is at least 1")
         policy = {
             "first_interval": _duration(self.first_retry_interval_in_milliseconds),
             "max_attempts": self.max_number_of_attempts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import cast
 from urllib.parse import quote, urlencode
 
 # Name of the URL in the payload, and its path and query below the instance. Braces are for the caller to fill in.
@@ -29,8 +30,13 @@ def management_urls(base_url: str, instance_id: str, query: str = "", *, with_re
     """The check-status payload: the id, and the URLs below `base_url`, the absolute URL the API is mounted at.
 
     `query` (`code=...`, without a question mark, percent-encoded) goes to every URL. The id is percent-encoded.
-    `with_rewind`: the one of rewind as well, which a start does not answer with.
+    `with_rewind`: the one of rewind as well, which a start does not answer with. Raises TypeError for an id that is no
+    text, a coroutine that nobody awaited for example.
     """
+    if not isinstance(cast("object", instance_id), str):
+        raise TypeError(
+            f"an instance id is a text, not of type {type(instance_id).__qualname__}; starting an instance is awaited"
+        )
     instance_url = f"{base_url.rstrip('/')}/instances/{quote(instance_id, safe='')}"
     extra = query.strip("?&")
     urls = {"id": instance_id}

@@ -303,3 +303,38 @@ def test_starts_get_the_default_version_of_the_app() -> None:
 
     assert told is not None
     asyncio.run(run())
+
+
+def test_arguments_that_the_client_does_not_know() -> None:
+    async def test(client: DurableClient) -> None:
+        wrong: Any = {"evnt_name": "go"}
+        with pytest.raises(
+            TypeError, match="raise_event has no argument 'evnt_name'; there are connection_name, event_"
+        ):
+            await client.raise_event("mine", **wrong)
+        with pytest.raises(
+            TypeError, match="signal_entity has no argument 'evnt_name'; there are connection_name, entity"
+        ):
+            await client.signal_entity("@counter@mine", "add", **wrong)
+
+    with_client(test)
+
+
+@pytest.mark.parametrize("status", ["Completed", OrchestrationRuntimeStatus.Completed, RuntimeStatus.COMPLETED])
+def test_one_status_is_a_filter_too(status: Any) -> None:
+    async def test(client: DurableClient) -> None:
+        await ended(client, "doubled", 1)
+        assert [found.output for found in await client.get_status_by(runtime_status=status)] == [2]
+
+    with_client(test)
+
+
+def test_a_time_that_is_a_text() -> None:
+    async def test(client: DurableClient) -> None:
+        when: Any = "2026-01-01"
+        with pytest.raises(InvalidInputError, match="created_time_from is a datetime, not of type str"):
+            await client.get_status_by(created_time_from=when)
+        with pytest.raises(InvalidInputError, match="created_time_to is a datetime, not of type str"):
+            await client.purge_instance_history_by(NEVER, when)
+
+    with_client(test)

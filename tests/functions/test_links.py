@@ -68,6 +68,16 @@ def test_callers_append_to_every_url() -> None:
     with_app(test)
 
 
+def test_a_start_that_nobody_awaited_is_no_id() -> None:
+    async def test(host: Attached, client: DurableClient) -> None:
+        starting: Any = client.start_new("quick")
+        with pytest.raises(TypeError, match="not of type coroutine; starting an instance is awaited"):
+            client.create_check_status_response(request(), starting)
+        starting.close()
+
+    with_app(test)
+
+
 def test_a_binding_tells_a_client_all_it_needs() -> None:
     """Clients fill in templates: of the id, of the orchestrator's name, of an event; and append with `&`."""
 

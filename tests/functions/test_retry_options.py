@@ -62,6 +62,19 @@ def test_a_predicate_of_our_own() -> None:
     assert options.pause(1, Failure(type="ValueError", message="no"), NOW, NOW) == timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("interval", "attempts", "said"),
+    [
+        (0, 3, "first_retry_interval_in_milliseconds has to be above zero"),
+        (-5, 3, "first_retry_interval_in_milliseconds has to be above zero"),
+        (1000, 0, "max_number_of_attempts counts the first attempt and is at least 1"),
+    ],
+)
+def test_the_error_names_the_argument_that_was_given(interval: int, attempts: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        RetryOptions(interval, attempts)
+
+
 def test_both_arguments_are_needed() -> None:
     make: Any = RetryOptions
     with pytest.raises(TypeError):
