@@ -65,6 +65,7 @@ class DurableClient(Client):
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
         self.known_orchestrator, self.version_for = native.known_orchestrator, native.version_for
+        self.telemetry = native.telemetry
         self._native = native
         self._settings = settings
         self._elsewhere = elsewhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from durable_ext import DFApp
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
+from durable_ext.functions import storage
 from durable_ext.functions.engine import Engine
 from durable_ext.functions.settings import Told, read_settings
+from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.codec import encode_events, encode_messages
 from durable_ext.telemetry import open_telemetry
 from durable_ext.telemetry.listener import OpenTelemetry
@@ -100,3 +104,20 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ConfigurationError, match=r"opentelemetry is not installed: pip install 'durable_ext\[telemetry\]'"
     ):
         open_telemetry()
+
+
+def test_the_app_under_functions_tells_its_worker_and_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_store(*_: object) -> SqliteProvider:
+        return SqliteProvider(":memory:")
+
+    async def test() -> None:
+        app = DFApp()
+        worker = await app.worker()
+        for client in (worker.client, await app.engine.client(), await app.engine.client("Other")):
+            assert client.telemetry is app.engine.telemetry
+        assert isinstance(app.engine.telemetry, OpenTelemetry)
+        await app.close()
+
+    monkeypatch.setenv("DURABLE_TELEMETRY", "on")
+    monkeypatch.setattr(storage, "open_store", open_store)
+    asyncio.run(test())
