@@ -21,6 +21,7 @@ from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Message, ReleaseLock, RemoveEntity, RunOperation
 from durable_ext.replay.fold import project
 from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.entity_locks import is_orphaned
 from durable_ext.worker.telemetry import Sending
 
 _PAGE = 100
@@ -118,7 +119,11 @@ class EntityClient(ClientCore):
         removed = released = 0
         async for row in self._rows(ENTITY_MARK):
             summary = EntitySummary.of(row.custom_status)
-            if release_orphaned_locks and summary.locked_by and await self._is_orphaned(summary):
+            if (
+                release_orphaned_locks
+                and summary.locked_by
+                and await is_orphaned(self._provider, self.catalog, summary)
+            ):
                 await self._to_entity(row.instance_id, ReleaseLock(lock=summary.lock))
                 released += 1
             elif remove_empty and not (summary.exists or summary.locked_by or summary.waiting):
@@ -147,10 +152,6 @@ class EntityClient(ClientCore):
             locked_by=summary.locked_by,
             state=decode(self.converter, state, kind),
         )
-
-    async def _is_orphaned(self, summary: EntitySummary) -> bool:
-        holder = await self._provider.read_row(summary.locked_by)
-        return holder is None or holder.row.status.is_terminal
 
     async def _remove(self, row: InstanceRow) -> bool:
         """Ask the entity to end, which it does if it still is empty, then purge it (P10)."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Message, ReleaseLock
+from durable_ext.worker.entity_locks import is_orphaned
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent
 
@@ -32,7 +33,7 @@ class EntityTidying:
     async def tidy(self, row: InstanceRow, now: datetime) -> None:
         """See to one entity at rest. Raises StorageError."""
         summary = EntitySummary.of(row.custom_status)
-        if summary.lock and await self._is_over(summary.locked_by):
+        if summary.lock and await is_orphaned(self._services.provider, self._services.catalog, summary):
             await self._release(row.instance_id, summary.lock)
         seen = self._seen.get(row.instance_id)
         if seen is None or now - seen >= min((now - row.updated_at) / _REST_PER_LOOK, _LONGEST_UNSEEN):
@@ -49,10 +50,6 @@ class EntityTidying:
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
         self._seen[entity_id] = now
-
-    async def _is_over(self, instance_id: str) -> bool:
-        holder = await self._services.provider.read_row(instance_id)
-        return holder is None or holder.row.status.is_terminal
 
     async def _release(self, entity_id: str, lock: str) -> None:
         """The holder's last turn says so too; this is for one that was purged, or whose message is gone."""

@@ -14,7 +14,15 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.authoring.tasks import TaskState, TimerTask
 from durable_ext.errors import TaskFailedError
-from durable_ext.records.events import ChildScheduled, ContinuedAsNew
+from durable_ext.records.events import (
+    ChildScheduled,
+    ContinuedAsNew,
+    EntityCalled,
+    LockAcquired,
+    LockAsked,
+    LockLeft,
+    OperationCompleted,
+)
 
 from .conftest import Begin
 from .events import (
@@ -26,6 +34,7 @@ from .events import (
     continued,
     facts,
     fired,
+    payload,
     raised,
     refusal,
     status,
@@ -356,3 +365,21 @@ def test_what_tasks_tell_of_themselves(begin: Begin) -> None:
     last = situation.turn(refusal(1))
     states = ["SUCCEEDED", "SUCCEEDED", "FAILED", "b failed: OutOfStock: no stock"]
     assert facts(last)[-1:] == facts([completed(states)])
+
+
+def test_a_lock_in_a_generator(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        with (yield ctx.lock_entities(["@counter@a"])):
+            held = ctx.is_locked
+            total = yield ctx.call_entity("@counter@a", "add", 1)
+        return [held, total, ctx.is_locked]
+
+    situation = begin(main)
+    (asked,) = situation.start()
+    assert isinstance(asked, LockAsked)
+    (called,) = situation.turn(LockAcquired(task_id=asked.id))
+    assert isinstance(called, EntityCalled)
+    assert called.lock
+    left, ended = situation.turn(OperationCompleted(task_id=called.id, result=payload(7)))
+    assert isinstance(left, LockLeft)
+    assert facts([ended]) == facts([completed([True, 7, False])])

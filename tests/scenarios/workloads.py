@@ -71,6 +71,12 @@ async def _start_greeted(client: Client) -> None:
     await client.start("greeted", instance_id=_ID, options=StartOptions(first_event=("hello", "first")))
 
 
+async def _replace(client: Client) -> None:
+    """Another orchestration under the id of one that runs."""
+    await client.wait_for_start(_ID, _LONG)
+    await client.start("chain", 0, instance_id=_ID, options=StartOptions(replace=frozenset(RuntimeStatus)))
+
+
 async def _rewind(client: Client) -> None:
     status = await client.wait_for_completion(_ID, _LONG)
     assert status.runtime_status is RuntimeStatus.FAILED
@@ -151,6 +157,7 @@ SCENARIOS: dict[str, Scenario] = (
         "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
         "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
         "started with an event": _scenario(orchestrator="chain", input=0, then=_start_greeted, expect=["first"]),
+        "replaced while it runs": _scenario(orchestrator="approval", then=_replace, expect=3),
         "rewound": _rewound(orchestrator="patient", input="b", expect=["first", "b"]),
         "rewound with a child": _rewound(orchestrator="mother", input="b", expect=[["fine"], ["before", "b"]]),
         "versions": Scenario(
