@@ -154,6 +154,11 @@ async def _drive(generator: Generator[Any, Any, Any], starts_over: Callable[[], 
             yielded = asyncio.get_running_loop().create_future()
         try:
             outcome = await future_of(yielded, "yield takes")
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is None or this.cancelling():
+                raise
+            error = RuntimeError("the task that was yielded has been cancelled; nothing comes of it any more")
         except Exception as raised:  # noqa: BLE001 - handed to the generator, which decides
             error = raised
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
@@ -132,3 +133,32 @@ def test_nothing_else_that_gives_nothing_may_be_yielded(begin: Begin) -> None:
 
     situation = begin(main)
     assert facts(situation.start())[-1:] == facts([completed("yield takes a task of the context, not NoneType")])
+
+
+@pytest.mark.parametrize("composite", [False, True])
+def test_a_task_that_was_cancelled_is_yielded(begin: Begin, composite: bool) -> None:
+    """It would be waited for in vain. Code may catch the error, as any other."""
+
+    def main(ctx: OrchestrationContext) -> Code:
+        task = ctx.create_timer(timedelta(hours=1))
+        task.cancel()
+        try:
+            yield ctx.task_all([task, ctx.create_timer(timedelta(seconds=1))]) if composite else task
+        except RuntimeError as error:
+            return str(error)
+
+    situation = begin(main)
+    said = "the task that was yielded has been cancelled; nothing comes of it any more"
+    assert facts(situation.start())[-1:] == facts([completed(said)])
+
+
+def test_code_that_cancels_itself(begin: Begin) -> None:
+    def main(ctx: OrchestrationContext) -> Code:
+        this = asyncio.current_task()
+        assert this is not None
+        this.cancel()
+        yield ctx.create_timer(timedelta(seconds=1))
+
+    situation = begin(main)
+    situation.start()
+    assert situation.failure.message == "the orchestrator was cancelled"
