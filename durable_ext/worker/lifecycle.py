@@ -8,6 +8,7 @@ does after a crash, the change is published again under the same id (P6).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import OrderedDict, deque
@@ -53,6 +54,7 @@ class Notices:
         self._told: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending = False
+        self._closing = asyncio.Event()
         self._dropped = 0
 
     def committed(self, turn: Turn, name: str) -> None:
@@ -72,7 +74,8 @@ class Notices:
                     self.committed(turn, name)
 
     async def close(self, grace: timedelta) -> None:
-        """Send what waits, for as long as `grace`; what is left then is dropped."""
+        """Send what waits, for as long as `grace`; a pause before a retry is cut short, and what is left is dropped."""
+        self._closing.set()
         loop = asyncio.get_running_loop()
         end = loop.time() + grace.total_seconds()
         while self._tasks and (left := end - loop.time()) > 0:
@@ -121,9 +124,14 @@ class Notices:
         """Those behind do not wait for it: the topic promises no order."""
         lifecycle = self._lifecycle
         for number in range(1, 1 if lifecycle is None else lifecycle.retries + 1):
-            await asyncio.sleep(0 if lifecycle is None else lifecycle.retry_interval.total_seconds())
+            await self._pause(lifecycle)
             if await self._attempt(batch, number):
                 return
+
+    async def _pause(self, lifecycle: Lifecycle | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0 if lifecycle is None else lifecycle.retry_interval.total_seconds()):
+                await self._closing.wait()
 
     async def _attempt(self, batch: Sequence[LifecycleEvent], number: int) -> bool:
         """Whether these events are dealt with: sent, or dropped."""
@@ -134,13 +142,17 @@ class Notices:
             async with asyncio.timeout(_LONGEST_ATTEMPT):
                 await lifecycle.publisher.publish(batch)
         except Exception as error:  # noqa: BLE001 - whatever the publisher raises, the engine goes on
-            if number < lifecycle.retries and getattr(error, "retryable", True):
+            if number < lifecycle.retries and getattr(error, "retryable", True) and self._may_wait(number):
                 logger.info("%d life-cycle events are tried again: %s", len(batch), reason_of(error))
                 return False
             logger.warning("%d life-cycle events are not published: %s", len(batch), reason_of(error))
         self._in_hand -= len(batch)
         self._say_dropped()
         return True
+
+    def _may_wait(self, number: int) -> bool:
+        """At the end each has one more attempt, and no other."""
+        return number == 0 or not self._closing.is_set()
 
     def _say_dropped(self) -> None:
         if self._dropped and self._in_hand < _MOST_WAITING // 2:

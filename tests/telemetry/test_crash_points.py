@@ -14,6 +14,7 @@ from durable_ext.testing.crash_points import Plans, try_points
 from durable_ext.testing.scenario import WORLDS, Played, Scenario, World
 from durable_ext.worker.lifecycle import Lifecycle
 from durable_ext.worker.settings import WorkerSettings
+from tests.scenarios.two_stores import StoreName
 
 from .hearing import Ears, app
 
@@ -60,9 +61,9 @@ def scenario(watched: Watched) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_every_crash_point(world: World) -> None:
-    report = try_points(scenario(Watched()), Plans(store="sqlite", worlds=(world,)))
+@pytest.mark.parametrize(("store", "world"), [*(("sqlite", world) for world in WORLDS), ("azure", "cached")])
+def test_every_crash_point(store: StoreName, world: World) -> None:
+    report = try_points(scenario(Watched()), Plans(store=store, worlds=(world,)))
     assert report.all_survived, str(report)
     assert report.unreached == 0
     assert report.points >= 12
