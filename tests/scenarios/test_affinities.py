@@ -15,7 +15,7 @@ from durable_ext.errors import ConfigurationError
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.settings import WorkerSettings
 
-from .engine import pause
+from .engine import Process, pause
 from .two_stores import AnyHub, on_both, run_on
 
 _SOON = timedelta(minutes=20)
@@ -62,6 +62,18 @@ def settings(most: int = 100, idle: float = 300) -> WorkerSettings:
 async def said(hub: AnyHub, by: Any, orchestrator: str, session: str, instance_id: str) -> Any:
     await by.client.start(orchestrator, session, instance_id=instance_id)
     return (await by.client.wait_for_completion(instance_id, _SOON)).output
+
+
+async def given_to(hub: AnyHub, session: str, instance_id: str, *places: Process, ran_in: str) -> None:
+    """An activity of the session, handed to one process after the other: the last one runs it."""
+    await places[0].client.start("say", session, instance_id=instance_id)
+    await hub.settle_control(places[0])
+    for place in places:
+        assert await hub.status(instance_id) is RuntimeStatus.RUNNING
+        await place.handle(*await hub.store.receive_work(limit=1, lease=_LEASE, wait=timedelta(0)))
+        await hub.clock.sleep(2)
+    await hub.settle_control(places[0])
+    assert await hub.output(instance_id) == ran_in
 
 
 @on_both
@@ -148,15 +160,9 @@ def test_a_session_for_which_there_is_no_room_goes_where_there_is(store: str) ->
 
     async def test(hub: AnyHub) -> None:
         full, roomy = hub.process(site("full"), settings=settings(most=1)), hub.process(site("roomy"))
-        for instance_id, session, places in (("a", "s", [full]), ("b", "t", [full, roomy]), ("c", "t", [full, roomy])):
-            await full.client.start("say", session, instance_id=instance_id)
-            await hub.settle_control(full)
-            for place in places:
-                assert await hub.status(instance_id) is RuntimeStatus.RUNNING
-                await place.handle(*await hub.store.receive_work(limit=1, lease=_LEASE, wait=timedelta(0)))
-                await hub.clock.sleep(2)
-            await hub.settle_control(full)
-            assert await hub.output(instance_id) == ("full" if places == [full] else "roomy")
+        await given_to(hub, "s", "a", full, ran_in="full")
+        await given_to(hub, "t", "b", full, roomy, ran_in="roomy")
+        await given_to(hub, "t", "c", full, roomy, ran_in="roomy")
 
     run_on(store, test)
 
@@ -167,12 +173,11 @@ def test_a_session_stays_elsewhere_when_room_comes_back(store: str) -> None:
 
     async def test(hub: AnyHub) -> None:
         one, other = hub.process(site("one"), settings=settings(most=1, idle=60)), hub.process(site("other"))
-        one.start()
-        assert await said(hub, one, "say", "s", "a") == "one"
-        other.start()
-        assert await said(hub, one, "say", "t", "b") == "other"
+        await given_to(hub, "s", "a", one, ran_in="one")
+        await given_to(hub, "t", "b", one, other, ran_in="other")
         await hub.clock.sleep(120)
-        assert await said(hub, one, "talk", "t", "c") == ["other"] * 6
+        assert await hub.store.hold_affinity("s", "somebody", _LEASE) == "somebody"
+        await given_to(hub, "t", "c", one, other, ran_in="other")
 
     run_on(store, test)
 
