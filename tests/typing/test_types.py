@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHECKED = Path(__file__).parent / "checked"
 
-FILES = ("calls.py", "decorated.py")
+FILES = ("calls.py", "decorated.py", "entities.py")
 
 # A mistake each, and the rule that finds it.
 MISTAKES = {
