@@ -56,7 +56,7 @@ ENTITY_MUTATIONS = (
         _WORKER + "session.py",
         "            for item in joined if self._broken is None else ():\n",
         "            for item in joined:\n",
-        ("tests/scenarios/test_crash_points.py", "-k", "once and several"),
+        ("tests/scenarios/test_lost_triggers.py",),
     ),
     Mutation(
         "P6",
