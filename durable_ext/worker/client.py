@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from durable_ext.authoring.payload import NULL
+from durable_ext.records.payloads import inline
 from durable_ext.worker.client_commands import CommandingClient
 from durable_ext.worker.client_core import LocalDelivery, unknown, utc_now
 from durable_ext.worker.client_events import EventsClient
@@ -29,6 +31,8 @@ class Client(RewindingClient, ListingClient, CommandingClient, PurgingClient, En
         status = await self.get(instance_id)
         if status is None:
             raise unknown(instance_id)
+        self._check_known(status.name)
         options = StartOptions(version=status.row.version or "", tags=status.row.tags)
         wanted = None if new_instance_id else instance_id
-        return await self.start(status.name, status.input, instance_id=wanted, options=options)
+        # The text itself, so that no number changes on the way.
+        return await self._start(status.name, status.row.input or inline(NULL), wanted, options)

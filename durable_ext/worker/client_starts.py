@@ -14,6 +14,7 @@ from durable_ext.errors import ConfigurationError, InstanceExistsError, RowChang
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
 from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
+from durable_ext.records.payloads import Payload
 from durable_ext.worker.client_core import ClientCore
 from durable_ext.worker.telemetry import Sending
 
@@ -50,12 +51,19 @@ class StartingClient(ClientCore):
         Raises ConfigurationError for an orchestrator this app does not have, InstanceExistsError when the id is taken
         by an instance in a status outside `options.replace`, PayloadError for an input that is not data.
         """
+        self._check_known(name)
+        return await self._start(name, encode(self.converter, input), instance_id, options)
+
+    def _check_known(self, name: str) -> None:
         check_name("orchestrator name", name)
         if self.known_orchestrator is not None and not self.known_orchestrator(name):
             raise ConfigurationError(f"no orchestrator is registered under the name {name!r}")
+
+    async def _start(self, name: str, value: Payload, instance_id: str | None, options: StartOptions) -> str:
+        """A start whose name is checked, with an input in place."""
         instance_id = uuid.uuid4().hex if instance_id is None else check_instance_id(instance_id)
         now = self._clock()
-        payload = await self._payloads.put(instance_id, encode(self.converter, input))
+        payload = await self._payloads.put(instance_id, value)
         row = InstanceRow(
             execution=Execution(instance_id=instance_id, execution_id=uuid.uuid4().hex),
             name=name,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.status import InstanceStatus
@@ -200,6 +201,26 @@ def test_without_a_filter_it_is_orchestrations_only(store: str) -> None:
         assert [one.instance_id async for page in client.pages() for one in page.statuses] == ids
         assert dict(await client.count()) == {RuntimeStatus.COMPLETED: 2, RuntimeStatus.RUNNING: 3}
         assert [one.row.tags async for one in client.list()] == [{"n": str(number)} for number in range(5)]
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_restart_has_the_very_text_of_the_input(store: str, size: int) -> None:
+    """No number is another one afterwards."""
+    text = b'{"price":1.10,"big":12345678901234567890123,"more":"' + b"x" * size + b'"}'
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(registry())
+        process.start()
+        client = process.client
+        await client.start("forgetful", msgspec.Raw(text), instance_id="x")
+        await client.wait_for_completion("x", _LONG)
+        for again in (await client.restart("x"), await client.restart("x", new_instance_id=False)):
+            found = (await hub.row(again)).input
+            assert found is not None
+            assert (await client.load_payload(found)).data == text
 
     run_on(store, test)
 
