@@ -132,7 +132,7 @@ class Admission:
             _drop(kept)
             kept = None
         admitted = None
-        if starting is not None and self._is_fresh(starting):
+        if starting is not None and _starts_alone(starting, batch) and self._is_fresh(starting):
             admitted = await self._sort(_fresh(self._services, starting.message), batch, trigger)
         elif kept is not None:
             admitted = await self._sort(kept, batch, trigger)
@@ -186,7 +186,8 @@ class Admission:
         )
 
     async def _begin(self, found: SessionState | Absent, batch: Sequence[Item]) -> SessionState | None:
-        """The state of an execution that a start of this batch may begin (P9)."""
+        """The state of an execution that a start of this batch may begin (P9); other children of its id are refused."""
+        begun: SessionState | None = None
         for item in batch:
             body = item.message.body
             if not isinstance(body, StartExecution) or _starts_later(item.message, self._services.clock()):
@@ -205,8 +206,8 @@ class Admission:
                 await self._deferral.refuse(item.message, error)
                 continue
             if state is not None:
-                return state
-        return None
+                begun = found = state
+        return begun
 
     async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         admitted = Admitted(state)
@@ -331,6 +332,11 @@ def _due_of(message: Message) -> datetime | None:
             return message.due
         case _:
             return None
+
+
+def _starts_alone(starting: Item, batch: Sequence[Item]) -> bool:
+    """Whether nobody else in the batch wants the id: who gets it, and who hears that it is taken, is for the row."""
+    return not any(_begins_another(item.message, None) and item.message.id != starting.message.id for item in batch)
 
 
 def _begins_another(message: Message, kept: SessionState | None) -> bool:

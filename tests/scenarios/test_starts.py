@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
@@ -18,7 +19,7 @@ from durable_ext.records.messages import StartExecution, Terminate
 from durable_ext.worker.client import StartOptions, start_message
 
 from .hub import Hub, run
-from .two_stores import AnyHub, on_both, run_on
+from .two_stores import AnyHub, StoreName, on_both, run_on
 
 
 class App:
@@ -29,7 +30,7 @@ class App:
         self.ran: list[Any] = []
         self.registry.add_activity(self.act, name="act")
         self.registry.add_activity(self.count, name="count")
-        for orchestrator in (child, third_time_lucky, twice, persistent, collide, listen, once):
+        for orchestrator in (child, third_time_lucky, twice, persistent, collide, twins, listen, once):
             self.registry.add_orchestrator(orchestrator)
 
     async def act(self, value: Any) -> Any:
@@ -66,6 +67,11 @@ async def collide(ctx: OrchestrationContext) -> str:
         return str(await ctx.call_sub_orchestrator(listen, instance_id="busy"))
     except TaskFailedError as error:
         return f"{error.failure.type}: {error.failure.message}"
+
+
+async def twins(ctx: OrchestrationContext) -> list[str]:
+    calls = [ctx.call_sub_orchestrator(listen, instance_id="kid") for _ in range(2)]
+    return [str(outcome) for outcome in await asyncio.gather(*calls, return_exceptions=True)]
 
 
 async def listen(ctx: OrchestrationContext) -> Any:
@@ -123,6 +129,53 @@ def test_child_with_the_id_of_a_running_instance_is_refused() -> None:
         assert await hub.output("busy") == "unharmed"
 
     run(test)
+
+
+@on_both
+@pytest.mark.parametrize("drained", [False, True])
+def test_two_children_of_one_id_at_once(store: StoreName, drained: bool) -> None:
+    """One of them runs, and the parent hears that the other one does not: it must not wait for it for ever."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        if drained:
+            await process.worker.drain(timedelta(0))
+        await process.client.start("twins", instance_id="x")
+        await hub.settle(process)
+        await process.client.raise_event("kid", "go", "hello")
+        await hub.settle(process)
+        refused, answered = sorted(await hub.output("x"), key=lambda text: text == "hello")
+        assert answered == "hello"
+        assert "InstanceExistsError" in refused
+        await hub.check("x")
+        await hub.check("kid")
+        assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_child_beside_a_start_of_its_id(store: StoreName, order: int) -> None:
+    """The start of a client needs no look at storage; a child's that came with it has to be refused all the same."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(App().registry)
+        await process.worker.drain(timedelta(0))
+        await process.client.start("listen", instance_id="busy")
+        theirs = await hub.take_one(StartExecution)
+        await process.client.start("collide", instance_id="x")
+        await process.handle(await hub.take_one(StartExecution))
+        ours = await hub.take_one(StartExecution)
+        await process.handle(*[theirs, ours][::order])
+        await hub.settle(process)
+        assert "InstanceExistsError" in await hub.output("x")
+        assert await hub.status("busy") is RuntimeStatus.RUNNING
+        await process.client.raise_event("busy", "go", "unharmed")
+        await hub.settle(process)
+        assert await hub.output("busy") == "unharmed"
+
+    run_on(store, test)
 
 
 def test_start_comes_first_whatever_overtook_it() -> None:
