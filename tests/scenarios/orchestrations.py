@@ -88,6 +88,13 @@ async def parent(ctx: OrchestrationContext, width: int) -> list[int]:
     return await asyncio.gather(*[ctx.call_sub_orchestrator(chain, n) for n in range(width)])
 
 
+async def twins(ctx: OrchestrationContext) -> list[str]:
+    """Two children want one id: one gets it."""
+    calls = [ctx.call_sub_orchestrator(approval, instance_id="twin") for _ in range(2)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    return sorted(str(outcome).split(":")[0] for outcome in outcomes)
+
+
 async def approval(ctx: OrchestrationContext) -> str:
     ctx.set_custom_status("waiting")
     try:
@@ -305,7 +312,21 @@ def registry(converter: Converter | None = None) -> Registry:
     names.add_activity(narrow, max_concurrent=2)
     names.add_activity(dare, at_most_once=True)
     orchestrators: tuple[Any, ...] = (
-        *(chain, racing, fan_out, retries, parent, approval, greeted, eternal, talker, forgetful, sends_out, messenger),
+        *(
+            chain,
+            racing,
+            fan_out,
+            retries,
+            parent,
+            twins,
+            approval,
+            greeted,
+            eternal,
+            talker,
+            forgetful,
+            sends_out,
+            messenger,
+        ),
         *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
         *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping, in_a_session),
     )

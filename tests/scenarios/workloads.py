@@ -114,6 +114,7 @@ SCENARIOS: dict[str, Scenario] = (
         "by queue": _scenario(orchestrator="in_queue", input=1, expect=2),
         "retries": _scenario(orchestrator="retries", input=1, expect="no 1"),
         "children": _scenario(orchestrator="parent", input=2, expect=[3, 4]),
+        "children of one id": _scenario(orchestrator="twins", expect=["approval failed", "late"]),
         "child with retries": _scenario(
             orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
         ),
