@@ -8,10 +8,11 @@ from typing import Any, TypeVar, Unpack, overload
 
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.calls import Calls, wanted_type
-from durable_ext.authoring.options import ActivityOptions, check_known, known_of, named
+from durable_ext.authoring.options import ActivityOptions, check_known, check_placement, known_of, named
 from durable_ext.authoring.payload import encode
 from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.records.events import TaskScheduled
+from durable_ext.records.given import check_tags
 from durable_ext.records.ids import check_name, check_tag
 
 _In = TypeVar("_In")
@@ -69,6 +70,8 @@ class ActivityCalls(Calls):
         kind = wanted_type(options, self._registry.activities.get(called))
         tag = options.get("tag")
         tag = "" if tag is None else check_tag(tag)
+        placement = check_placement(options.get("placement", "auto"))
+        tags = check_tags(options.get("tags"))
         session = options.get("session_id")
         session = "" if session is None else check_name("session id", session)
 
@@ -78,8 +81,8 @@ class ActivityCalls(Calls):
                 id=task_id,
                 name=called,
                 input=payload,
-                placement=options.get("placement", "auto"),
-                tags=options.get("tags") or {},
+                placement=placement,
+                tags=tags,
                 tag=tag,
                 session_id=session,
                 attempt=attempt,

@@ -11,6 +11,7 @@ from durable_ext.authoring.options import ChildOptions, ChildTerms, check_known,
 from durable_ext.authoring.payload import encode
 from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.records.events import ChildScheduled
+from durable_ext.records.given import check_tags
 from durable_ext.records.ids import check_instance_id, check_name, child_execution_id, child_instance_id
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ChildCalls(Calls):
             check_instance_id(wanted)
         payload = encode(self._converter, input_)
         version = self._registry.version_for(name, options.get("version"))
+        tags = check_tags(options.get("tags"))
         kind = wanted_type(options, self._registry.find_orchestrator(called, version))
 
         def ask(attempt: int) -> asyncio.Future[Any]:
@@ -89,7 +91,7 @@ class ChildCalls(Calls):
                 execution_id=child_execution_id(self._decisions.execution, task_id),
                 input=payload,
                 version=version,
-                tags=options.get("tags") or {},
+                tags=tags,
                 attempt=attempt,
             )
             return self._decisions.ask(task_id, decision, kind)
@@ -132,7 +134,7 @@ class ChildCalls(Calls):
             execution_id=child_execution_id(execution, task_id),
             input=payload,
             version=self._registry.version_for(name, version),
-            tags=tags or {},
+            tags=check_tags(tags),
             detached=True,
         )
         self._decisions.decide(started)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from durable_ext.authoring.retry import RetryPolicy
+from durable_ext.errors import InvalidInputError
 
 Placement = Literal["auto", "local", "queue"]
+PLACEMENTS = get_args(Placement)
 RunIn = Literal["thread", "process"]
 
 
@@ -78,3 +80,10 @@ def named(call: str, names: Sequence[str], values: Sequence[Any]) -> Any:
     if len(values) > len(names):
         raise TypeError(f"{call} takes at most {', '.join(names)} after its input")
     return dict(zip(names, values, strict=False))
+
+
+def check_placement(placement: str) -> str:
+    """The placement itself. Raises InvalidInputError for one that there is not."""
+    if placement not in PLACEMENTS:
+        raise InvalidInputError(f"there is no placement {placement!r}; there are {', '.join(PLACEMENTS)}")
+    return placement

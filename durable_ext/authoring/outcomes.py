@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.payload import Converter, encode
 from durable_ext.records.events import CustomStatusSet
+from durable_ext.records.given import check_version
 
 
 class Outcomes:
@@ -35,7 +36,7 @@ class Outcomes:
         External events that nobody waited for go along unless `keep_events` is false. Raises PayloadError.
         """
         self._decisions.check_thread()
-        self._decisions.continue_as_new(encode(self._converter, input_), version, keep_events)
+        self._decisions.continue_as_new(encode(self._converter, input_), check_version(version), keep_events)
         self._starts_over = True
 
     @property

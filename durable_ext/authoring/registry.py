@@ -21,6 +21,7 @@ from durable_ext.errors import (
     VersionMismatchError,
 )
 from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
+from durable_ext.records.given import check_version
 from durable_ext.records.ids import check_name
 
 _Error = TypeVar("_Error", bound=type[Exception])
@@ -304,7 +305,7 @@ class Registry:
     def version_for(self, called: AnyFunction | str, asked: str | None = None) -> str | None:
         """The version of what is started: the one that is asked for, where "" means none, else that of the function
         called, else the default of the app."""
-        if asked is not None:
+        if check_version(asked) is not None:
             return asked or None
         own = None if isinstance(called, str) else self._versions.get(called)
         return own or (None if _built_in(self.name_of(called)) else self.default_version)

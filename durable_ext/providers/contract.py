@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from durable_ext.records.given import as_utc
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Delivery, Message, Quarantined
@@ -48,8 +49,11 @@ class Loaded(msgspec.Struct, frozen=True):
     buried: frozenset[str] = frozenset()
 
 
+_TIMES = ("created_from", "created_to", "updated_from", "updated_to", "completed_from", "completed_to")
+
+
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which instances a query means; every condition given must hold. Times are aware UTC, ends included.
+    """Which instances a query means; every condition given must hold. Times are UTC, ends included.
 
     An instance that has not ended was not completed at any time. `entities`: True for entities only, False for
     orchestrations only, None for both.
@@ -66,6 +70,12 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str = ""
     name: str = ""
     entities: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in _TIMES:
+            time: datetime | None = getattr(self, name)
+            if time is not None and time.tzinfo is None:
+                msgspec.structs.force_setattr(self, name, as_utc(time))
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from durable_ext.authoring.payload import encode
+from durable_ext.records.given import check_reason
 from durable_ext.records.ids import check_name
 from durable_ext.records.messages import RaiseEvent, Resume, Suspend, Terminate
 from durable_ext.worker.client_core import ClientCore
@@ -42,17 +43,18 @@ class CommandingClient(ClientCore):
 
         Children have the reason only. Raises as raise_event, and PayloadError for an output that is not data.
         """
+        why = check_reason(reason)
         await self._running(instance_id)
         shown = None if output is None else encode(self.converter, output)
         stored = None if shown is None else await self._payloads.put(instance_id, shown)
-        await self._command(instance_id, Terminate(reason=reason, recursive=recursive, output=stored))
+        await self._command(instance_id, Terminate(reason=why, recursive=recursive, output=stored))
 
     async def suspend(self, instance_id: str, reason: str = "") -> None:
         """Keep what happens to the instance from its code until it is resumed. Raises as raise_event."""
         await self._running(instance_id)
-        await self._command(instance_id, Suspend(reason=reason))
+        await self._command(instance_id, Suspend(reason=check_reason(reason)))
 
     async def resume(self, instance_id: str, reason: str = "") -> None:
         """Undo suspend. Raises as raise_event."""
         await self._running(instance_id)
-        await self._command(instance_id, Resume(reason=reason))
+        await self._command(instance_id, Resume(reason=check_reason(reason)))

@@ -11,6 +11,7 @@ from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
 from durable_ext.records.failures import Failure
+from durable_ext.records.given import check_version
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.records.payloads import Payload
@@ -102,7 +103,7 @@ class ClientCore:
 
 
 def _as_asked(_name: str, asked: str | None) -> str | None:
-    return asked or None
+    return check_version(asked) or None
 
 
 def unknown(instance_id: str) -> InstanceNotFoundError:

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from durable_ext.errors import InstanceStateError, RowChangedError
+from durable_ext.records.given import check_reason
 from durable_ext.records.instance import Execution, InstanceRow, Rewinding, RuntimeStatus
 from durable_ext.worker.client_starts import StartingClient, start_message
 
@@ -27,7 +28,7 @@ class RewindingClient(StartingClient):
             raise InstanceStateError(
                 f"instance {instance_id!r} is {stored.row.status.value}; only a failed instance can be rewound"
             )
-        row = rewound_row(stored.row, reason, self._clock())
+        row = rewound_row(stored.row, check_reason(reason), self._clock())
         try:
             etag = await self._provider.create_row(row, replacing=stored.etag)
         except RowChangedError as error:

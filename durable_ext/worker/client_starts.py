@@ -11,6 +11,7 @@ import msgspec
 
 from durable_ext.authoring.payload import encode
 from durable_ext.errors import ConfigurationError, InstanceExistsError, RowChangedError
+from durable_ext.records.given import as_utc, check_tags
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
 from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
@@ -22,7 +23,8 @@ _MOST_REMEMBERED = 10_000
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to start an instance. `start_at` delays it; `replace` are the statuses an existing instance may have.
+    """How to start an instance. `start_at` delays it, in UTC unless it has a zone; `replace` are the statuses that an
+    existing instance may have.
 
     `version` is what the execution is pinned to: None is the app's default, "" is none. `first_event`, a name and data,
     is raised in one with the start: once, and before any other event; a restart does not repeat it.
@@ -72,8 +74,8 @@ class StartingClient(ClientCore):
             updated_at=now,
             version=self.version_for(name, options.version),
             input=payload,
-            scheduled_start=options.start_at,
-            tags=dict(options.tags),
+            scheduled_start=None if options.start_at is None else as_utc(options.start_at),
+            tags=check_tags(options.tags),
             first_event=await self._first_event(instance_id, options),
         )
         with self.telemetry.sending(Sending.START, name, instance_id) as trace:

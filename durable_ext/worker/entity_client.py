@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.entity_id import EntityId
 from durable_ext.records.entity_summary import EntitySummary
+from durable_ext.records.given import as_utc
 from durable_ext.records.ids import ENTITY_MARK, check_name
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Message, ReleaseLock, RemoveEntity, RunOperation
@@ -71,7 +72,7 @@ class EntityClient(ClientCore):
         if message_id is not None:
             check_name("message id", message_id)
         payload = None if input is None else await self._payloads.put(address, encode(self.converter, input))
-        due = signal_time if signal_time is None or signal_time.tzinfo is not None else signal_time.replace(tzinfo=UTC)
+        due = None if signal_time is None else as_utc(signal_time)
         body = RunOperation(operation=operation_name(operation), input=payload)
         message = self._for_entity(address, body, message_id, due)
         with self.telemetry.sending(Sending.SIGNAL, body.operation, address) as trace:
@@ -106,8 +107,8 @@ class EntityClient(ClientCore):
         if key_prefix and not name:
             raise InvalidInputError("key_prefix needs the name of the entity")
         async for row in self._rows(prefix):
-            early = modified_from is not None and row.updated_at < modified_from
-            late = modified_to is not None and row.updated_at > modified_to
+            early = modified_from is not None and row.updated_at < as_utc(modified_from)
+            late = modified_to is not None and row.updated_at > as_utc(modified_to)
             if not (early or late):
                 yield await self._entity_of(row, Any, with_state=with_state)
 
