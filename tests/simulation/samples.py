@@ -68,3 +68,18 @@ def reported(seed: int, *faults: CallFault) -> Case:
     ]
     sender = Planned(id="sender", programme={"kind": "chain", "parts": parts}, at=5, after="waits")
     return quiet(seed, Planned(id="waits", programme=wait), sender, faults=faults)
+
+
+def locking(seed: int = 0, *faults: CallFault) -> Case:
+    """Two orchestrations that tell two entities things, ask them, and lock both."""
+
+    def telling(name: str) -> Planned:
+        parts = [
+            {"kind": "tell", "entity": "a", "token": f"{name}-1"},
+            {"kind": "tell", "entity": "a", "token": f"{name}-2"},
+            {"kind": "locked", "entities": ["b", "a"], "token": f"{name}-3", "seconds": 5},
+            {"kind": "ask", "entity": "b", "token": f"{name}-4"},
+        ]
+        return Planned(id=name, programme={"kind": "chain", "parts": parts})
+
+    return quiet(seed, telling("one"), telling("two"), faults=faults)

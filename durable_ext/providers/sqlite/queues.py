@@ -182,7 +182,7 @@ class Queues:
                 [(*row, now) for row in rows],
             )
 
-        await self._write_and_wake({row[0] for row in rows}, put)
+        await self._write_and_wake(dict.fromkeys(row[0] for row in rows), put)
 
     async def _show(self, queue: str, visible: str, keys: Sequence[tuple[int, int]]) -> None:
         if keys:

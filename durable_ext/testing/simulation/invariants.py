@@ -9,11 +9,13 @@ import msgspec
 
 from durable_ext.providers.azure_storage.names import escape
 from durable_ext.records import events
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.turns import Turn
 from durable_ext.replay.fold import project
 from durable_ext.testing.simulation.case import Case, Planned
+from durable_ext.testing.simulation.entity_invariants import Instance, wrong_entities
 from durable_ext.testing.simulation.expectation import Expected, events_of, expected, matches
 from durable_ext.testing.simulation.ledger import Runs
 from durable_ext.testing.simulation.outside import Outside
@@ -22,6 +24,8 @@ from durable_ext.testing.simulation.storage import Reach, Store, rows_of
 # A work item may be delivered again this long after its instance was purged, not later.
 _LATE_RUN = 3600.0
 _MOST_GENERATIONS = 100
+_QUESTIONS = events.TaskScheduled | events.TimerCreated | events.ChildScheduled | events.EntityCalled | events.LockAsked
+_NO_ANSWERS = events.TaskCancelled | events.LockLeft
 # Rows of the History table that belong to no instance.
 _OF_THE_HUB = "^"
 
@@ -38,19 +42,6 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     swept: bool
 
 
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """A row, and the turns of all kept executions, the oldest first. `planned` None: a child."""
-
-    row: InstanceRow
-    executions: tuple[tuple[Turn, ...], ...]
-    planned: Planned | None
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.row.instance_id
-
-
 async def wrong(remains: Remains) -> list[str]:
     """All that is wrong."""
     found = [f"no answer, however often it was asked: {order}" for order in remains.outside.given_up]
@@ -61,6 +52,7 @@ async def wrong(remains: Remains) -> list[str]:
             found += [f"{instance.id}: {text}" for text in check(instance)]
         found += [f"{instance.id}: {text}" for text in await _output(remains, instance)]
         found += [f"{instance.id}: {text}" for text in unrun(instance, remains.runs)]
+    found += await wrong_entities(remains.reach.provider, instances)
     for check in HUB_CHECKS:
         found += await check(remains)
     found += _leftovers(remains, {instance.id for instance in instances})
@@ -94,7 +86,7 @@ async def _executions(remains: Remains, row: InstanceRow) -> tuple[tuple[Turn, .
 def unended(instance: Instance) -> Iterator[str]:
     """Every instance ends, in a way that it may."""
     status = instance.row.status
-    if not status.is_terminal:
+    if not (status.is_terminal or is_entity(instance.id)):
         yield f"it is {status.value}"
 
 
@@ -132,9 +124,9 @@ def answered_twice(instance: Instance) -> Iterator[str]:
         answers: Counter[int] = Counter()
         for event in _events(turns):
             task_id = getattr(event, "task_id", None)
-            if isinstance(event, events.TaskScheduled | events.TimerCreated | events.ChildScheduled):
+            if isinstance(event, _QUESTIONS):
                 asked.add(event.id)
-            elif task_id is not None and not isinstance(event, events.TaskCancelled):
+            elif task_id is not None and not isinstance(event, _NO_ANSWERS):
                 answers[task_id] += 1
                 if task_id not in asked:
                     yield f"an outcome of task {task_id}, which was never asked for"

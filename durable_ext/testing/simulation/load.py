@@ -10,6 +10,8 @@ from durable_ext.testing.simulation.case import Case, Disturbance, Node, Order, 
 _DAY = 86_400.0
 _LONG = 40_000
 _SQLITE_SHARE = 0.12
+_ENTITIES = ("a", "b")
+_SESSIONS = ("s", "t")
 
 
 def case_of(seed: int) -> Case:
@@ -136,6 +138,9 @@ class _Load:
         if random.random() < 0.15:
             return self._loop()
         parts = [self._node(2) for _ in range(random.randint(1, 4))]
+        if random.random() < 0.2:
+            # Nothing runs beside it: an orchestration has one lock at a time, and calls nobody else meanwhile.
+            parts.insert(random.randint(0, len(parts)), self._locked())
         if random.random() < 0.1:
             parts.append({"kind": "fail", "text": self._new("failed ")})
         return {"kind": "chain", "parts": parts}
@@ -166,10 +171,11 @@ class _Load:
         """A node without events from outside: nobody outside knows the id of a child."""
         if depth > 0 and self._random.random() < 0.2:
             return self._child(depth)
-        return self._random.choice([self._work, self._work, self._timer, self._forget])()
+        return self._random.choice([self._work, self._work, self._timer, self._forget, self._tell, self._ask])()
 
     def _leaf(self) -> Node:
         makers = [self._work] * 5 + [self._timer, self._wait, self._wait, self._status, self._forget]
+        makers += [self._tell, self._ask]
         return self._random.choice(makers)()
 
     def _work(self) -> Node:
@@ -193,9 +199,23 @@ class _Load:
                 node["seconds"] = random.choice([0, 0, 2, 25])
             case _:
                 pass
+        if random.random() < 0.1:
+            node["session"] = random.choice(_SESSIONS)
         if random.random() < 0.5:
             node["placement"] = random.choice(["queue", "queue", "local"])
         return node
+
+    def _tell(self) -> Node:
+        return {"kind": "tell", "entity": self._random.choice(_ENTITIES), "token": self._new("told")}
+
+    def _ask(self) -> Node:
+        return {"kind": "ask", "entity": self._random.choice(_ENTITIES), "token": self._new("asked")}
+
+    def _locked(self) -> Node:
+        random = self._random
+        names = random.sample(_ENTITIES, random.randint(1, len(_ENTITIES)))
+        seconds = random.choice([0.5, 5, 90])
+        return {"kind": "locked", "entities": names, "token": self._new("alone"), "seconds": seconds}
 
     def _timer(self) -> Node:
         seconds = self._random.choice([0.5, 2, 10, 60, 600, _DAY, 9 * _DAY])

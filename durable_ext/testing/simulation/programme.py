@@ -12,13 +12,17 @@ from datetime import timedelta
 from typing import Any
 
 from durable_ext.authoring.context import ActivityContext, OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import ActivityOutcomeUnknownError, TaskFailedError
+from durable_ext.records.entity_id import EntityId
 from durable_ext.testing.simulation.case import Node
 from durable_ext.testing.simulation.ledger import Runs
 
 UNKNOWN = "it began before"
+# The first and the last thing an entity is told under a lock.
+BEGINS, ENDS = "<", ">"
 # The runs of activities that this simulation counts.
 RUNS: ContextVar[Runs] = ContextVar("durable_ext.testing.simulation.runs")
 
@@ -73,6 +77,11 @@ def _outcome(runs: Runs, ctx: ActivityContext, node: Node) -> Any:
     return node["value"]
 
 
+async def log(context: EntityContext) -> None:
+    """An entity: what it was told, in order."""
+    context.set_state([*context.get_state(list), context.get_input(str)])
+
+
 async def programme(ctx: OrchestrationContext, node: Node) -> Any:
     """Run a node."""
     return await _run(ctx, node)
@@ -113,6 +122,12 @@ async def _act(ctx: OrchestrationContext, node: Node) -> Any:
     match node["kind"]:
         case "timer":
             await ctx.create_timer(timedelta(seconds=node["seconds"]))
+        case "tell":
+            ctx.signal_entity(log_of(node["entity"]), "add", _token(ctx, node))
+        case "ask":
+            await ctx.call_entity(log_of(node["entity"]), "add", _token(ctx, node))
+        case "locked":
+            await _alone(ctx, node)
         case "send":
             ctx.send_event(node["to"], node["name"], node["value"])
         case "forget":
@@ -127,13 +142,35 @@ async def _act(ctx: OrchestrationContext, node: Node) -> Any:
     return node["kind"]
 
 
+async def _alone(ctx: OrchestrationContext, node: Node) -> None:
+    """Something that has to stand together in each of its entities."""
+    entities, token = [log_of(name) for name in node["entities"]], _token(ctx, node)
+    async with ctx.lock_entities(entities):
+        for entity in entities:
+            await ctx.call_entity(entity, "add", token + BEGINS)
+        await ctx.create_timer(timedelta(seconds=node["seconds"]))
+        for entity in entities:
+            await ctx.call_entity(entity, "add", token + ENDS)
+
+
+def log_of(name: str) -> EntityId:
+    """The entity that keeps what it was told."""
+    return EntityId("log", name)
+
+
+def _token(ctx: OrchestrationContext, node: Node) -> str:
+    """Another one in each execution."""
+    return f"{node['token']}@{ctx.new_guid()}"
+
+
 async def _work(ctx: OrchestrationContext, node: Node) -> Any:
     activity = node.get("activity", "work")
     policy = None
     if node.get("attempts", 1) > 1:
         policy = RetryPolicy(first_interval=timedelta(seconds=node.get("interval", 2)), max_attempts=node["attempts"])
     try:
-        return await ctx.call_activity(activity, node, placement=node.get("placement", "auto"), retry=policy)
+        placement, session = node.get("placement", "auto"), node.get("session")
+        return await ctx.call_activity(activity, node, placement=placement, retry=policy, session_id=session)
     except TaskFailedError as error:
         unknown = error.failure.is_caused_by(ActivityOutcomeUnknownError)
         return {"failed": UNKNOWN if unknown else error.failure.message}
@@ -177,4 +214,5 @@ def registry() -> Registry:
     names.add_activity(work_once_or_fail, at_most_once=True)
     names.add_orchestrator(programme)
     names.add_orchestrator(loop)
+    names.add_entity(log)
     return names

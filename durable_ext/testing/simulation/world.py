@@ -13,6 +13,7 @@ import msgspec
 
 from durable_ext.errors import DurableError
 from durable_ext.providers.contract import Clock
+from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import Payload
 from durable_ext.testing.simulation import determinism
@@ -33,8 +34,9 @@ _LONGEST = timedelta(days=40).total_seconds()
 _LONGEST_GAP = 6 * 3600.0
 # After so long a janitor has taken every tombstone.
 _UNTIL_SWEPT = timedelta(hours=50).total_seconds()
-# Calls of one janitor's round in a hub at rest.
+# Calls of one janitor's round in a hub at rest, and of those for an entity, of which each is looked at now and then.
 _MOST_IDLE_CALLS = 12
+_MOST_PER_ENTITY = 6
 # Of one run.
 _MOST_CALLS = 30_000
 
@@ -104,10 +106,12 @@ class World:
         """What is wrong now that all is quiet; then again once the janitor has taken what is left of purges."""
         found = await wrong(self._remains())
         await pause(_UNTIL_SWEPT)
+        entities = sum(is_entity(row.instance_id) for row in await rows_of(self._peek.catalog))
+        most = _MOST_IDLE_CALLS + _MOST_PER_ENTITY * entities
         for process in self._open():
             before = process.line.calls
             await process.worker.tidy()
-            if process.line.calls - before > _MOST_IDLE_CALLS:
+            if process.line.calls - before > most:
                 found.append(f"the janitor made {process.line.calls - before} calls in a hub at rest")
         return found + await wrong(self._remains(swept=True))
 
@@ -249,7 +253,7 @@ class World:
             if row.status is RuntimeStatus.SUSPENDED:
                 # A suspension may have been late, and come after the resumption.
                 await self._resume(row.instance_id)
-        unfinished = [row.instance_id for row in rows if not row.status.is_terminal]
+        unfinished = [row.instance_id for row in rows if not (row.status.is_terminal or is_entity(row.instance_id))]
         if unfinished:
             return f"unfinished: {', '.join(unfinished)}"
         queued = await self._store.queued()
