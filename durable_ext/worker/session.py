@@ -172,10 +172,12 @@ class Session:
     async def _take_turn(self, batch: Sequence[Item]) -> None:
         admitted = await self._admission.admit(self.state, batch, self._trigger)
         self.state = admitted.state
+        adopted = self.state is not None and self._adopt_stragglers(self.state)
         for item in admitted.dropped:
-            self._settle(item)
+            if not (adopted and item is self._trigger):  # it guards what was adopted
+                self._settle(item)
         leader = next(iter((*admitted.accepted, *(repair.item for repair in admitted.repairs))), None)
-        if self.state is None or (not self._adopt_stragglers(self.state) and leader is None):
+        if self.state is None or (not adopted and leader is None):
             return
         if self._trigger is None and leader is not None:
             if leader.done.cancelled():

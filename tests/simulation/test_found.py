@@ -121,6 +121,7 @@ def test_turns_still_come_through_late(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("file", sorted(FOUND.glob("*.json")), ids=lambda file: file.stem)
 def test_a_case_that_was_found_is_survived(file: Path) -> None:
     """`an-outcome-with-a-twin`: two outcomes of one activity in one turn; the session waited for the second in a loop
-    that let nothing else run."""
+    that let nothing else run. `an-event-of-a-turn-that-came-through-late`: an insert that was given up came through
+    when its trigger was gone; the outcome that met it was dropped, and with it what the turn owed."""
     outcome = play(from_text(file.read_text()))
     assert outcome.wrong == ()

@@ -1,4 +1,4 @@
-"""Five hundred seeds: whole hubs with everything going wrong at once, and nothing lost or counted twice (T4)."""
+"""Three hundred seeds: whole hubs with everything going wrong at once, and nothing lost or counted twice (T4)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from durable_ext.testing.simulation.seeds import Totals, play_all, story_of
 
-_SEEDS = 500
+_SEEDS = 300
 
 
-def test_five_hundred_seeds(record_property: Callable[[str, object], None]) -> None:
+def test_three_hundred_seeds(record_property: Callable[[str, object], None]) -> None:
     totals = Totals()
     stories: list[str] = []
     for result in play_all(range(_SEEDS), os.cpu_count() or 1):
@@ -25,7 +25,7 @@ def test_five_hundred_seeds(record_property: Callable[[str, object], None]) -> N
     # A load that does little, or faults that do not come, would survive anything.
     assert totals.instances > 2 * _SEEDS
     assert totals.calls > 100 * _SEEDS
-    assert all(totals.faults[kind] > 50 for kind in KINDS), totals.faults
+    assert all(totals.faults[kind] > 30 for kind in KINDS), totals.faults
 
 
 KINDS = (
