@@ -70,7 +70,7 @@ def _statuses(text: str | None) -> frozenset[RuntimeStatus]:
         return PUBLISHED
     names = [part.strip().lower() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in _STATUSES]
-    if unknown:
+    if unknown or not names:
         known = ", ".join(sorted(status.value for status in PUBLISHED))
         raise ConfigurationError(f"DURABLE_LIFECYCLE_EVENTS is {text!r}; it takes {known}, by commas")
     return frozenset(_STATUSES[name] for name in names)

@@ -32,7 +32,7 @@ def lifecycle_of(settings: AppSettings, own: LifecyclePublisher | None) -> Lifec
     if publisher is None and chosen.endpoint:
         from durable_ext.outbound.event_grid import RETRIED, EventGridPublisher
 
-        key_of = (lambda: os.environ[chosen.key_setting]) if chosen.key_setting else None
+        key_of = (lambda: os.environ[chosen.key_setting].strip()) if chosen.key_setting else None
         retried = RETRIED if chosen.retry_statuses is None else chosen.retry_statuses
         publisher = EventGridPublisher(chosen.endpoint, key_of, retried=retried)
     if publisher is None:

@@ -34,18 +34,27 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 async def send_request(request: HttpRequest) -> dict[str, Any]:
     """Send a request; its status, headers and text. Raises HttpRequestError when there is no response to be had, and
     InvalidInputError for an address or a token that cannot be."""
+    return await _sent(request, follows=True)
+
+
+async def send_directly(request: HttpRequest) -> dict[str, Any]:
+    """As send_request, to this address and to no other: a redirect is the answer."""
+    return await _sent(request, follows=False)
+
+
+async def _sent(request: HttpRequest, *, follows: bool) -> dict[str, Any]:
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            return await _send(session, request)
+            return await _send(session, request, follows=follows)
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is among them
         place = origin_of(request.uri)[1]
         raise HttpRequestError(f"{request.method} to {place} got no response: {type(error).__name__}") from error
 
 
-async def _send(session: aiohttp.ClientSession, request: HttpRequest) -> dict[str, Any]:
+async def _send(session: aiohttp.ClientSession, request: HttpRequest, *, follows: bool) -> dict[str, Any]:
     for _ in range(_MOST_REDIRECTS):
         headers = await _headers(request)
         body = None if request.content is None else request.content.encode()
@@ -53,7 +62,7 @@ async def _send(session: aiohttp.ClientSession, request: HttpRequest) -> dict[st
             request.method, request.uri, data=body, headers=headers, allow_redirects=False
         ) as response:
             location = response.headers.get("Location")
-            if response.status not in _REDIRECTS or location is None:
+            if not follows or response.status not in _REDIRECTS or location is None:
                 return await _result(response)
             request = _redirected(request, response.status, location)
     raise HttpRequestError(f"{request.method} to {origin_of(request.uri)[1]} was redirected {_MOST_REDIRECTS} times")

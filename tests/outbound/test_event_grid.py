@@ -85,6 +85,26 @@ def test_answers_say_whether_to_try_again(status: int, retried: bool) -> None:
     served(topic(status, [], []), use)
 
 
+def test_a_redirect_is_no_success_and_nothing_follows_it() -> None:
+    """A post that is redirected becomes a get without its events, and the page it gets would look like an answer."""
+    elsewhere: list[web.Request] = []
+
+    async def move(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/elsewhere")
+
+    async def show(request: web.Request) -> web.Response:
+        elsewhere.append(request)
+        return web.Response(text="welcome")
+
+    async def use(base: str) -> None:
+        with pytest.raises(HttpRequestError, match="answered 302") as caught:
+            await EventGridPublisher(f"{base}/api/events", lambda: KEY).publish([EVENT])
+        assert not caught.value.retryable
+
+    served({"/api/events": move, "/elsewhere": show}, use)
+    assert elsewhere == []
+
+
 def test_without_a_key_the_apps_identity_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
 
@@ -92,7 +112,7 @@ def test_without_a_key_the_apps_identity_is_used(monkeypatch: pytest.MonkeyPatch
         sent.append(request)
         return {"statusCode": 200}
 
-    monkeypatch.setattr(event_grid, "send_request", send)
+    monkeypatch.setattr(event_grid, "send_directly", send)
 
     async def use(_: str) -> None:
         await EventGridPublisher("https://shop.westeurope-1.eventgrid.azure.net/api/events").publish([EVENT])
@@ -116,7 +136,7 @@ def test_the_settings_open_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def use(base: str) -> None:
         monkeypatch.setenv("DURABLE_EVENT_GRID_ENDPOINT", f"{base}/api/events")
         monkeypatch.setenv("DURABLE_EVENT_GRID_KEY_SETTING", "TOPIC_KEY")
-        monkeypatch.setenv("TOPIC_KEY", KEY)
+        monkeypatch.setenv("TOPIC_KEY", f" {KEY}\n")
         engine = Engine(Registry())
         chosen = engine.worker_settings.lifecycle
         assert chosen is not None
@@ -134,6 +154,7 @@ def test_the_settings_open_it(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DURABLE_EVENT_GRID_KEY_SETTING", "TOPIC_KEY", "names the setting 'TOPIC_KEY', which is not set"),
         ("DURABLE_EVENT_GRID_RETRY_STATUS", "5xx", "takes HTTP status codes, by commas"),
         ("DURABLE_LIFECYCLE_EVENTS", "Paused", "takes Completed, Failed, Running, Terminated, by commas"),
+        ("DURABLE_LIFECYCLE_EVENTS", ",", "takes Completed, Failed, Running, Terminated, by commas"),
         ("DURABLE_LIFECYCLE_RETRIES", "-1", "takes a whole number from 0 to 1000"),
         ("DURABLE_LIFECYCLE_RETRY_INTERVAL", "0", "takes a whole number from 1 to 86400"),
     ],
