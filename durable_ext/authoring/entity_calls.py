@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from durable_ext.authoring.calls import Calls
@@ -18,6 +18,7 @@ from durable_ext.authoring.tasks import GeneratorTask
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.entity_events import EntityCalled, EntitySignaled, LockAsked, LockLeft
 from durable_ext.records.entity_id import EntityId
+from durable_ext.records.given import as_utc
 from durable_ext.records.ids import lock_id
 
 _In = TypeVar("_In")
@@ -173,7 +174,7 @@ class EntityCalls(Calls):
         address = entity_address(entityId)
         if self._held is not None and EntityId.parse(address) in self._held.entities:
             raise InvalidInputError(f"entity {address} is locked by this orchestration; call it, or release the lock")
-        due = signal_time if signal_time is None or signal_time.tzinfo is not None else signal_time.replace(tzinfo=UTC)
+        due = None if signal_time is None else as_utc(signal_time)
         signal = EntitySignaled(
             id=self._decisions.next_id(),
             entity_id=address,

@@ -13,6 +13,7 @@ from durable_ext.authoring.payload import encode
 from durable_ext.authoring.tasks import SEVERAL, AllTask, AnyTask, GeneratorTask, TimerTask, first_of, future_of, listed
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.events import EventSent, TimerCreated
+from durable_ext.records.given import as_utc
 from durable_ext.records.ids import check_instance_id, check_name
 
 _T = TypeVar("_T")
@@ -30,10 +31,8 @@ class TimersAndEvents(Calls):
         due = self._decisions.now + fire_at if isinstance(fire_at, timedelta) else fire_at
         if not isinstance(cast("object", due), datetime):
             raise TypeError(f"fire_at is a datetime or a timedelta, not {type(due).__qualname__}")
-        if due.tzinfo is None:
-            due = due.replace(tzinfo=UTC)
         task_id = self._decisions.next_id()
-        timer = self._decisions.ask(task_id, TimerCreated(id=task_id, fire_at=due.astimezone(UTC)), Any)
+        timer = self._decisions.ask(task_id, TimerCreated(id=task_id, fire_at=as_utc(due).astimezone(UTC)), Any)
         return self._task(timer, TimerTask)
 
     def wait_for_external_event(

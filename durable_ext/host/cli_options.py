@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from durable_ext.errors import InstanceNotFoundError
 from durable_ext.host.storage_choice import Chosen, StorageOptions, choose
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.given import as_utc
 from durable_ext.records.instance import RuntimeStatus
 
 if TYPE_CHECKING:
@@ -118,4 +119,4 @@ def _time(text: str) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2030-01-31T12:00:00Z") from error
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return as_utc(time)
