@@ -12,6 +12,7 @@ from durable_ext.errors import (
     ActivityTimedOutError,
     ConfigurationError,
     NonDeterminismError,
+    StorageError,
     StorageUnavailableError,
 )
 from durable_ext.host.pump import Pump
@@ -142,6 +143,20 @@ def test_the_age_of_the_oldest_work_is_looked_up_by_the_janitor_alone() -> None:
         await process.worker.tidy()
         assert list(ears.points(Level.OLDEST_WORK.value)) == [(("durable.work.tag", "default"),)]
         assert 18 <= ears.total(Level.OLDEST_WORK.value) <= 22
+
+    run_on("sqlite", test)
+
+
+def test_a_look_up_that_fails_keeps_the_janitor_from_nothing() -> None:
+    async def test(hub: AnyHub) -> None:
+        ears = Ears()
+        process = hub.process(app(ears), settings=ears.settings(), plan=failing("oldest_work"))
+        await process.client.start("rounds", 0, instance_id="nobody begins it")
+        await hub.clock.sleep(3600)
+        sent = list(process.provider.calls).count("send")
+        with pytest.raises(StorageError):
+            await process.worker.tidy()
+        assert list(process.provider.calls).count("send") == sent + 1
 
     run_on("sqlite", test)
 
