@@ -20,8 +20,10 @@ _LONGEST_STATE = 512
 @lru_cache(maxsize=1024)
 def context_of(kept: TraceContext | None) -> Context:
     """A context of its own in which a kept span is the current one; without one, or for nonsense, no span is."""
-    if kept is None:
-        return Context()
+    return Context() if kept is None else _extracted(kept)
+
+
+def _extracted(kept: TraceContext) -> Context:
     return _propagator.extract({"traceparent": kept.parent, "tracestate": kept.state}, Context())
 
 
@@ -40,7 +42,8 @@ def kept_of(span: trace.Span) -> TraceContext | None:
 @contextmanager
 def attached(kept: TraceContext) -> Generator[None]:
     """Inside, a kept span is the current one. A child process enters it by name."""
-    token = attach(context_of(kept))
+    # Not remembered: over HTTP it is a stranger's text, of any length.
+    token = attach(_extracted(kept))
     try:
         yield
     finally:

@@ -36,10 +36,11 @@ class Levels:
 
     def add(self, readings: Readings) -> None:
         """Read these too, a method of an object."""
-        self._sources.append(WeakMethod(readings))
+        alive = [source for source in self._sources if source() is not None]
+        self._sources = [*alive, WeakMethod(readings)]
 
     def _observe(self, level: Level, _options: CallbackOptions) -> Iterable[Observation]:
-        self._sources = [source for source in self._sources if source() is not None]
+        # Exporters ask from threads of their own: whoever has changed the list here would lose a source just added.
         for source in self._sources:
             readings = source()
             for reading in () if readings is None else readings():
