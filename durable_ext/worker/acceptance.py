@@ -1,8 +1,7 @@
 """Which executions this worker takes, by the version they are pinned to, and what becomes of the others.
 
 Without settings every execution is taken, and nothing is asked. An execution goes on at a version of its own: the one
-its history began with, or the one it continues as new with. Entities have none, and neither has what every app
-has.
+its history began with, or the one it continues as new with. Entities have none, and neither has what every app has.
 """
 
 from __future__ import annotations

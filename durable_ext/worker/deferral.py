@@ -23,8 +23,8 @@ NOT_SERVED_FOR = timedelta(seconds=5)
 HELD_ELSEWHERE_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes.
 _MOST_DEFERRALS = 100
-# So many messages that are put off are remembered before those are forgotten that have come back.
-_MOST_NOTED = 1000
+# So many messages that are put off are remembered, at the least, before those are forgotten that have come back.
+_LEAST_NOTED = 1000
 _NO_CAUSE = "came ahead of what it belongs to, and that never came"
 
 
@@ -35,6 +35,7 @@ class Deferral:
         self._services = services
         self._sending: dict[str, asyncio.Future[None]] = {}
         self._sent: dict[str, tuple[int, datetime]] = {}  # by id: how often the copy was put off, and until when
+        self._most_noted = _LEAST_NOTED
 
     def is_worn_out(self, message: Message) -> bool:
         """Whether a message was put off as often as any may be."""
@@ -85,9 +86,11 @@ class Deferral:
         finally:
             del self._sending[message.id]
             sending.set_result(None)
-        if len(self._sent) > _MOST_NOTED:
+        if len(self._sent) > self._most_noted:
             now = self._services.clock()
             self._sent = {one: sent for one, sent in self._sent.items() if sent[1] > now}
+            # Where more are away than that, looking through all of them for each would cost more than they do.
+            self._most_noted = max(_LEAST_NOTED, 2 * len(self._sent))
 
     async def refuse(self, message: Message, error: Exception) -> None:
         """Tell the parent that its child cannot be started."""
