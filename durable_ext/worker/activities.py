@@ -105,7 +105,10 @@ class ActivityRunner:
 
     def knows(self, name: str) -> bool:
         """Whether the activity is registered here, or the engine's own."""
-        return name in self._registry.activities or name in self.own
+        return self._definition_of(name) is not None
+
+    def _definition_of(self, name: str) -> ActivityDefinition | None:
+        return self._registry.activities.get(name) or self.own.get(name) or built_in(name)
 
     def turns_away(self, name: str) -> timedelta | None:
         """How long an activity from the queue should stay away because enough wait here already; None: let it come."""
@@ -189,7 +192,7 @@ class ActivityRunner:
 
     async def _outcome(self, run: _Run) -> FinishTask:
         name = run.body.name
-        definition = self._registry.activities.get(name) or self.own.get(name) or built_in(name)
+        definition = self._definition_of(name)
         if definition is None:
             return run.failed(self._unknown(name))
         if not definition.takes_context and not definition.in_process:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.http_records import ManagedIdentityTokenSource
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.instance import RuntimeStatus
@@ -92,6 +93,27 @@ def test_by_default_it_fails_at_once(store: str) -> None:
         await one.client.start("both", instance_id="x")
         status = await one.client.wait_for_completion("x", _SOON)
         assert status.runtime_status is RuntimeStatus.FAILED
+        assert hub.clock() - began < timedelta(seconds=10)
+
+    run_on(store, test)
+
+
+@on_both
+def test_what_every_worker_has_is_left_for_nobody(store: str) -> None:
+    """A request of `call_http`; this one fails before it is sent."""
+
+    async def asks(ctx: OrchestrationContext) -> None:
+        await ctx.call_http("GET", "http://shop.example/", token_source=ManagedIdentityTokenSource("https://shop"))
+
+    async def test(hub: AnyHub) -> None:
+        registry = Registry()
+        registry.add_orchestrator(asks)
+        one = hub.process(registry, settings=patient(600))
+        one.start()
+        began = hub.clock()
+        await one.client.start("asks", instance_id="x")
+        status = await one.client.wait_for_completion("x", _SOON)
+        assert "a token is not sent to shop.example in plain text" in str(status.output)
         assert hub.clock() - began < timedelta(seconds=10)
 
     run_on(store, test)
