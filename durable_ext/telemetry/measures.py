@@ -1,7 +1,7 @@
 """Which measurements there are: counters, histograms and levels, named and with units as OpenTelemetry has them.
 
-Attributes have few values: names of what the app's code starts, calls and registers, outcomes, kinds of failure. Never an
-id. The name of an entity, which anybody may make up from outside, counts only when it is registered.
+Attributes have few values: names of what the app has and calls, outcomes, kinds of failure. Never an id. The name of an
+entity, which anybody may make up from outside, counts only when it is registered.
 """
 
 from __future__ import annotations
