@@ -74,7 +74,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in _TIMES:
             time: datetime | None = getattr(self, name)
-            if time is not None and time.tzinfo is None:
+            if time is not None:
                 msgspec.structs.force_setattr(self, name, as_utc(time))
 
 

@@ -11,7 +11,9 @@ from durable_ext.errors import InvalidInputError
 
 
 def as_utc(time: datetime) -> datetime:
-    """The time with a zone; one without is UTC."""
+    """The time with a zone; one without is UTC. Raises InvalidInputError for what is no datetime."""
+    if not isinstance(cast("object", time), datetime):
+        raise InvalidInputError(f"a time is a datetime, not of type {type(time).__qualname__}")
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 

@@ -36,9 +36,10 @@ class EventsClient(ReadingClient):
     ) -> Any:
         """The data of the first external event of this name that has come to an instance, taken by its code or not.
 
-        The first of the execution that is current at the call, or of those that follow it. Raises TimeoutError,
-        InstanceNotFoundError for an unknown id, InstanceStateError when the instance has ended without such an event,
-        PayloadError for data that does not fit, and InvalidInputError for a name that cannot be.
+        The first of the execution that is current at the call, or of those that follow it: of the last fifty, where so
+        many continue as new between two looks. Raises TimeoutError, InstanceNotFoundError for an unknown id,
+        InstanceStateError when the instance has ended without such an event, PayloadError for data that does not fit,
+        and InvalidInputError for a name that cannot be.
         """
         check_name("event name", name)
         generation: int | None = None

@@ -69,6 +69,22 @@ def test_a_start_without_a_zone_is_utc(store: str) -> None:
     run_on(store, test)
 
 
+def test_a_time_that_is_a_text_is_refused() -> None:
+    text: Any = "2030-01-31T12:00:00Z"
+
+    async def test(hub: AnyHub) -> None:
+        client = hub.process(app()).client
+        with pytest.raises(InvalidInputError, match="a time is a datetime, not of type str"):
+            await client.start("child", instance_id="x", options=StartOptions(start_at=text))
+        with pytest.raises(InvalidInputError, match="a time is a datetime, not of type str"):
+            await client.signal_entity("@counter@a", "add", signal_time=text)
+        with pytest.raises(InvalidInputError, match="a time is a datetime, not of type str"):
+            InstanceFilter(created_from=text)
+        assert await client.get("x") is None
+
+    run_on("sqlite", test)
+
+
 @on_both
 def test_a_filter_without_a_zone_is_utc(store: str) -> None:
     async def test(hub: AnyHub) -> None:
