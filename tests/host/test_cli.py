@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -133,15 +133,12 @@ async def _work(store: SqliteProvider, ready: threading.Event, stop: asyncio.Eve
 
 
 @pytest.fixture
-def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.chdir(tmp_path)
-    environ = dict(os.environ)
-    for name in environ:
+    for name in list(os.environ):
         if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
             del os.environ[name]
-    yield Hub(tmp_path, capsys)
-    os.environ.clear()
-    os.environ.update(environ)
+    return Hub(tmp_path, capsys)
 
 
 def test_start_prints_the_id(hub: Hub) -> None:

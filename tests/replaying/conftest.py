@@ -20,13 +20,11 @@ from .hubs import Store, fill, registry_in
 @pytest.fixture
 def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     monkeypatch.chdir(tmp_path)
-    environ, path, known = dict(os.environ), list(sys.path), set(sys.modules)
-    for name in environ:
+    path, known = list(sys.path), set(sys.modules)
+    for name in list(os.environ):
         if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
             del os.environ[name]
     yield Line(tmp_path, capsys)
-    os.environ.clear()
-    os.environ.update(environ)
     sys.path[:] = path
     for name in set(sys.modules) - known:
         if name.startswith("checked_app"):
