@@ -52,6 +52,22 @@ def event_data(body: bytes) -> msgspec.Raw:
     return whole if body[:1] != b'"' else _unwrapped(whole)
 
 
+class _Termination(msgspec.Struct):
+    output: msgspec.Raw = msgspec.Raw()
+
+
+def termination_output(body: bytes) -> msgspec.Raw | None:
+    """The `output` in the body of a termination, None without one.
+
+    Any other body is passed over: Durable Functions reads none here, and its callers send all kinds.
+    """
+    try:
+        output = msgspec.json.decode(_checked(body), type=_Termination).output
+    except (ValueError, RecursionError):
+        return None
+    return output if bytes(output) not in (b"", b"null") else None
+
+
 def _unwrapped(string: msgspec.Raw) -> msgspec.Raw:
     text = msgspec.json.decode(string, type=str)
     try:

@@ -11,11 +11,10 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from durable_ext.authoring.payload import NULL
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import ConfigurationError, InstanceNotFoundError, InstanceStateError, StorageUnavailableError
 from durable_ext.http_api import statuses
-from durable_ext.http_api.bodies import event_data, start_input
+from durable_ext.http_api.bodies import event_data, start_input, termination_output
 from durable_ext.http_api.calls import Call, accepted, json_response
 from durable_ext.http_api.queries import flag, waiting_time
 from durable_ext.http_api.refusals import Refusal
@@ -101,11 +100,10 @@ async def raise_event(call: Call) -> Response:
 
 
 async def terminate(call: Call) -> Response:
-    """End an instance and its children; a body is the output that its status shows."""
+    """End an instance and its children; its status shows the output in the body, by default the reason."""
     instance_id = call.instance_id
-    output = start_input(await call.body())
-    shown = None if bytes(output) == NULL else output
-    await (await call.client()).terminate(instance_id, call.query.get("reason", ""), output=shown)
+    output = termination_output(await call.body())
+    await (await call.client()).terminate(instance_id, call.query.get("reason", ""), output=output)
     return accepted()
 
 

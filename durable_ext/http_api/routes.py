@@ -177,7 +177,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "End an instance and its children.",
         {**_SENT, 413: _TOO_LARGE},
         (_REASON,),
-        body="The output that the status shows; none means the reason.",
+        body="An object whose `output` the status shows instead of the reason. Any other body is passed over.",
     ),
     Endpoint("POST", "instances/{id}/suspend", commands.suspend, "Suspend an instance.", _SENT, (_REASON,)),
     Endpoint("POST", "instances/{id}/resume", commands.resume, "Resume an instance.", _SENT, (_REASON,)),

@@ -211,9 +211,15 @@ def test_commands(verb: str, kind: type, query: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "output"), [(b"", None), (b'""', None), (b"null", None), (b'{"n": 1}', b'{"n":1}'), (b'"7"', b"7")]
+    ("body", "output"),
+    [
+        (b'{"output": {"n": 1}}', b'{"n":1}'),
+        (b'{"output": "7", "by": "me"}', b'"7"'),
+        (b'{"output": null}', None),
+        *((other, None) for other in (b"", b'""', b"null", b"{}", b"[1]", b'{"n": 1}', b"enough", b"{", b"\xff")),
+    ],
 )
-def test_the_body_of_a_termination_is_its_output(body: bytes, output: bytes | None) -> None:
+def test_the_body_of_a_termination_may_have_its_output(body: bytes, output: bytes | None) -> None:
     hub = Hub()
     hub.add("runs")
     assert ask(hub, "POST instances/runs/terminate?reason=why", body).status_code == 202
