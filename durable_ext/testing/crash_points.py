@@ -65,7 +65,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `output`: of the runs, as plain JSON value. `points`: tried, each a call in one way and world. `survived`: of those.
     `unreached`: points that were played to a good end without meeting their call, because code outside decides how many
-    calls there are (threads, for one); they count neither as tried nor as survived. `untried`:
+    calls there are (threads that take long, for one); they count neither as tried nor as survived. `untried`:
     points left out after twenty failures. `storage_calls`: by name, of the
     first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst. `slowest`: how
     much later, in virtual time, the orchestration ended at worst than without faults.

@@ -16,7 +16,7 @@ from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import DurableError
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.testing import virtual_time
+from durable_ext.testing import determinism, virtual_time
 from durable_ext.testing.aftermath import (
     NotingProvider,
     executions,
@@ -327,4 +327,5 @@ def play(scenario: Scenario, setting: Setting, expected: Expected | None = None)
         return await Run(scenario, setting, clock, expected).play()
 
     scenario.fresh()
-    return virtual_time.run(main)
+    # The run without faults tells which calls there are: the others have to make the same ones.
+    return determinism.run(f"{setting.store} {setting.world}", main)

@@ -16,11 +16,12 @@ from durable_ext.providers.contract import Clock
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import Payload
-from durable_ext.testing.simulation import determinism
+from durable_ext.testing import determinism
 from durable_ext.testing.simulation.case import CallFault, Case, Disturbance, ProcessPlan
 from durable_ext.testing.simulation.invariants import Remains, wrong
 from durable_ext.testing.simulation.ledger import Runs, Trace
 from durable_ext.testing.simulation.lines import Line
+from durable_ext.testing.simulation.loop import SimulationLoop
 from durable_ext.testing.simulation.outside import Outside
 from durable_ext.testing.simulation.process import LEASE, Process
 from durable_ext.testing.simulation.programme import RUNS, pause, registry
@@ -275,7 +276,7 @@ def play(case: Case, *, keep_trace: bool = False) -> Outcome:
     async def main(clock: VirtualClock) -> Outcome:
         return await World(case, clock, keep_trace=keep_trace).play()
 
-    return determinism.run(case.seed, main)
+    return determinism.run(str(case.seed), main, SimulationLoop)
 
 
 def _store(case: Case, clock: Clock, random: Random) -> Store:
