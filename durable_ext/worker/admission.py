@@ -194,8 +194,8 @@ class Admission:
                 continue
             if isinstance(found, SessionState) and found.execution.execution_id == body.execution.execution_id:
                 continue
-            if item.repeated and item.message.id in await self._services.provider.consumed(self._instance_id):
-                continue  # it ran, and the id has been taken over since
+            if item.repeated and await self._deferral.is_settled(item.message):
+                continue
             child = asks_again(body, found)
             if child is not None:
                 await answer(self._services, item.message, body, child)

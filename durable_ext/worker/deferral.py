@@ -98,13 +98,21 @@ class Deferral:
         if not isinstance(body, StartExecution) or body.parent is None:
             return
         answer = Message(
-            id=f"{message.id}-refused",
+            id=_refusal_of(message),
             instance_id=body.parent.instance_id,
             execution_id=body.parent.execution_id,
             body=FinishChild(task_id=body.parent.task_id, failure=failure_from(error)),
             sent_at=self._services.clock(),
         )
         await self._services.provider.send([answer])
+
+    async def is_settled(self, message: Message) -> bool:
+        """Whether this start ran under an id that was taken over since, or its parent has heard that it will not."""
+        body, consumed = message.body, self._services.provider.consumed
+        if message.id in await consumed(message.instance_id):
+            return True
+        parent = body.parent if isinstance(body, StartExecution) else None
+        return parent is not None and _refusal_of(message) in await consumed(parent.instance_id)
 
     async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
         """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""
@@ -122,6 +130,10 @@ class Deferral:
                 stack=stack,
             )
         )
+
+
+def _refusal_of(message: Message) -> str:
+    return f"{message.id}-refused"
 
 
 def _pause(number: int) -> timedelta:

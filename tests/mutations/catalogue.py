@@ -163,6 +163,14 @@ MUTATIONS = (
         (_DOUBLE,),
     ),
     Mutation(
+        "P9",
+        "a child whose parent heard that it does not run begins when its start comes again",
+        _WORKER + "deferral.py",
+        "return parent is not None and _refusal_of(message) in await consumed(parent.instance_id)",
+        "return parent is not None and message.id in await consumed(parent.instance_id)",
+        (_SCENARIOS + "test_starts.py", "-k", "comes_free"),
+    ),
+    Mutation(
         "P10",
         "a purge leaves no tombstone",
         _AZURE + "purging.py",

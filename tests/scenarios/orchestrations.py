@@ -95,6 +95,21 @@ async def twins(ctx: OrchestrationContext) -> list[str]:
     return sorted(str(outcome).split(":")[0] for outcome in outcomes)
 
 
+async def holding(ctx: OrchestrationContext) -> str:
+    """Keeps its id for a while, shorter than a message is invisible to others."""
+    await ctx.create_timer(timedelta(seconds=10))
+    return "held"
+
+
+async def wants_held(ctx: OrchestrationContext) -> int | str:
+    """Its child runs, or it hears that the child does not; never both."""
+    try:
+        return await ctx.call_sub_orchestrator(chain, 0, instance_id="held")
+    except TaskFailedError:
+        await ctx.create_timer(timedelta(minutes=5))
+        return "refused"
+
+
 async def approval(ctx: OrchestrationContext) -> str:
     ctx.set_custom_status("waiting")
     try:
@@ -327,7 +342,7 @@ def registry(converter: Converter | None = None) -> Registry:
             sends_out,
             messenger,
         ),
-        *(in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
+        *(holding, wants_held, in_queue, pausing, endless, approval_of_nobody, stubborn, failing, ping, pong, in_order),
         *(paying, daring, impatient, picking, catching, few_at_once, counting, keeping, in_a_session),
     )
     for orchestrator in orchestrators:

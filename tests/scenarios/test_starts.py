@@ -16,10 +16,12 @@ from durable_ext.errors import TaskFailedError
 from durable_ext.records.events import EventRaised, ExecutionStarted, ExecutionTerminated
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import StartExecution, Terminate
+from durable_ext.testing.crash_points import Plans, try_points
 from durable_ext.worker.client import StartOptions, start_message
 
 from .hub import Hub, run
 from .two_stores import AnyHub, StoreName, on_both, run_on
+from .workloads import SCENARIOS
 
 
 class App:
@@ -129,6 +131,14 @@ def test_child_with_the_id_of_a_running_instance_is_refused() -> None:
         assert await hub.output("busy") == "unharmed"
 
     run(test)
+
+
+@on_both
+def test_a_refused_child_does_not_run_when_its_id_comes_free(store: StoreName) -> None:
+    """Its parent was told; then the start comes again after a crash, and whoever had the id is over."""
+    report = try_points(SCENARIOS["child refused"], Plans(store=store, worlds=("scratch",), ways=("before", "lost")))
+    assert report.all_survived, str(report)
+    assert report.points > 40
 
 
 @on_both

@@ -28,6 +28,11 @@ async def _beside(client: Client) -> None:
     await client.start("approval", instance_id="beside")
 
 
+async def _hold(client: Client) -> None:
+    await client.start("holding", instance_id="held")
+    await client.wait_for_start("held", _LONG)
+
+
 async def _other_end(client: Client) -> None:
     await client.start("pong", instance_id="other")
 
@@ -90,6 +95,11 @@ def _told_honestly(played: Played) -> None:
     assert str(played.status.output).rpartition(".")[2] in {"1", "ActivityOutcomeUnknownError"}
 
 
+def _refused_or_run(played: Played) -> None:
+    assert played.status is not None
+    assert (played.status.output == "refused") == (played.runs["add_one"] == 0)
+
+
 def _counted_on(played: Played) -> None:
     """The custom status was set once in each of three executions."""
     assert played.status is not None
@@ -115,6 +125,7 @@ SCENARIOS: dict[str, Scenario] = (
         "retries": _scenario(orchestrator="retries", input=1, expect="no 1"),
         "children": _scenario(orchestrator="parent", input=2, expect=[3, 4]),
         "children of one id": _scenario(orchestrator="twins", expect=["approval failed", "late"]),
+        "child refused": _scenario(orchestrator="wants_held", first=_hold, expect=ANY, check=_refused_or_run),
         "child with retries": _scenario(
             orchestrator="stubborn", input=1, expect="TaskFailedError: refuse failed: ValueError: no 1"
         ),
