@@ -164,7 +164,7 @@ MUTATIONS = (
     ),
     Mutation(
         "P9",
-        "a child whose parent heard that it does not run begins when its start comes again",
+        "a child that was refused begins when its start comes again",
         _WORKER + "deferral.py",
         "return parent is not None and _refusal_of(message) in await consumed(parent.instance_id)",
         "return parent is not None and message.id in await consumed(parent.instance_id)",
