@@ -5,17 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from durable_ext import Client, OrchestrationContext, Registry, RuntimeStatus, Worker
+from durable_ext import Client, EntityContext, EntityId, OrchestrationContext, Registry, RuntimeStatus, Worker
+from durable_ext.records.events import EventRaised, ExecutionStarted
+from durable_ext.records.instance import Execution
 from durable_ext.records.journal import Journal
 from durable_ext.records.messages import Message, RaiseEvent
 from durable_ext.records.payloads import inline
 from durable_ext.records.progress import Report
+from durable_ext.records.turns import Turn
 
 from .hub import Store, running
 
 BIG = "x" * 50_000
+# Fits in place as a payload, and with what stands around it in no column.
+WIDE = "x" * 32_700
 PROCESS = "host-1"
 COMPLETED, LARGE, FAILED, WAITING = "order-1", "large-1", "broken-1", "waiting-1"
+COUNTER = EntityId("counter", "one")
+# One turn without a row of its own, too long for a column.
+LONELY = "lonely-1"
 _PATIENCE = timedelta(seconds=30)
 
 # What the history of the completed instance has to show, turn by turn.
@@ -25,9 +33,13 @@ COMPLETED_HISTORY = [
     (1, "TaskCompleted"),
     (1, "ExecutionCompleted"),
 ]
-# Over all four instances.
+# Over all of them.
 EVENT_TYPES = {
-    "ExecutionStarted": 4,
+    "ExecutionStarted": 6,
+    "EventRaised": 1,
+    "OperationRequested": 1,
+    "OperationEnded": 1,
+    "EntityUpdated": 1,
     "TaskScheduled": 3,
     "TaskCompleted": 2,
     "TaskFailed": 1,
@@ -59,8 +71,13 @@ async def waiting(ctx: OrchestrationContext) -> Any:
     return await ctx.wait_for_external_event("go")
 
 
+def counter(context: EntityContext) -> None:
+    context.set_state(context.get_state(lambda: 0) + 1)
+
+
 def registry() -> Registry:
     made = Registry()
+    made.add_entity(counter)
     for activity in (echo, refuse):
         made.add_activity(activity)
     for orchestrator in (order, broken, waiting):
@@ -73,7 +90,7 @@ async def fill(store: Store) -> None:
     await store.create_hub()
     async with running(store, registry()) as worker:
         await _run(worker, worker.client)
-    await _note(store)
+    await note(store, datetime.now(UTC))
 
 
 async def _run(worker: Worker, client: Client) -> None:
@@ -84,16 +101,31 @@ async def _run(worker: Worker, client: Client) -> None:
     for instance_id in (COMPLETED, LARGE, FAILED):
         await client.wait_for_completion(instance_id, _PATIENCE)
     await client.wait_until(WAITING, lambda row: row.status is RuntimeStatus.RUNNING, _PATIENCE)
+    await client.signal_entity(COUNTER, "add")
+    await client.wait_until(str(COUNTER), lambda row: row.input is not None, _PATIENCE)
     await worker.tidy()
 
 
-async def _note(store: Store) -> None:
+async def note(store: Store, now: datetime) -> None:
     """Rows of the other kinds, one of each and of a journal both."""
-    now = datetime.now(UTC)
     assert await store.claim(COMPLETED, "e1-0-0", PROCESS)
     await store.withdraw(["e1-0-1"], now)
     await store.write_progress(
         Report(instance_id=WAITING, work_item="e2-0-0", task_id=0, name="render", time=now, value=inline(b"0.5"))
+    )
+    await store.append(
+        Turn(
+            execution=Execution(instance_id=LONELY, execution_id="e3"),
+            number=0,
+            events=(
+                ExecutionStarted(name="order", created_at=now),
+                EventRaised(name="other", input=inline(b'"' + WIDE.encode() + b'"')),
+            ),
+            message_ids=("m0",),
+            trigger_id="m0",
+            time=now,
+            commit_id="c1",
+        )
     )
     held = [
         Message(id=name, instance_id=WAITING, body=RaiseEvent(name="other", input=inline(data)), sent_at=now)
