@@ -76,10 +76,10 @@ if TYPE_CHECKING:
     from durable_ext.records.instance import RuntimeStatus
     from durable_ext.records.versions import VersionFailure, VersionMatch
     from durable_ext.worker.client import Client, StartOptions
-    from durable_ext.worker.client_listing import StatusPage
-    from durable_ext.worker.entity_client import EntityStatus
+    from durable_ext.worker.client.entities import EntityStatus
+    from durable_ext.worker.client.listing import StatusPage
+    from durable_ext.worker.client.schedules import ScheduleClient, ScheduleDescription
     from durable_ext.worker.lifecycle import Lifecycle
-    from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
     from durable_ext.worker.settings import WorkerSettings
     from durable_ext.worker.worker import Worker
 
@@ -115,7 +115,7 @@ _HOMES = {
     "EntityId": "records.entity_id",
     "EntityLockLostError": "errors",
     "EntityStateResponse": "functions.drop_in",
-    "EntityStatus": "worker.entity_client",
+    "EntityStatus": "worker.client.entities",
     "Failure": "records.failures",
     "HttpRequestError": "errors",
     "HubMismatchError": "errors",
@@ -142,12 +142,12 @@ _HOMES = {
     "RetryOptions": "functions.drop_in",
     "RetryPolicy": "authoring.retry",
     "RuntimeStatus": "records.instance",
-    "ScheduleClient": "worker.schedule_client",
-    "ScheduleDescription": "worker.schedule_client",
+    "ScheduleClient": "worker.client.schedules",
+    "ScheduleDescription": "worker.client.schedules",
     "ScheduleExistsError": "errors",
     "ScheduleNotFoundError": "errors",
     "StartOptions": "worker.client",
-    "StatusPage": "worker.client_listing",
+    "StatusPage": "worker.client.listing",
     "StorageError": "errors",
     "StorageUnavailableError": "errors",
     "SyncDurableFunctionsClient": "functions.drop_in",

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from durable_ext.testing.virtual_time import VirtualClock, VirtualTimeLoop
-from durable_ext.worker import activities
+from durable_ext.worker.activities import runner
 from durable_ext.worker.heartbeat import Held
 from durable_ext.worker.items import Item
 
@@ -59,16 +59,16 @@ def _place_of_held(held: Held) -> int:
 def the_same_each_time(seed: str, loop: VirtualTimeLoop) -> Generator[None]:
     """Ids from the seed, durations from virtual time, and sets of items in an order that no address decides."""
     ids = Random(f"{seed}/ids")  # noqa: S311 - has to be the same in each run
-    uuid4, clock, places = uuid.uuid4, activities.time, (Item.__hash__, Held.__hash__)
+    uuid4, clock, places = uuid.uuid4, runner.time, (Item.__hash__, Held.__hash__)
     uuid.uuid4 = lambda: uuid.UUID(int=ids.getrandbits(128), version=4)
-    setattr(activities, "time", SimpleNamespace(monotonic=loop.time))  # noqa: B010 - as above
+    setattr(runner, "time", SimpleNamespace(monotonic=loop.time))  # noqa: B010 - as above
     setattr(Item, "__hash__", _place_in_a_set)  # noqa: B010 - a type checker would compare parameter names
     setattr(Held, "__hash__", _place_of_held)  # noqa: B010 - as above
     try:
         yield
     finally:
         uuid.uuid4 = uuid4
-        activities.time = clock
+        runner.time = clock
         Item.__hash__, Held.__hash__ = places
 
 

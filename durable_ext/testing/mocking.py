@@ -26,7 +26,7 @@ from durable_ext.errors import ConfigurationError
 from durable_ext.providers.contract import Clock
 from durable_ext.testing.activity_calls import ActivityCall, Calls
 from durable_ext.testing.counted_activities import arguments_taken, is_async_function
-from durable_ext.worker.built_in import built_in
+from durable_ext.worker.activities.built_in import built_in
 
 AnyFunction = Callable[..., Any]
 # The call that an outcome belongs to: instance, execution and task.

@@ -25,8 +25,8 @@ from durable_ext.replay.outbox import Owed
 from durable_ext.worker.admitted import Admitted, Repair
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
 from durable_ext.worker.earlier import books_of, may_be_repeat
-from durable_ext.worker.entity_admission import begin_entity, is_in_order, start_of
-from durable_ext.worker.entity_past import look_back
+from durable_ext.worker.entities.admission import begin_entity, is_in_order, start_of
+from durable_ext.worker.entities.past import look_back
 from durable_ext.worker.items import Item
 from durable_ext.worker.rewinding import answer, asks_again
 from durable_ext.worker.services import Services

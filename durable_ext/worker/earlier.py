@@ -11,7 +11,7 @@ from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import Message
 from durable_ext.records.turns import rewound_in
 from durable_ext.replay.ledger import Ledger
-from durable_ext.worker.entity_past import CLOCKS_APART, look_back
+from durable_ext.worker.entities.past import CLOCKS_APART, look_back
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
 

@@ -12,7 +12,7 @@ from durable_ext.records.ids import check_tag
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
-from durable_ext.worker.entity_tidying import EntityTidying
+from durable_ext.worker.entities.tidying import EntityTidying
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.reminders import Reminders
 from durable_ext.worker.services import Services

@@ -11,7 +11,7 @@ import msgspec
 
 from durable_ext.records.messages import FireTimer, Message, RunActivity, StartExecution
 from durable_ext.replay.outbox import Owed
-from durable_ext.worker.held_work import HeldWork
+from durable_ext.worker.activities.held_work import HeldWork
 from durable_ext.worker.items import Item
 from durable_ext.worker.offload import move_message
 from durable_ext.worker.services import Services

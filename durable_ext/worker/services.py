@@ -8,16 +8,16 @@ import msgspec
 
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.worker.acceptance import Acceptance
-from durable_ext.worker.activities import ActivityRunner
-from durable_ext.worker.affinities import Affinities
-from durable_ext.worker.entity_code import EntityCode
+from durable_ext.worker.activities.affinities import Affinities
+from durable_ext.worker.activities.runner import ActivityRunner
+from durable_ext.worker.activities.withdrawals import Withdrawals
+from durable_ext.worker.entities.code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.lifecycle import Notices
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.state import Loader
-from durable_ext.worker.withdrawals import Withdrawals
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,10 +26,10 @@ from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.outbox import Owed, is_report
 from durable_ext.replay.turn import TurnResult, run_turn
 from durable_ext.worker.acceptance import closed
+from durable_ext.worker.activities.held_work import HeldWork
 from durable_ext.worker.admission import Admission
 from durable_ext.worker.admitted import Admitted
 from durable_ext.worker.deferral import Deferral
-from durable_ext.worker.held_work import HeldWork
 from durable_ext.worker.items import Item
 from durable_ext.worker.offload import load_inputs, store_events
 from durable_ext.worker.orchestrator_log import emit

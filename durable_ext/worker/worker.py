@@ -17,24 +17,25 @@ from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import Delivery, FinishTask, Message, RunActivity
 from durable_ext.worker.acceptance import Acceptance
-from durable_ext.worker.activities import ActivityRunner
-from durable_ext.worker.affinities import Affinities
-from durable_ext.worker.claims import Claims
+from durable_ext.worker.activities.affinities import Affinities
+from durable_ext.worker.activities.claims import Claims
+from durable_ext.worker.activities.own import own_activities
+from durable_ext.worker.activities.progress import Reports
+from durable_ext.worker.activities.repeated import is_settled
+from durable_ext.worker.activities.runner import ActivityRunner
+from durable_ext.worker.activities.withdrawals import Withdrawals
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.company import Company, Presence
 from durable_ext.worker.deferral import GUARDED_FOR, HELD_ELSEWHERE_FOR, NOT_SERVED_FOR, Deferral
-from durable_ext.worker.entity_code import EntityCode
+from durable_ext.worker.entities.code import EntityCode
 from durable_ext.worker.giving_up import GivingUp, attempts_of
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
 from durable_ext.worker.lifecycle import Notices
-from durable_ext.worker.own_activities import own_activities
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
-from durable_ext.worker.progress import Reports
 from durable_ext.worker.projection import Projector
-from durable_ext.worker.repeated_work import is_settled
 from durable_ext.worker.services import Services
 from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.sessions import Sessions
@@ -42,7 +43,6 @@ from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
 from durable_ext.worker.telemetry import Level, Reading, Telemetry
-from durable_ext.worker.withdrawals import Withdrawals
 
 logger = logging.getLogger("durable_ext.worker")
 

@@ -11,7 +11,7 @@ import pytest
 import durable_ext
 from durable_ext import ScheduleClient
 from durable_ext.testing import Harness
-from durable_ext.worker.schedule_client import ScheduleChanges
+from durable_ext.worker.client.schedules import ScheduleChanges
 
 from .pages import DOCS, fences, read
 

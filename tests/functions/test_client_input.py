@@ -26,7 +26,7 @@ from durable_ext.errors import (
 from durable_ext.functions import BlockingClient, DurableApp, DurableBlueprint, DurableClient
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.client import StartOptions
-from durable_ext.worker.schedule_client import ScheduleClient
+from durable_ext.worker.client.schedules import ScheduleClient
 
 from .attached import Attached, attached
 

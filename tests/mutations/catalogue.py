@@ -254,7 +254,7 @@ MUTATIONS = (
     Mutation(
         "S5",
         "a worker that ends keeps what it holds",
-        _WORKER + "held_work.py",
+        _WORKER + "activities/held_work.py",
         "        messages = tuple(self._local.values())\n",
         "        messages = ()\n",
         (_SCENARIOS + "test_drained_activities.py", _SCENARIOS + "test_sessions.py"),
@@ -318,7 +318,7 @@ MUTATIONS = (
     Mutation(
         "at most once",
         "a second delivery runs the activity again",
-        _WORKER + "activities.py",
+        _WORKER + "activities/runner.py",
         "if definition.at_most_once and not await self._claims.is_first(run.message):",
         "if False:",
         ("tests/worker/test_at_most_once.py",),
@@ -326,7 +326,7 @@ MUTATIONS = (
     Mutation(
         "cancellation",
         "nobody hears that a work item was withdrawn",
-        _WORKER + "withdrawals.py",
+        _WORKER + "activities/withdrawals.py",
         "        await self._provider.withdraw(work_items, self._clock())\n",
         "",
         (_SCENARIOS + "test_withdrawals.py",),
@@ -334,7 +334,7 @@ MUTATIONS = (
     Mutation(
         "cancellation",
         "what runs elsewhere is not stopped",
-        _WORKER + "withdrawals.py",
+        _WORKER + "activities/withdrawals.py",
         "                task.cancel()\n",
         "",
         (_SCENARIOS + "test_withdrawals.py",),

@@ -13,7 +13,7 @@ ENTITY_MUTATIONS = (
     Mutation(
         "P12",
         "an entity takes a message before the one its sender sent before",
-        _WORKER + "entity_admission.py",
+        _WORKER + "entities/admission.py",
         "    if not after or after in accepted",
         "    if True or after in accepted",
         _REST,
@@ -21,7 +21,7 @@ ENTITY_MUTATIONS = (
     Mutation(
         "P7",
         "an entity forgets what its earlier executions consumed",
-        _WORKER + "entity_past.py",
+        _WORKER + "entities/past.py",
         "        if ledger.has_consumed(message_id):\n",
         "        if False:\n",
         _REST,
@@ -29,7 +29,7 @@ ENTITY_MUTATIONS = (
     Mutation(
         "P2",
         "an operation that failed leaves its changes in the commit",
-        _WORKER + "entity_code.py",
+        _WORKER + "entities/code.py",
         "        if definition.rolls_back:\n",
         "        if not definition.rolls_back:\n",
         _VERBS,
@@ -85,7 +85,7 @@ ENTITY_MUTATIONS = (
     Mutation(
         "P6",
         "who called an entity and comes again hears nothing",
-        _WORKER + "entity_past.py",
+        _WORKER + "entities/past.py",
         "        found = (*ledger.owed_under(message_id), *(() if caller is None else ledger.answer_to(caller)))\n",
         "        found = ledger.owed_under(message_id)\n",
         ("tests/scenarios/test_crash_points.py", "-k", "several"),

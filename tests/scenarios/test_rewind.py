@@ -12,7 +12,7 @@ from durable_ext.errors import InstanceNotFoundError, InstanceStateError
 from durable_ext.records.events import ExecutionRewound
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.client import Client
-from durable_ext.worker.client_rewinds import rewound_row
+from durable_ext.worker.client.rewinds import rewound_row
 
 from .hub import Hub, run
 from .rewinding import COUNTER, outside, registry

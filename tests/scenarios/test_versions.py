@@ -15,7 +15,7 @@ from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.versions import VersionFailure, VersionMatch
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.client import StartOptions
-from durable_ext.worker.schedule_client import ScheduleClient
+from durable_ext.worker.client.schedules import ScheduleClient
 from durable_ext.worker.settings import WorkerSettings
 
 from .engine import Process

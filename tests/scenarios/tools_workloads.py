@@ -18,7 +18,7 @@ from durable_ext.testing.histories import History, check_history
 from durable_ext.testing.scenario import Played, Scenario
 from durable_ext.testing.virtual_time import START
 from durable_ext.worker.client import Client
-from durable_ext.worker.schedule_client import ScheduleClient
+from durable_ext.worker.client.schedules import ScheduleClient
 
 from . import orchestrations
 from .ciphers import Mirrored

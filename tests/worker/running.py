@@ -20,11 +20,11 @@ from durable_ext.records.instance import Execution, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import inline
 from durable_ext.records.progress import Report
-from durable_ext.worker.activities import ActivityRunner
-from durable_ext.worker.claims import Claim, Claims
+from durable_ext.worker.activities.claims import Claim, Claims
+from durable_ext.worker.activities.progress import Reports
+from durable_ext.worker.activities.runner import ActivityRunner
 from durable_ext.worker.client import utc_now
 from durable_ext.worker.payload_store import PayloadStore
-from durable_ext.worker.progress import Reports
 from durable_ext.worker.settings import WorkerSettings
 
 PATIENCE = 30.0

@@ -11,7 +11,7 @@ from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.errors import ActivityOutcomeUnknownError, StorageUnavailableError
 from durable_ext.records.messages import Message, RunActivity
 from durable_ext.records.payloads import inline
-from durable_ext.worker.claims import Claims
+from durable_ext.worker.activities.claims import Claims
 from durable_ext.worker.client import utc_now
 
 from .running import failure_of, registry_of, row_is_there, running, until, value_of

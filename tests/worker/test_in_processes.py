@@ -19,8 +19,8 @@ from durable_ext.authoring.payload import JsonConverter
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ActivityProcessError, ActivityTimedOutError, ConfigurationError
 from durable_ext.host.apps import load_app
-from durable_ext.worker.process_frames import Call, Progressed, read_answer, write
-from durable_ext.worker.process_pool import BEGIN, ProcessCall, ProcessPool
+from durable_ext.worker.activities.process_frames import Call, Progressed, read_answer, write
+from durable_ext.worker.activities.process_pool import BEGIN, ProcessCall, ProcessPool
 
 from . import heavy
 from .running import PATIENCE, failure_of, running, until, value_of

@@ -8,7 +8,7 @@ from datetime import timedelta
 from durable_ext.errors import RowChangedError
 from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.messages import Message, ReleaseLock, RequestLock, RunOperation
-from durable_ext.worker.entity_past import CLOCKS_APART, look_back
+from durable_ext.worker.entities.past import CLOCKS_APART, look_back
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from durable_ext.records.entity_summary import EntitySummary
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Message, ReleaseLock
-from durable_ext.worker.entity_locks import is_orphaned
+from durable_ext.worker.entities.locks import is_orphaned
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent
 

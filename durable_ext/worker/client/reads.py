@@ -17,7 +17,7 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
-from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.client.core import ClientCore
 
 _POLL_FIRST = 0.05
 _POLL_LAST = 2.0

@@ -23,8 +23,8 @@ from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.authoring.registry import ActivityDefinition
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.failures import failure_from
-from durable_ext.worker.activity_log import activity_logger
-from durable_ext.worker.process_frames import Answer, Call, Progressed, Raised, Returned, read_call, write
+from durable_ext.worker.activities.log import activity_logger
+from durable_ext.worker.activities.process_frames import Answer, Call, Progressed, Raised, Returned, read_call, write
 
 
 class _Progress:

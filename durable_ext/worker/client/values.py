@@ -17,8 +17,8 @@ from durable_ext.errors import InstanceStateError
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.value_events import KeptValue
 from durable_ext.replay.values import values_of
-from durable_ext.worker.client_events import is_over, position_of
-from durable_ext.worker.client_reads import ReadingClient
+from durable_ext.worker.client.events import is_over, position_of
+from durable_ext.worker.client.reads import ReadingClient
 
 
 class ValuesClient(ReadingClient):

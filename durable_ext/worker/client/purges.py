@@ -11,7 +11,7 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ChildScheduled
 from durable_ext.records.instance import TERMINAL, InstanceRow
 from durable_ext.records.turns import placed
-from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.client.core import ClientCore
 
 _PAGE = 100
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from durable_ext.authoring.payload import NULL
 from durable_ext.records.payloads import inline
-from durable_ext.worker.client_commands import CommandingClient
-from durable_ext.worker.client_core import LocalDelivery, unknown, utc_now
-from durable_ext.worker.client_events import EventsClient
-from durable_ext.worker.client_listing import ListingClient, StatusPage
-from durable_ext.worker.client_purges import PurgingClient
-from durable_ext.worker.client_rewinds import RewindingClient
-from durable_ext.worker.client_starts import StartOptions, start_message
-from durable_ext.worker.client_values import ValuesClient
-from durable_ext.worker.entity_client import EntityClient
+from durable_ext.worker.client.commands import CommandingClient
+from durable_ext.worker.client.core import LocalDelivery, unknown, utc_now
+from durable_ext.worker.client.entities import EntityClient
+from durable_ext.worker.client.events import EventsClient
+from durable_ext.worker.client.listing import ListingClient, StatusPage
+from durable_ext.worker.client.purges import PurgingClient
+from durable_ext.worker.client.rewinds import RewindingClient
+from durable_ext.worker.client.starts import StartOptions, start_message
+from durable_ext.worker.client.values import ValuesClient
 
 __all__ = ["Client", "LocalDelivery", "StartOptions", "StatusPage", "start_message", "utc_now"]
 

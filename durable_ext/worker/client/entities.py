@@ -21,8 +21,8 @@ from durable_ext.records.ids import ENTITY_MARK, check_name
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Message, ReleaseLock, RemoveEntity, RunOperation
 from durable_ext.replay.fold import project
-from durable_ext.worker.client_core import ClientCore
-from durable_ext.worker.entity_locks import is_orphaned
+from durable_ext.worker.client.core import ClientCore
+from durable_ext.worker.entities.locks import is_orphaned
 from durable_ext.worker.telemetry import Sending
 
 _PAGE = 100

@@ -17,8 +17,8 @@ from durable_ext.records.events import ContinuedAsNew, EventRaised, ExecutionSta
 from durable_ext.records.ids import check_name
 from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn, placed
-from durable_ext.worker.client_core import unknown
-from durable_ext.worker.client_reads import ReadingClient
+from durable_ext.worker.client.core import unknown
+from durable_ext.worker.client.reads import ReadingClient
 
 # An eternal orchestration may continue as new many times between two looks.
 _FARTHEST = 50

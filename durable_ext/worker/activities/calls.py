@@ -18,8 +18,8 @@ from typing import Any
 
 from durable_ext.authoring.registry import ActivityDefinition
 from durable_ext.errors import ActivityProcessError, ActivityTimedOutError
-from durable_ext.worker.process_pool import ProcessCall, ProcessPool
-from durable_ext.worker.slots import Slot
+from durable_ext.worker.activities.process_pool import ProcessCall, ProcessPool
+from durable_ext.worker.activities.slots import Slot
 
 logger = logging.getLogger("durable_ext.activities")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from durable_ext.authoring.key_values import READ_VALUE
 from durable_ext.authoring.registry import ActivityDefinition
-from durable_ext.worker.client_values import ValuesClient
+from durable_ext.worker.client.values import ValuesClient
 
 
 def own_activities(client: ValuesClient) -> Mapping[str, ActivityDefinition]:

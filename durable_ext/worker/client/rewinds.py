@@ -10,7 +10,7 @@ import msgspec
 from durable_ext.errors import InstanceStateError, RowChangedError
 from durable_ext.records.given import check_reason
 from durable_ext.records.instance import Execution, InstanceRow, Rewinding, RuntimeStatus
-from durable_ext.worker.client_starts import StartingClient, start_message
+from durable_ext.worker.client.starts import StartingClient, start_message
 
 
 class RewindingClient(StartingClient):

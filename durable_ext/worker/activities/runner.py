@@ -20,16 +20,16 @@ from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.trace import TraceContext
-from durable_ext.worker.activity_log import activity_logger
-from durable_ext.worker.built_in import built_in
-from durable_ext.worker.calls import Calls
-from durable_ext.worker.claims import Claims
+from durable_ext.worker.activities.built_in import built_in
+from durable_ext.worker.activities.calls import Calls
+from durable_ext.worker.activities.claims import Claims
+from durable_ext.worker.activities.log import activity_logger
+from durable_ext.worker.activities.process_frames import Call
+from durable_ext.worker.activities.process_pool import FailedElsewhereError, ProcessCall
+from durable_ext.worker.activities.progress import Reports, RunProgress
+from durable_ext.worker.activities.slots import Gate, Gates, Slot
 from durable_ext.worker.payload_store import PayloadStore
-from durable_ext.worker.process_frames import Call
-from durable_ext.worker.process_pool import FailedElsewhereError, ProcessCall
-from durable_ext.worker.progress import Reports, RunProgress
 from durable_ext.worker.settings import WorkerSettings
-from durable_ext.worker.slots import Gate, Gates, Slot
 
 # How much the last run weighs in the running mean of an activity's duration.
 _WEIGHT = 0.2

@@ -16,7 +16,7 @@ from durable_ext.records.ids import check_instance_id, check_name, start_message
 from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, StartExecution
 from durable_ext.records.payloads import Payload
-from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.client.core import ClientCore
 from durable_ext.worker.telemetry import Sending
 
 _MOST_REMEMBERED = 10_000

@@ -13,7 +13,7 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ContinuedAsNew, ExecutionStarted
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.replay.fold import project
-from durable_ext.worker.client_reads import ReadingClient
+from durable_ext.worker.client.reads import ReadingClient
 
 _PAGE = 100
 _AT_ONCE = 8

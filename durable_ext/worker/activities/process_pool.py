@@ -15,11 +15,12 @@ from typing import BinaryIO, cast
 
 from durable_ext.errors import ActivityProcessError, ConfigurationError
 from durable_ext.records.failures import Failure
-from durable_ext.worker.process_frames import Call, Progressed, Raised, read_answer, write
+from durable_ext.worker.activities.process_frames import Call, Progressed, Raised, read_answer, write
 
 # What a child runs; its argument is the import path.
 BEGIN = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from durable_ext.worker.process_child import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from durable_ext.worker.activities.process_child import main; main()"
 )
 
 

@@ -8,7 +8,7 @@ from durable_ext.authoring.payload import encode
 from durable_ext.records.given import check_reason
 from durable_ext.records.ids import check_name
 from durable_ext.records.messages import RaiseEvent, Resume, Suspend, Terminate
-from durable_ext.worker.client_core import ClientCore
+from durable_ext.worker.client.core import ClientCore
 from durable_ext.worker.telemetry import Sending
 
 

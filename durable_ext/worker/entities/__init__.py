@@ -1,0 +1,1 @@
+"""What the engine does for entities beside what it does for every instance."""
