@@ -8,12 +8,16 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.stand_in import install
+
+if TYPE_CHECKING:
+    from durable_ext.authoring.registry import Registry
 
 
 def load_app(file: Path) -> Any:
@@ -28,6 +32,14 @@ def load_app(file: Path) -> Any:
     if len(found) != 1:
         raise ConfigurationError(f"{file} has no function app; write: app = DurableApp()")
     return found[0]
+
+
+def registry_of(file: Path) -> Registry:
+    """What the app of a file registers; what it prints goes to standard error. Raises ConfigurationError."""
+    from durable_ext.functions.app import engine_of
+
+    with redirect_stdout(sys.stderr):
+        return engine_of(load_app(file)).registry
 
 
 def _import(file: Path) -> ModuleType:

@@ -12,17 +12,30 @@ from collections.abc import Sequence
 from durable_ext.errors import DurableError
 from durable_ext.host import (
     cli_control,
+    cli_entities,
     cli_export,
     cli_host,
     cli_lint,
     cli_quarantine,
     cli_read,
     cli_replay,
+    cli_schedules,
     cli_start,
 )
 from durable_ext.host.exit_codes import ExitCode, exit_code
 
-_FAMILIES = (cli_host, cli_start, cli_read, cli_control, cli_quarantine, cli_lint, cli_replay, cli_export)
+_FAMILIES = (
+    cli_host,
+    cli_start,
+    cli_read,
+    cli_control,
+    cli_entities,
+    cli_schedules,
+    cli_quarantine,
+    cli_lint,
+    cli_replay,
+    cli_export,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

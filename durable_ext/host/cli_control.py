@@ -6,11 +6,17 @@ All but purge send a message: the command is done when it is sent, the instance 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host.cli_options import Commands, add_command, add_filter_options, filter_of
-from durable_ext.host.cli_start import read_json
+from durable_ext.host import cli_arguments
+from durable_ext.host.cli_filters import add_filter_options, counted, filter_of, is_given, matching
+from durable_ext.host.cli_input import add_json_options, given_json, read_json
+from durable_ext.host.cli_options import Commands, add_command
 from durable_ext.host.cli_text import print_json
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.contract import InstanceFilter
@@ -24,7 +30,7 @@ def add_commands(commands: Commands) -> None:
     event = add_command(commands, "raise", _raise, "Raise an event in an instance.")
     event.add_argument("id", help="the instance id")
     event.add_argument("event", help="the name of the event")
-    event.add_argument("--data", metavar="JSON", default="null", help="its data")
+    add_json_options(event, "data", "its data")
     event.add_argument("--message-id", metavar="ID", help="two events with one such id are one event")
     terminate = add_command(commands, "terminate", _terminate, "End an instance and the children it waits for.")
     _add_id_and_reason(terminate)
@@ -38,7 +44,12 @@ def add_commands(commands: Commands) -> None:
     _add_id_and_reason(add_command(commands, "rewind", _rewind, summary))
     purge = add_command(commands, "purge", _purge, "Delete ended instances: one by id, or those of a filter.")
     purge.add_argument("id", nargs="?", help="the instance id")
-    add_filter_options(purge)
+    purge.add_argument(
+        "--older-than", metavar="DURATION", type=cli_arguments.duration, help="ended longer ago than that, as 30d"
+    )
+    purge.add_argument("--recursive", action="store_true", help="their ended children as well")
+    purge.add_argument("--dry-run", action="store_true", help="delete nothing: count what the filter takes, by status")
+    add_filter_options(purge, tags=True)
 
 
 def _add_id_and_reason(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +58,7 @@ def _add_id_and_reason(parser: argparse.ArgumentParser) -> None:
 
 
 async def _raise(options: argparse.Namespace, client: Client) -> int:
-    data = read_json(options.data, "--data")
+    data = given_json(options, "data")
     await client.raise_event(options.id, options.event, data, message_id=options.message_id)
     return _done(options, "event raised")
 
@@ -74,16 +85,55 @@ async def _rewind(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _purge(options: argparse.Namespace, client: Client) -> int:
-    where = filter_of(options)
-    filtered = where != InstanceFilter()
+    from durable_ext.worker.client_purges import ended_only
+
+    filtered = is_given(options) or options.older_than is not None
     if filtered == (options.id is not None):
         raise InvalidInputError("purge takes an instance id, or a filter such as --status Completed")
-    if filtered:
-        count = await client.purge_matching(where)
+    if not filtered:
+        return await _purge_one(options, client)
+    where = ended_only(_older(options))
+    if options.dry_run:
+        found = await counted(client, where, options.tag)
+        print_json({"instancesMatching": found}) if options.json else print(_counted_text(found))
+        return ExitCode.OK
+    if options.tag:
+        count = await _purge_tagged(options, client, where)
     else:
-        count = int(await client.purge(options.id))
-        if not count:
-            raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+        count = await client.purge_matching(where, recursive=options.recursive)
+    return _purged(options, count)
+
+
+async def _purge_one(options: argparse.Namespace, client: Client) -> int:
+    if options.dry_run:
+        raise InvalidInputError("--dry-run counts what a filter takes; for one instance ask for its status")
+    if not await client.purge(options.id, recursive=options.recursive):
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    return _purged(options, 1)
+
+
+async def _purge_tagged(options: argparse.Namespace, client: Client, where: InstanceFilter) -> int:
+    count = 0
+    async for status in matching(client, where, options.tag):
+        count += await client.purge(status.instance_id, recursive=options.recursive)
+    return count
+
+
+def _older(options: argparse.Namespace) -> InstanceFilter:
+    where = filter_of(options)
+    if options.older_than is None:
+        return where
+    if where.completed_to is not None:
+        raise InvalidInputError("--older-than and --completed-to exclude each other")
+    return msgspec.structs.replace(where, completed_to=datetime.now(UTC) - options.older_than)
+
+
+def _counted_text(found: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{number} {status}" for status, number in found.items())
+    return f"{sum(found.values())} would be purged" + (f": {parts}" if parts else "")
+
+
+def _purged(options: argparse.Namespace, count: int) -> int:
     print_json({"instancesDeleted": count}) if options.json else print(f"{count} purged")
     return ExitCode.OK
 

@@ -1,4 +1,4 @@
-"""`durable status`, `list` and `history`: look, and change nothing in the hub."""
+"""`durable status`, `list`, `count`, `history`, `executions`, `values`: look, and change nothing in the hub."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host.cli_options import Commands, add_command, add_filter_options, filter_of
+from durable_ext.host.cli_filters import add_filter_options, counted, filter_of, matching
+from durable_ext.host.cli_options import Commands, add_command
 from durable_ext.host.cli_text import (
     print_json,
     print_status,
     print_table,
     print_turns,
     progress_json,
+    shortened,
     status_json,
     time_text,
     turn_json,
@@ -31,17 +33,26 @@ def add_commands(commands: Commands) -> None:
     """Add the family's parsers."""
     status = add_command(commands, "status", _status, "Show an instance.")
     status.add_argument("id", help="the instance id")
+    status.add_argument("--follow", action="store_true", help="and again at every change, until it has ended")
     listing = add_command(commands, "list", _list, "List instances, ordered by id.")
-    add_filter_options(listing)
+    add_filter_options(listing, tags=True, entities=True)
     listing.add_argument("--top", metavar="N", type=int, default=_DEFAULT_TOP, help="at most so many (%(default)s)")
-    add_filter_options(add_command(commands, "count", _count, "Count instances by status."))
+    counting = add_command(commands, "count", _count, "Count instances by status.")
+    add_filter_options(counting, tags=True, entities=True)
     history = add_command(commands, "history", _history, "Show what happened to an instance.")
     history.add_argument("id", help="the instance id")
     history.add_argument("--execution", metavar="ID", help="an execution id (default: the current one)")
     history.add_argument("--output", metavar="FILE", help="write it to a history file, for durable replay")
+    executions = add_command(commands, "executions", _executions, "List the executions of an instance, oldest first.")
+    executions.add_argument("id", help="the instance id")
+    values = add_command(commands, "values", _values, "Show the values that an instance keeps.")
+    values.add_argument("id", help="the instance id")
+    values.add_argument("key", nargs="?", help="only this one")
 
 
 async def _status(options: argparse.Namespace, client: Client) -> int:
+    if options.follow:
+        return await _follow(options, client)
     status = await client.get(options.id, with_progress=True)
     if status is None:
         raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
@@ -52,8 +63,19 @@ async def _status(options: argparse.Namespace, client: Client) -> int:
     return ExitCode.OK
 
 
+async def _follow(options: argparse.Namespace, client: Client) -> int:
+    async for status in client.changes(options.id):
+        if options.json:
+            print_json(status_json(status))
+        else:
+            said = "" if status.custom_status is None else shortened(status.custom_status)
+            print(f"{time_text(status.last_updated_time)}  {status.runtime_status.value:<10}  {said}".rstrip())
+        sys.stdout.flush()
+    return ExitCode.OK
+
+
 async def _count(options: argparse.Namespace, client: Client) -> int:
-    found = {status.value: number for status, number in sorted((await client.count(filter_of(options))).items())}
+    found = await counted(client, filter_of(options), options.tag)
     if options.json:
         print_json(found)
     else:
@@ -67,7 +89,8 @@ async def _list(options: argparse.Namespace, client: Client) -> int:
         raise InvalidInputError("--top is at least 1")
     found: list[InstanceStatus] = []
     more = False
-    async for status in client.list(filter_of(options)):
+    # A table shows no inputs, which may be in blobs.
+    async for status in matching(client, filter_of(options), options.tag, with_input=options.json):
         if len(found) == options.top:
             more = True
             break
@@ -102,6 +125,33 @@ async def _save(options: argparse.Namespace, client: Client) -> int:
         print_json({"file": options.output, "turns": len(history.turns)})
     else:
         print(f"{options.output}: {len(history.turns)} turns of {options.id}")
+    return ExitCode.OK
+
+
+async def _executions(options: argparse.Namespace, client: Client) -> int:
+    found = await client.executions(options.id)
+    if not found:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    if options.json:
+        print_json([status_json(status) for status in found])
+    else:
+        titles = ("EXECUTION", "NAME", "STATUS", "UPDATED")
+        print_table(titles, [(status.execution_id, *_columns(status)[1:3], _columns(status)[4]) for status in found])
+    return ExitCode.OK
+
+
+async def _values(options: argparse.Namespace, client: Client) -> int:
+    found = await client.get_values(options.id)
+    if not found and await client.get(options.id, with_input=False) is None:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    if options.key is not None:
+        if options.key not in found:
+            raise InstanceNotFoundError(f"instance {options.id!r} keeps nothing under {options.key!r}")
+        print_json(found[options.key])
+    elif options.json:
+        print_json(found)
+    else:
+        print_table(("KEY", "VALUE"), [(key, shortened(value)) for key, value in sorted(found.items())])
     return ExitCode.OK
 
 

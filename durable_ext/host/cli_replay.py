@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError, StorageError
-from durable_ext.host.apps import load_app
-from durable_ext.host.cli_options import Commands, add_filter_options, add_storage_options, chosen_storage, filter_of
+from durable_ext.host.apps import registry_of
+from durable_ext.host.cli_filters import add_filter_options, filter_of
+from durable_ext.host.cli_options import Commands, add_storage_options, chosen_storage
 from durable_ext.host.cli_verdicts import Report
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ExecutionStarted
@@ -61,19 +62,12 @@ def _run(options: argparse.Namespace) -> int:
     chosen = chosen_storage(options)
     if not paths:
         return asyncio.run(_check_hub(options, chosen))
-    registry = _registry(chosen)
+    registry = registry_of(chosen.app_file)
     with Report(as_json=options.json, quiet=options.quiet) as report:
         for path in paths:
             for finding in _check_file(registry, path):
                 report.add(finding, str(path))
     return report.exit_code
-
-
-def _registry(chosen: Chosen) -> Registry:
-    from durable_ext.functions.app import engine_of
-
-    with redirect_stdout(sys.stderr):
-        return engine_of(load_app(chosen.app_file)).registry
 
 
 def _check_file(registry: Registry, path: Path) -> Iterator[Finding]:
@@ -97,7 +91,7 @@ async def _check_hub(options: argparse.Namespace, chosen: Chosen) -> int:
 
     if chosen.file is not None and not chosen.file.exists():
         raise InstanceNotFoundError(f"there is no task hub in {chosen.file}; name another with --storage")
-    registry = _registry(chosen)
+    registry = registry_of(chosen.app_file)
     async with opened(chosen) as store:
         client = Client(store, store, converter=registry.converter)
         rows = _rows(client, _meant(options))

@@ -1,23 +1,22 @@
-"""`durable start` and `durable restart`: begin an instance, and wait for its end when asked to."""
+"""`durable start` and `durable restart` begin an instance; `durable wait` waits for what becomes of one."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from durable_ext.errors import InvalidInputError
+from durable_ext.host import cli_arguments
+from durable_ext.host.cli_input import add_json_options, given_json, read_json
 from durable_ext.host.cli_options import Commands, add_command
 from durable_ext.host.cli_text import print_json, print_status, status_json
 from durable_ext.host.exit_codes import ExitCode
-from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.instance import TERMINAL, RuntimeStatus
 
 if TYPE_CHECKING:
-    from durable_ext.worker.client import Client
+    from durable_ext.authoring.status import InstanceStatus
+    from durable_ext.worker.client import Client, StartOptions
 
 _DEFAULT_WAIT = 60.0
 
@@ -26,23 +25,48 @@ def add_commands(commands: Commands) -> None:
     """Add the family's parsers."""
     start = add_command(commands, "start", _start, "Start an orchestration.", creates=True)
     start.add_argument("name", help="the name of the orchestrator")
-    given = start.add_mutually_exclusive_group()
-    given.add_argument("--input", metavar="JSON", help="its input")
-    given.add_argument("--input-file", metavar="FILE", help="a file with its input; - is standard input")
+    add_json_options(start, "input", "its input")
     start.add_argument("--id", metavar="ID", help="the instance id (default: a new one)")
+    start.add_argument("--version", metavar="VERSION", help="what it is pinned to (default: nothing)")
+    start.add_argument(
+        "--tag", metavar="KEY=VALUE", action="append", type=cli_arguments.tag, default=[], help="again for more"
+    )
+    add_time_options(start, "start it then")
+    start.add_argument(
+        "--replace",
+        metavar="STATUS",
+        action="append",
+        type=cli_arguments.statuses,
+        help="what an instance with this id may be: a status, any, none or ended (default: ended); again for more",
+    )
+    start.add_argument("--event", metavar="NAME", help="an event that is raised with the start")
+    start.add_argument("--event-data", metavar="JSON", help="its data")
     _add_wait(start)
     restart = add_command(commands, "restart", _restart, "Start an instance's orchestration again, with its input.")
     restart.add_argument("id", help="the instance id")
     restart.add_argument("--same-id", action="store_true", help="under its id, once it has ended (default: a new id)")
     _add_wait(restart)
+    wait = add_command(commands, "wait", _wait, "Wait for the end of an instance, or for something before it.")
+    wait.add_argument("id", help="the instance id")
+    wait.add_argument("--timeout", metavar="SECONDS", type=float, default=_DEFAULT_WAIT, help="default: %(default)g")
+    what = wait.add_mutually_exclusive_group()
+    what.add_argument("--start", action="store_true", help="until its code has begun")
+    what.add_argument("--event", metavar="NAME", help="until an event of this name has come; prints its data")
+    what.add_argument("--value", metavar="KEY", help="until it keeps a value under this key; prints it")
 
 
-def read_json(text: str, what: str) -> Any:
-    """The value of JSON text. Raises InvalidInputError."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(f"{what} is no JSON ({error}); a text needs its own quotes: '\"text\"'") from error
+def add_time_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--at` and `--in`."""
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--at", metavar="TIME", type=cli_arguments.time, help=what)
+    when.add_argument(
+        "--in", metavar="DURATION", dest="after", type=cli_arguments.duration, help="or so much later, as 90s or 1d12h"
+    )
+
+
+def time_of(options: argparse.Namespace) -> datetime | None:
+    """The time that `--at` or `--in` mean."""
+    return options.at if options.after is None else datetime.now(UTC) + options.after
 
 
 def _add_wait(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +81,24 @@ def _add_wait(parser: argparse.ArgumentParser) -> None:
 
 
 async def _start(options: argparse.Namespace, client: Client) -> int:
-    instance_id = await client.start(options.name, _input(options), instance_id=options.id)
+    value, how = given_json(options, "input"), _start_options(options)
+    instance_id = await client.start(options.name, value, instance_id=options.id, options=how)
     return await _after_start(options, client, instance_id)
+
+
+def _start_options(options: argparse.Namespace) -> StartOptions:
+    from durable_ext.worker.client import StartOptions
+
+    if options.event is None and options.event_data is not None:
+        raise InvalidInputError("--event-data needs the name of the event: --event NAME")
+    data = read_json(options.event_data or "null", "--event-data")
+    return StartOptions(
+        version=options.version,
+        tags=dict(options.tag),
+        start_at=time_of(options),
+        replace=TERMINAL if options.replace is None else frozenset[RuntimeStatus]().union(*options.replace),
+        first_event=None if options.event is None else (options.event, data),
+    )
 
 
 async def _restart(options: argparse.Namespace, client: Client) -> int:
@@ -74,17 +114,26 @@ async def _after_start(options: argparse.Namespace, client: Client, instance_id:
         status = await client.wait_for_completion(instance_id, timedelta(seconds=options.wait))
     except TimeoutError as error:
         raise TimeoutError(f"instance {instance_id} has not ended within {options.wait:g} seconds") from error
+    return _ended(options, status)
+
+
+async def _wait(options: argparse.Namespace, client: Client) -> int:
+    limit = timedelta(seconds=options.timeout)
+    try:
+        if options.event is not None:
+            print_json(await client.wait_for_event(options.id, options.event, limit))
+        elif options.value is not None:
+            print_json(await client.wait_for_value(options.id, options.value, limit))
+        elif options.start:
+            status = await client.wait_for_start(options.id, limit)
+            print_json(status_json(status)) if options.json else print_status(status)
+        else:
+            return _ended(options, await client.wait_for_completion(options.id, limit))
+    except TimeoutError as error:
+        raise TimeoutError(f"{options.timeout:g} seconds have passed for {options.id}, and it has not come") from error
+    return ExitCode.OK
+
+
+def _ended(options: argparse.Namespace, status: InstanceStatus) -> int:
     print_json(status_json(status)) if options.json else print_status(status)
     return ExitCode.OK if status.runtime_status is RuntimeStatus.COMPLETED else ExitCode.INSTANCE_FAILED
-
-
-def _input(options: argparse.Namespace) -> Any:
-    if options.input is not None:
-        return read_json(options.input, "--input")
-    if options.input_file is None:
-        return None
-    try:
-        text = sys.stdin.read() if options.input_file == "-" else Path(options.input_file).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"{options.input_file} cannot be read: {error}") from error
-    return read_json(text, options.input_file)

@@ -45,7 +45,7 @@ def shortened(value: Any) -> str:
 
 
 def status_json(status: InstanceStatus) -> dict[str, Any]:
-    """An instance under the names of the management API."""
+    """An instance under the names of the management API, and what else there is to know."""
     failure = status.failure
     return {
         "name": status.name,
@@ -57,6 +57,12 @@ def status_json(status: InstanceStatus) -> dict[str, Any]:
         "failure": None if failure is None else msgspec.to_builtins(failure),
         "createdTime": time_text(status.created_time),
         "lastUpdatedTime": time_text(status.last_updated_time),
+        "completedTime": time_text(status.completed_time) or None,
+        "scheduledStartTime": time_text(status.row.scheduled_start) or None,
+        "executionId": status.execution_id,
+        "version": status.version,
+        "tags": status.tags or None,
+        "parentInstanceId": status.parent_instance_id,
     }
 
 
@@ -72,9 +78,9 @@ def print_status(status: InstanceStatus) -> None:
     """An instance, a line for each thing there is to know."""
     for title, value in status_json(status).items():
         if value is not None and title != "failure":
-            print(f"{title:16} {value if isinstance(value, str) else shortened(value)}")
+            print(f"{title:18} {value if isinstance(value, str) else shortened(value)}")
     for said in progress_json(status):
-        print(f"{'progress':16} {said['name']} ({said['taskId']}): {shortened(said['progress'])} at {said['time']}")
+        print(f"{'progress':18} {said['name']} ({said['taskId']}): {shortened(said['progress'])} at {said['time']}")
     if status.failure is not None and status.failure.traceback:
         print(status.failure.traceback.rstrip())
 

@@ -69,10 +69,7 @@ class PurgingClient(ClientCore):
         `recursive`: their ended children as well, as `purge` has it; those are not counted unless they match themselves
         and come first.
         """
-        wanted = where.statuses & TERMINAL if where.statuses else TERMINAL
-        if not wanted:
-            raise InvalidInputError("only ended instances can be purged: Completed, Failed, Terminated, Canceled")
-        where = msgspec.structs.replace(where, statuses=wanted)
+        where = ended_only(where)
         purged = 0
         continuation: str | None = None
         while True:
@@ -85,3 +82,11 @@ class PurgingClient(ClientCore):
             continuation = page.continuation
             if continuation is None:
                 return purged
+
+
+def ended_only(where: InstanceFilter) -> InstanceFilter:
+    """The part of a filter that can be purged. Raises InvalidInputError when it names other statuses alone (P10)."""
+    wanted = where.statuses & TERMINAL if where.statuses else TERMINAL
+    if not wanted:
+        raise InvalidInputError("only ended instances can be purged: Completed, Failed, Terminated, Canceled")
+    return msgspec.structs.replace(where, statuses=wanted)

@@ -28,6 +28,7 @@ from durable_ext.errors import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidInputError,
+    PayloadError,
     ScheduleExistsError,
     ScheduleNotFoundError,
 )
@@ -205,7 +206,10 @@ def _described(schedule_id: str, row: InstanceRow, shown: Any) -> ScheduleDescri
 
 
 def _description(shown: dict[str, Any]) -> ScheduleDescription:
-    state = msgspec.convert(shown, ScheduleState)
+    try:
+        state = msgspec.convert(shown, ScheduleState)
+    except msgspec.ValidationError as error:
+        raise PayloadError("the schedule cannot be read: is it encrypted? Use the client of the app") from error
     ended: ScheduleStatus = "active" if state.next_run_at is not None else "ended"
     return ScheduleDescription(
         schedule_id=state.schedule_id,
