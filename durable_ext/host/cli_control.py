@@ -85,7 +85,7 @@ async def _rewind(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _purge(options: argparse.Namespace, client: Client) -> int:
-    from durable_ext.worker.client_purges import ended_only
+    from durable_ext.worker.client.purges import ended_only
 
     filtered = is_given(options) or options.older_than is not None
     if filtered == (options.id is not None):

@@ -16,7 +16,7 @@ from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from durable_ext.worker.client import Client
-    from durable_ext.worker.entity_client import EntityStatus
+    from durable_ext.worker.client.entities import EntityStatus
 
 _DEFAULT_TOP = 100
 

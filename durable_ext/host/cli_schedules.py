@@ -15,7 +15,7 @@ from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from durable_ext.worker.client import Client
-    from durable_ext.worker.schedule_client import ScheduleClient, ScheduleDescription
+    from durable_ext.worker.client.schedules import ScheduleClient, ScheduleDescription
 
 _Verb = Callable[[argparse.Namespace, "ScheduleClient"], Awaitable["ScheduleDescription"]]
 # The options that go on as they are, when they are given.
@@ -148,7 +148,7 @@ async def _answered(options: argparse.Namespace, answer: Awaitable[Any]) -> Any:
 
 
 def _schedules(client: Client) -> ScheduleClient:
-    from durable_ext.worker.schedule_client import ScheduleClient
+    from durable_ext.worker.client.schedules import ScheduleClient
 
     return ScheduleClient(client)
 

@@ -15,9 +15,8 @@ import pytest
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.providers.sqlite import SqliteProvider
-from durable_ext.worker import schedule_client
-from durable_ext.worker.client import Client
-from durable_ext.worker.schedule_client import ScheduleClient
+from durable_ext.worker.client import Client, schedules
+from durable_ext.worker.client.schedules import ScheduleClient
 
 from .command_line import Hub
 from .test_docs import parsers
@@ -242,7 +241,7 @@ def test_schedules(hub: Hub) -> None:
 
 def test_a_schedule_that_no_host_answers(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.ok("start", "waits")
-    monkeypatch.setattr(schedule_client, "_ANSWERS_WITHIN", timedelta(seconds=0.1))
+    monkeypatch.setattr(schedules, "_ANSWERS_WITHIN", timedelta(seconds=0.1))
     assert hub.run("schedule", "create", "s", "doubled", "--every", "1h")[0] == ExitCode.TIMED_OUT
     assert "host" in hub.errors
 
