@@ -12,7 +12,7 @@ from durable_ext.records import events
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload, inline
-from durable_ext.records.turns import Turn
+from durable_ext.records.turns import Turn, placed
 from durable_ext.replay.fold import project
 from durable_ext.testing.simulation.case import Case, Planned
 from durable_ext.testing.simulation.entity_invariants import Instance, wrong_entities
@@ -161,7 +161,8 @@ def unrun(instance: Instance, runs: Runs) -> Iterator[str]:
     """An activity ran for each result that history has."""
     for turns in instance.executions:
         execution = turns[0].execution.execution_id
-        for event in _events(turns):
+        # What a rewind keeps ran for the execution before it.
+        for event in (event for turn in turns for event in turn.events):
             if not isinstance(event, events.TaskCompleted):
                 continue
             key = (instance.id, execution, event.task_id)
@@ -188,7 +189,7 @@ def _text(payload: Payload) -> str:
 
 
 def _events(turns: Sequence[Turn]) -> Iterator[events.Event]:
-    return (event for turn in turns for event in turn.events)
+    return (event for turn in turns for _, event in placed(turn))
 
 
 async def _output(remains: Remains, instance: Instance) -> list[str]:

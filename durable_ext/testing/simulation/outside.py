@@ -13,6 +13,7 @@ from durable_ext.testing.simulation.programme import pause
 from durable_ext.worker.client import Client, StartOptions
 
 _PATIENCE = 200
+_BEFORE_REWIND = 200.0
 _NEVER: frozenset[str] = frozenset()
 
 
@@ -27,6 +28,7 @@ class Outside:
         self.started: set[str] = set()
         self.purged: dict[str, float] = {}
         self.again: set[str] = set()
+        self.rewound: set[str] = set()
         self.given_up: list[str] = []
 
     async def attend(self, planned: Planned) -> None:
@@ -45,6 +47,16 @@ class Outside:
             await self._carry_out(planned, order, number)
             if order.kind == "event":
                 raised[order.value] = None
+        await self._rewind(planned)
+
+    async def _rewind(self, planned: Planned) -> None:
+        """One that has failed is told to go on from before its failure; its programme then fails of the same."""
+        await pause(_BEFORE_REWIND)
+        try:
+            await self._client.rewind(planned.id, "ordered")
+        except (InstanceNotFoundError, InstanceStateError, StorageError):
+            return
+        self.rewound.add(planned.id)
 
     async def _start(self, planned: Planned, *, again: bool = False) -> None:
         options = StartOptions() if again else StartOptions(replace=frozenset())
