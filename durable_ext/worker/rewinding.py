@@ -38,6 +38,7 @@ async def opening(
     loaded = await load_turns(services.payloads, expanded(turns))
     beginning = rewound(lambda: services.loader.begun(state), turns, loaded, rewinds.reason)
     state.live = beginning.live
+    state.not_before = turns[-1].time
     first, *rest = beginning.events
     if isinstance(first, ExecutionStarted):
         first = msgspec.structs.replace(first, previous=rewinds.execution_id, parent=started.parent)

@@ -72,6 +72,7 @@ class SessionState:
         self.row_lags = False
         self.before = Before()
         self.previous: str | None = None  # of an entity made anew, the execution before
+        self.not_before: datetime | None = None  # when the execution ended that this one goes on from
         if execution.generation > 0:  # it replaces another one
             self.before.knows_since = row.created_at if row.rewinds is None else row.rewinds.time
 
@@ -91,9 +92,9 @@ class SessionState:
         self.row_lags = True
 
     def next_time(self, now: datetime) -> datetime:
-        """The time of the next turn: time never runs backwards within an execution, whatever clocks do."""
-        last = self.ledger.last_turn
-        return now if last is None else max(now, last.time)
+        """The time of the next turn: time never runs backwards for the code, whatever clocks do."""
+        last = self.not_before if self.ledger.last_turn is None else self.ledger.last_turn.time
+        return now if last is None else max(now, last)
 
     def succeed(self) -> tuple[SessionState, tuple[Input, ...]]:
         """The state and the first inputs of the execution after continue-as-new."""

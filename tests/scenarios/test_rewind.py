@@ -14,6 +14,7 @@ from durable_ext.records.instance import RuntimeStatus
 from durable_ext.worker.client import Client
 from durable_ext.worker.client.rewinds import rewound_row
 
+from .engine import make_process
 from .hub import Hub, run
 from .rewinding import COUNTER, outside, registry
 
@@ -218,5 +219,26 @@ def test_a_rewound_child_does_not_trouble_a_parent_that_has_ended() -> None:
         assert await hub.status("x") is RuntimeStatus.FAILED
         assert await _output_after_rewind(process.client) == [["fine"], ["before", "b"]]
         assert outside.runs == ["b"]
+
+    run(test)
+
+
+def test_time_goes_on_where_the_failed_execution_ended() -> None:
+    """Another process takes the rewind up, whose clock is behind."""
+
+    async def test(hub: Hub) -> None:
+        first = make_process(hub.store, registry(), lambda: hub.clock() + timedelta(hours=1))
+        second = hub.process(registry())
+        first.start()
+        outside.breaks("b")
+        await _fails(first.client, "line", ["a", "b"])
+        await first.kill()
+        outside.breaks()
+        second.start()
+        failed = (await second.client.history("x"))[-1].time
+        assert await _output_after_rewind(second.client) == ["a", "b"]
+        turns = await second.client.history("x")
+        assert failed > hub.clock()
+        assert [turn.time for turn in turns] == [failed] * len(turns)
 
     run(test)

@@ -70,6 +70,18 @@ def reported(seed: int, *faults: CallFault) -> Case:
     return quiet(seed, Planned(id="waits", programme=wait), sender, faults=faults)
 
 
+def broken(seed: int = 0, *faults: CallFault) -> Case:
+    """A child fails until two things are mended, one after the other; before that two activities return."""
+    parts = [
+        {"kind": "work", "value": "before"},
+        {"kind": "work", "value": "first", "until": "one"},
+        {"kind": "work", "value": "second", "until": "two"},
+    ]
+    child = {"kind": "child", "until": "two", "programme": {"kind": "chain", "parts": parts}}
+    programme = {"kind": "chain", "parts": [{"kind": "work", "value": "own"}, child]}
+    return quiet(seed, Planned(id="broken", programme=programme, rewinds=("one", "two")), faults=faults)
+
+
 def locking(seed: int = 0, *faults: CallFault) -> Case:
     """Two orchestrations that tell two entities things, ask them, and lock both."""
 

@@ -44,14 +44,18 @@ def test_each_check_notices_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(untold(history, told)) == []
     entity = found["@log@a"]
     tokens = told["@log@a"]
-    assert [*still_locked(entity), *twice(tokens), *interrupted(tokens)] == []
+    sent = dict.fromkeys(tokens, 1)
+    assert [*still_locked(entity), *twice(tokens, sent), *interrupted(tokens)] == []
 
     lost = {**told, "@log@a": tokens[1:]}
     both = [*untold(history, lost), *untold(found["two"].executions[-1], lost)]
     assert len(both) == 1, "a signal is lost"
     backwards = {**told, "@log@a": tokens[::-1]}
     assert len(list(untold(history, backwards))) == 1, "the order of a sender is another one"
-    assert "2 times" in " ".join(twice([*tokens, tokens[0]]))
+    assert "2 times" in " ".join(twice([*tokens, tokens[0]], sent))
+    assert "1 times" in " ".join(twice(tokens, sent | {tokens[0]: 2})), "what a rewind asks again is told again"
+    assert list(twice([tokens[0]] * 2, {}, 2)) == [], "nobody is left who knows"
+    assert list(twice([tokens[0]] * 3, {}, 2)) != []
     begins = next(place for place, token in enumerate(tokens) if token.endswith("<"))
     assert list(interrupted([*tokens[: begins + 1], "somebody", *tokens[begins + 1 :]])) != []
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from durable_ext.testing.simulation.case import CallFault, Case, from_text
+from durable_ext.testing.simulation.case import CallFault, Case, ProcessPlan, from_text
 from durable_ext.testing.simulation.world import play
 from durable_ext.worker import admission, earlier
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.session import Session
+from durable_ext.worker.state import SessionState
 
-from .samples import eternal, here_and_there, purged, reported, told
+from .samples import broken, eternal, here_and_there, purged, reported, told
 
 FOUND = Path(__file__).parent / "found"
 
@@ -116,6 +119,27 @@ def test_turns_still_come_through_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Session, "_adopt_stragglers", leaves_them)
     assert any(play(case).wrong for case in _a_turn_that_comes_through_late())
+
+
+def _clocks_apart() -> Iterator[Case]:
+    """What fails on one process is rewound, and may go on on another, whose clock is a minute behind."""
+    places = (ProcessPlan(skew=30), ProcessPlan(skew=-30))
+    for seed in range(4):
+        yield msgspec.structs.replace(broken(seed), places=places)
+
+
+def test_after_a_rewind_time_goes_on() -> None:
+    """The first turn after a rewind took the time of its process, and the code saw its own past in the future."""
+    assert [case.seed for case in _clocks_apart() if play(case).wrong] == []
+
+
+def test_those_clocks_are_still_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def any_time(_: object, now: datetime) -> datetime:
+        return now
+
+    monkeypatch.setattr(SessionState, "next_time", any_time)
+    wrong = [text for case in _clocks_apart() for text in play(case).wrong]
+    assert any("its time runs backwards" in text for text in wrong)
 
 
 @pytest.mark.parametrize("file", sorted(FOUND.glob("*.json")), ids=lambda file: file.stem)

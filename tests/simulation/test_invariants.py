@@ -25,7 +25,7 @@ from durable_ext.testing.simulation.world import World
 from durable_ext.testing.virtual_time import START, VirtualClock
 from durable_ext.testing.virtual_time import run as on_virtual_time
 
-from .samples import chain, eternal
+from .samples import broken, chain, eternal
 
 
 def _sound(case: Case, look: Callable[[Remains], Awaitable[Any]]) -> Any:
@@ -52,8 +52,15 @@ async def _first_instance(remains: Remains) -> Instance:
     return instance
 
 
+async def _rewound_child(remains: Remains) -> Instance:
+    instances = await invariants._instances(remains)  # pyright: ignore[reportPrivateUsage]
+    (child,) = [one for one in instances if one.planned is None]
+    return child
+
+
 INSTANCE: Instance = _sound(chain(), _first_instance)
 ETERNAL: Instance = _sound(eternal(), _first_instance)
+REWOUND: Instance = _sound(broken(), _rewound_child)
 
 
 def _found(instance: Instance) -> list[str]:
@@ -74,6 +81,8 @@ def test_a_sound_instance_has_nothing_wrong() -> None:
     assert _found(INSTANCE) == []
     assert _found(ETERNAL) == []
     assert len(ETERNAL.executions) == 4
+    assert _found(REWOUND) == []
+    assert len(REWOUND.executions) == 3
 
 
 ANSWER = events.TaskCompleted(task_id=0, result=inline(b"1"))
@@ -114,6 +123,14 @@ ANSWER = events.TaskCompleted(task_id=0, result=inline(b"1"))
             _with_turns(lambda turns: [msgspec.structs.replace(turns[0], time=START + timedelta(days=9)), *turns[1:]]),
             "runs backwards",
         ),
+        (
+            _with_turns(lambda turns: [msgspec.structs.replace(turn, time=START) for turn in turns], REWOUND),
+            "runs backwards",
+        ),
+        (
+            msgspec.structs.replace(REWOUND, executions=(REWOUND.executions[0], REWOUND.executions[2])),
+            "is kept, and was not there",
+        ),
     ],
 )
 def test_a_planted_violation_is_found(planted: Instance, said: str) -> None:
@@ -127,6 +144,17 @@ def test_a_result_without_a_run_is_found() -> None:
     for task_id in (0, 1, 2):
         runs.end(ActivityContext(INSTANCE.id, execution, task_id))
     assert list(invariants.unrun(INSTANCE, runs)) == []
+
+
+def test_what_a_rewind_keeps_and_runs_again_is_found() -> None:
+    runs = Runs(lambda: START)
+    for turns in REWOUND.executions:
+        for event in (event for turn in turns for event in turn.events):
+            if isinstance(event, events.TaskCompleted):
+                runs.end(ActivityContext(REWOUND.id, turns[0].execution.execution_id, event.task_id))
+    assert list(invariants.unrun(REWOUND, runs)) == []
+    runs.begin(ActivityContext(REWOUND.id, REWOUND.row.execution.execution_id, 0))
+    assert list(invariants.unrun(REWOUND, runs)) == ["task 0 had a result before the rewind, and ran again"]
 
 
 def test_an_event_taken_twice_is_found() -> None:

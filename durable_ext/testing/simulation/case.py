@@ -35,7 +35,8 @@ class Order(_Part, frozen=True, kw_only=True):
 class Planned(_Part, frozen=True, kw_only=True):
     """One instance of the load. It is started `at` seconds, once the instance `after` is there.
 
-    `through`: its start goes through the client of a process (which may die), not of an outside caller.
+    `through`: its start goes through the client of a process (which may die), not of an outside caller. `rewinds`:
+    each time it has failed, the next of these is mended, and it is rewound.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Planned(_Part, frozen=True, kw_only=True):
     through: bool = False
     start_in: float = 0
     orders: tuple[Order, ...] = ()
+    rewinds: tuple[str, ...] = ()
 
 
 class ProcessPlan(_Part, frozen=True, kw_only=True):

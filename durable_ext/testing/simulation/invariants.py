@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -12,7 +13,7 @@ from durable_ext.records import events
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload, inline
-from durable_ext.records.turns import Turn, placed
+from durable_ext.records.turns import Turn, expanded, placed, rewound_in
 from durable_ext.replay.fold import project
 from durable_ext.testing.simulation.case import Case, Planned
 from durable_ext.testing.simulation.entity_invariants import Instance, wrong_entities
@@ -25,6 +26,7 @@ from durable_ext.testing.simulation.storage import Reach, Store, rows_of
 _LATE_RUN = 3600.0
 _MOST_GENERATIONS = 100
 _QUESTIONS = events.TaskScheduled | events.TimerCreated | events.ChildScheduled | events.EntityCalled | events.LockAsked
+_RESULTS = events.TaskCompleted | events.ChildCompleted | events.OperationCompleted
 _NO_ANSWERS = events.TaskCancelled | events.LockLeft
 # Rows of the History table that belong to no instance.
 _OF_THE_HUB = "^"
@@ -52,7 +54,8 @@ async def wrong(remains: Remains) -> list[str]:
             found += [f"{instance.id}: {text}" for text in check(instance)]
         found += [f"{instance.id}: {text}" for text in await _output(remains, instance)]
         found += [f"{instance.id}: {text}" for text in unrun(instance, remains.runs)]
-    found += await wrong_entities(remains.reach.provider, instances)
+    most = 1 + max((len(one.rewinds) for one in remains.case.load if one.id in remains.outside.purged), default=0)
+    found += await wrong_entities(remains.reach.provider, instances, most)
     for check in HUB_CHECKS:
         found += await check(remains)
     found += _leftovers(remains, {instance.id for instance in instances})
@@ -142,9 +145,17 @@ def consumed_twice(instance: Instance) -> Iterator[str]:
 def backwards(instance: Instance) -> Iterator[str]:
     """Time never runs backwards within an execution."""
     for turns in instance.executions:
-        times = [turn.time for turn in turns]
+        times = [turn.time for turn in expanded(turns) if not _is_mark(turn)]
         if times != sorted(times):
             yield "its time runs backwards"
+
+
+def kept_wrongly(instance: Instance) -> Iterator[str]:
+    """What a rewind keeps was in the execution before it."""
+    for before, turns in pairwise(instance.executions):
+        known = Counter(_result(event) for event in _events(before) if isinstance(event, _RESULTS))
+        kept = Counter(_result(event) for event in _kept(turns) if isinstance(event, _RESULTS))
+        yield from (f"{result} is kept, and was not there" for result in kept - known)
 
 
 CHECKS: tuple[Callable[[Instance], Iterator[str]], ...] = (
@@ -154,6 +165,7 @@ CHECKS: tuple[Callable[[Instance], Iterator[str]], ...] = (
     answered_twice,
     consumed_twice,
     backwards,
+    kept_wrongly,
 )
 
 
@@ -168,6 +180,9 @@ def unrun(instance: Instance, runs: Runs) -> Iterator[str]:
             key = (instance.id, execution, event.task_id)
             if not runs.ended[key] and key not in runs.stood_in:
                 yield f"task {event.task_id} has a result, and never ran"
+        for event in _kept(turns):
+            if isinstance(event, events.TaskCompleted) and runs.begun[instance.id, execution, event.task_id]:
+                yield f"task {event.task_id} had a result before the rewind, and ran again"
 
 
 def taken_twice(planned: Planned, turns: Sequence[Turn]) -> Iterator[str]:
@@ -190,6 +205,21 @@ def _text(payload: Payload) -> str:
 
 def _events(turns: Sequence[Turn]) -> Iterator[events.Event]:
     return (event for turn in turns for _, event in placed(turn))
+
+
+def _kept(turns: Sequence[Turn]) -> Iterator[events.Event]:
+    """What an execution has of those before a rewind."""
+    rewound = rewound_in(turns[0]) if turns else None
+    return iter(()) if rewound is None else (event for past in rewound.past for event in past.events)
+
+
+def _is_mark(turn: Turn) -> bool:
+    """Whether it says only that there was a rewind; its time is that of the rewind, and the past comes after it."""
+    return len(turn.events) == 1 and isinstance(turn.events[0], events.ExecutionRewound)
+
+
+def _result(event: _RESULTS) -> tuple[str, str]:
+    return type(event).__name__, _text(event.result)
 
 
 async def _output(remains: Remains, instance: Instance) -> list[str]:

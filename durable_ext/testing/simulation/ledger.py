@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ Key = tuple[str, str, int]
 
 
 class Runs:
-    """The runs of activities by the call they answer."""
+    """The runs of activities by the call they answer. `mended`: what activities no longer fail of."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,7 +26,8 @@ class Runs:
         self.once: set[Key] = set()
         self.stood_in: set[Key] = set()
         self.last: dict[str, datetime] = {}
-        self._calls: dict[tuple[str, str, str], list[int]] = {}
+        self.mended: set[str] = set()
+        self._calls: dict[tuple[str, str], dict[str, list[int]]] = {}
 
     def begin(self, ctx: ActivityContext) -> None:
         """An activity begins."""
@@ -46,11 +48,14 @@ class Runs:
         self.ended[_key(ctx)] += 1
 
     def calls_before(self, ctx: ActivityContext, label: object) -> int:
-        """How many calls of the execution with this label came before this one; each retry is a call of its own."""
-        calls = self._calls.setdefault((ctx.instance_id, ctx.execution_id, str(label)), [])
-        if ctx.task_id not in calls:
-            calls.append(ctx.task_id)
-        return sorted(calls).index(ctx.task_id)
+        """How many calls with this label came before this one; each retry is a call of its own, and so is the call of
+        an execution that goes on after a rewind."""
+        calls = self._calls.setdefault((ctx.instance_id, str(label)), {})
+        own = calls.setdefault(ctx.execution_id, [])
+        if ctx.task_id not in own:
+            own.append(ctx.task_id)
+        before = takewhile(lambda execution: execution != ctx.execution_id, calls)
+        return sum(len(calls[execution]) for execution in before) + sorted(own).index(ctx.task_id)
 
 
 def _key(ctx: ActivityContext) -> Key:

@@ -10,6 +10,8 @@ from durable_ext.testing.simulation.case import Case, Disturbance, Node, Order, 
 _DAY = 86_400.0
 _LONG = 40_000
 _SQLITE_SHARE = 0.12
+_REWOUND_SHARE = 0.15
+_DEPTH = 2
 _ENTITIES = ("a", "b")
 _SESSIONS = ("s", "t")
 
@@ -61,6 +63,8 @@ class _Load:
         self._window = window
         self._count = 0
         self._orders: list[Order] = []
+        self._rewinds: list[str] = []
+        self._breaks = False
         self._named_children = False
 
     def instances(self) -> tuple[Planned, ...]:
@@ -81,11 +85,11 @@ class _Load:
 
     def _instance(self) -> Planned:
         random = self._random
-        self._orders, self._named_children = [], False
+        self._orders, self._rewinds, self._named_children, self._breaks = [], [], False, False
         programme = self._root()
         needs_events = bool(self._orders)
         # A child's own id is the same in each execution of its parent: what ends one may meet another.
-        self._commands(again=not needs_events and not self._named_children)
+        self._commands(again=not (needs_events or self._named_children or self._rewinds))
         return Planned(
             id=self._id(),
             programme=programme,
@@ -93,6 +97,7 @@ class _Load:
             through=random.random() < 0.3,
             start_in=random.choice([0, 0, 0, 0, 0, 45.0, 2 * _DAY]) if not needs_events else 0,
             orders=tuple(sorted(self._orders, key=lambda order: order.at)),
+            rewinds=tuple(self._rewinds),
         )
 
     def _pair(self) -> list[Planned]:
@@ -137,13 +142,48 @@ class _Load:
         random = self._random
         if random.random() < 0.15:
             return self._loop()
-        parts = [self._node(2) for _ in range(random.randint(1, 4))]
+        self._breaks = random.random() < _REWOUND_SHARE
+        parts = [self._node(_DEPTH) for _ in range(random.randint(1, 4))]
         if random.random() < 0.2:
             # Nothing runs beside it: an orchestration has one lock at a time, and calls nobody else meanwhile.
             parts.insert(random.randint(0, len(parts)), self._locked())
+        if self._breaks:
+            # All events are taken by then: those that come while it has failed are nobody's.
+            parts += [
+                part for _ in range(random.choice([1, 1, 2])) for part in (self._breaking(_DEPTH), self._quiet(0))
+            ]
         if random.random() < 0.1:
             parts.append({"kind": "fail", "text": self._new("failed ")})
+            if random.random() < 0.5:
+                self._rewinds.append(self._new("nothing "))
         return {"kind": "chain", "parts": parts}
+
+    def _breaking(self, depth: int, name: str = "") -> Node:
+        """What fails until something is mended, and the orchestration, or the child, with it."""
+        random = self._random
+        if not name:
+            name = self._new("part ")
+            self._rewinds.append(name)
+        match random.choice(["work", "child", "child", "all", "all", "locked"]):
+            case "child" if depth:
+                child = self._child(depth, self._breaking(depth - 1, name))
+                return child | {"until": name}
+            case "all" if depth:
+                parts = [self._quiet(depth) for _ in range(random.randint(1, 3))]
+                parts.insert(random.randint(0, len(parts)), self._breaking(depth - 1, name))
+                return {"kind": "all", "parts": parts}
+            case "locked" if depth == _DEPTH:
+                return self._locked() | {"until": name}
+            case _:
+                seconds = random.choice([0, 0, 3, 40])
+                placement = random.choice(["auto", "queue", "local"])
+                return {
+                    "kind": "work",
+                    "value": self._new("v"),
+                    "until": name,
+                    "seconds": seconds,
+                    "placement": placement,
+                }
 
     def _node(self, depth: int) -> Node:
         random = self._random
@@ -157,9 +197,11 @@ class _Load:
             case _:
                 return {"kind": "chain", "parts": [self._node(depth - 1) for _ in range(random.randint(1, 3))]}
 
-    def _child(self, depth: int) -> Node:
+    def _child(self, depth: int, last: Node | None = None) -> Node:
         parts = [self._quiet(depth - 1) for _ in range(self._random.randint(1, 2))]
-        if self._random.random() < 0.25:
+        if last is not None:
+            parts.append(last)
+        elif self._random.random() < 0.25:
             parts.append({"kind": "fail", "text": self._new("failed ")})
         node: Node = {"kind": "child", "programme": {"kind": "chain", "parts": parts}}
         if self._random.random() < 0.4:
@@ -191,7 +233,9 @@ class _Load:
                 node["fails"] = f"no {value[:20]}"
                 node["attempts"] = random.choice([1, 3])
             case "flaky":
-                node |= {"fails_first": random.randint(1, 3), "attempts": 3, "interval": random.choice([1, 5, 400])}
+                # After a rewind the last attempt may be made again, and succeed.
+                most = 2 if self._breaks else 3
+                node |= {"fails_first": random.randint(1, most), "attempts": 3, "interval": random.choice([1, 5, 400])}
             case "thread":
                 node["activity"] = "work_in_thread"
             case "once":

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from durable_ext.errors import InstanceExistsError, InstanceNotFoundError, InstanceStateError, StorageError
 from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.events import EventRaised
+from durable_ext.records.instance import RuntimeStatus
 from durable_ext.testing.simulation.case import Order, Planned
+from durable_ext.testing.simulation.ledger import Runs
 from durable_ext.testing.simulation.programme import pause
 from durable_ext.worker.client import Client, StartOptions
 
 _PATIENCE = 200
-_BEFORE_REWIND = 200.0
+_LONGEST_GAP = 6 * 3600.0
 _NEVER: frozenset[str] = frozenset()
 
 
 class Outside:
     """Carries out the orders of one instance. `client` is an outside caller's, `inside()` that of some process."""
 
-    def __init__(self, client: Client, inside: Callable[[], Client], peek: Provider, clock: Clock) -> None:
+    def __init__(self, client: Client, inside: Callable[[], Client], peek: Provider, clock: Clock, runs: Runs) -> None:
         self._client = client
         self._inside = inside
         self._peek = peek
         self._clock = clock
+        self._runs = runs
         self.started: set[str] = set()
         self.purged: dict[str, float] = {}
         self.again: set[str] = set()
-        self.rewound: set[str] = set()
         self.given_up: list[str] = []
 
     async def attend(self, planned: Planned) -> None:
@@ -37,6 +41,11 @@ class Outside:
         while planned.after and planned.after not in self.started:
             await pause(1)
         await self._start(planned)
+        rewinding = asyncio.create_task(self._rewind(planned))
+        await self._carry_out_all(planned)
+        await rewinding
+
+    async def _carry_out_all(self, planned: Planned) -> None:
         begun = planned.at
         raised: dict[object, None] = {}
         for number, order in enumerate(planned.orders):
@@ -47,16 +56,39 @@ class Outside:
             await self._carry_out(planned, order, number)
             if order.kind == "event":
                 raised[order.value] = None
-        await self._rewind(planned)
 
     async def _rewind(self, planned: Planned) -> None:
-        """One that has failed is told to go on from before its failure; its programme then fails of the same."""
-        await pause(_BEFORE_REWIND)
-        try:
-            await self._client.rewind(planned.id, "ordered")
-        except (InstanceNotFoundError, InstanceStateError, StorageError):
-            return
-        self.rewound.add(planned.id)
+        """Each time it has failed, something is mended, and it is told to go on from before that."""
+        for name in planned.rewinds:
+            failed = await self._failed(planned.id)
+            self._runs.mended.add(name)
+            if failed:
+                await self._rewind_from(planned, failed, name)
+
+    async def _failed(self, instance_id: str) -> str:
+        """The execution that has failed, once it has; none when the instance ends otherwise."""
+        gap = 5.0
+        for _ in range(_PATIENCE):
+            stored = await self._peek.read_row(instance_id)
+            if stored is None or stored.row.status.is_terminal:
+                break
+            await pause(gap)
+            gap = min(gap * 1.3, _LONGEST_GAP)
+        else:
+            return ""
+        failed = stored is not None and stored.row.status is RuntimeStatus.FAILED
+        return stored.row.execution.execution_id if stored is not None and failed else ""
+
+    async def _rewind_from(self, planned: Planned, failed: str, reason: str) -> None:
+        for _ in range(_PATIENCE):
+            client = self._inside() if planned.through else self._client
+            with suppress(InstanceNotFoundError, InstanceStateError, StorageError):
+                await client.rewind(planned.id, reason)
+            stored = await self._peek.read_row(planned.id)
+            if stored is None or stored.row.execution.execution_id != failed:
+                return
+            await pause(3)
+        self.given_up.append(f"rewind {planned.id}")
 
     async def _start(self, planned: Planned, *, again: bool = False) -> None:
         options = StartOptions() if again else StartOptions(replace=frozenset())
@@ -135,4 +167,4 @@ class Outside:
             if loaded.stored is None or loaded.stored.row.status.is_terminal:
                 return
             await pause(gap)
-            gap = min(gap * 1.3, 6 * 3600)
+            gap = min(gap * 1.3, _LONGEST_GAP)

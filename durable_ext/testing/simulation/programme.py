@@ -71,7 +71,9 @@ async def work_once_or_fail(ctx: ActivityContext, node: Node) -> Any:
 def _outcome(runs: Runs, ctx: ActivityContext, node: Node) -> Any:
     if node.get("fails"):
         raise ValueError(node["fails"])
-    if node.get("fails_first", 0) > runs.calls_before(ctx, node["value"]):
+    if node.get("until", "") not in {"", *runs.mended}:
+        raise ValueError(f"{node['until']} is broken")
+    if "fails_first" in node and node["fails_first"] > runs.calls_before(ctx, f"{node['value']} of {node['of']}"):
         raise ValueError("not yet")
     runs.end(ctx)
     return node["value"]
@@ -149,6 +151,8 @@ async def _alone(ctx: OrchestrationContext, node: Node) -> None:
         for entity in entities:
             await ctx.call_entity(entity, "add", token + BEGINS)
         await ctx.create_timer(timedelta(seconds=node["seconds"]))
+        if "until" in node:
+            await _work(ctx, {"value": token, "until": node["until"]})
         for entity in entities:
             await ctx.call_entity(entity, "add", token + ENDS)
 
@@ -168,10 +172,14 @@ async def _work(ctx: OrchestrationContext, node: Node) -> Any:
     policy = None
     if node.get("attempts", 1) > 1:
         policy = RetryPolicy(first_interval=timedelta(seconds=node.get("interval", 2)), max_attempts=node["attempts"])
+    if "fails_first" in node:
+        node = node | {"of": ctx.execution_id}
     try:
         placement, session = node.get("placement", "auto"), node.get("session")
         return await ctx.call_activity(activity, node, placement=placement, retry=policy, session_id=session)
     except TaskFailedError as error:
+        if "until" in node:
+            raise
         unknown = error.failure.is_caused_by(ActivityOutcomeUnknownError)
         return {"failed": UNKNOWN if unknown else error.failure.message}
 
@@ -182,6 +190,8 @@ async def _child(ctx: OrchestrationContext, node: Node) -> Any:
     try:
         return await ctx.call_sub_orchestrator(name, inner, instance_id=node.get("id"))
     except TaskFailedError as error:
+        if "until" in node:
+            raise
         return {"failed": error.failure.message}
 
 

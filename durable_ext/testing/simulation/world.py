@@ -77,7 +77,7 @@ class World:
         self._peek = self._store.reach(Line("peek", calm, Trace(clock)), clock)
         reach = self._store.reach(self._line(OUTSIDE), clock)
         self._client = Client(reach.provider, reach.catalog, clock=clock)
-        self._outside = Outside(self._client, self._any_client, self._peek.provider, clock)
+        self._outside = Outside(self._client, self._any_client, self._peek.provider, clock, self._runs)
 
     async def play(self) -> Outcome:
         """From the first call to the last check."""
