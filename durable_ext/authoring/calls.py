@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from durable_ext.authoring.decisions import Decisions
 from durable_ext.authoring.definition import Definition
 from durable_ext.authoring.options import ActivityOptions, ChildOptions
-from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.payload import Converter, or_none
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy, check_policy
 from durable_ext.authoring.tasks import GeneratorTask
@@ -37,6 +37,10 @@ class Calls:
         """What the code gets. `number` is the id of a generator's task; None: that of the decision just made."""
         del kind, number
         return future
+
+    def _expected(self, kind: Any) -> Any:
+        """What `expected_type` means to the code; None is no type."""
+        return Any if kind is None else kind
 
     def _retrying(self, ask: _Ask, policy: RetryPolicy | None) -> asyncio.Future[Any]:
         if policy is None:
@@ -67,5 +71,5 @@ class Calls:
 def wanted_type(options: ActivityOptions | ChildOptions, definition: Definition | None) -> Any:
     """The type a result is decoded as: what the call asks for, else what the registered function returns."""
     if options.get("expected_type") is not None:
-        return options.get("expected_type")
+        return or_none(options.get("expected_type"))
     return options.get("result_type", Any if definition is None else definition.output_type)

@@ -22,7 +22,7 @@ from durable_ext.authoring.http_calls import HttpCalls
 from durable_ext.authoring.key_values import KeyValues
 from durable_ext.authoring.logger import ReplaySafeLogger
 from durable_ext.authoring.outcomes import Outcomes
-from durable_ext.authoring.payload import Converter, decode
+from durable_ext.authoring.payload import Converter, decode, or_none
 from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.tasks import GeneratorTask
 from durable_ext.authoring.timers_and_events import TimersAndEvents
@@ -111,9 +111,10 @@ class OrchestrationContext(ActivityCalls, ChildCalls, TimersAndEvents, EntityCal
     def get_input(self, expected_type: Any = Any) -> Any:
         """The input, decoded to a type, by default the registered one. Raises PayloadError on a misfit."""
         definition = self._registry.find_orchestrator(self.name, self.version)
-        if expected_type in (Any, None):
-            expected_type = Any if definition is None else definition.input_type
-        return decode(self._converter, self._decisions.started.input, expected_type)
+        kind = self._expected(expected_type)
+        if kind is Any and definition is not None:
+            kind = definition.input_type
+        return decode(self._converter, self._decisions.started.input, kind)
 
 
 class GeneratorContext(OrchestrationContext):
@@ -125,3 +126,6 @@ class GeneratorContext(OrchestrationContext):
         task = kind(future)
         task.id = self._decisions.last_id if number is None else number
         return cast("asyncio.Future[_T]", task)
+
+    def _expected(self, kind: Any) -> Any:
+        return or_none(super()._expected(kind))

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from durable_ext.authoring.payload import or_none
 from durable_ext.errors import ConfigurationError
 from durable_ext.records.ids import check_name
 
@@ -21,7 +22,8 @@ class Definition:
     kind = "function"
     terms: tuple[Any, ...] = ()
     checks_plain_types = True
-    """False: an annotation that is plain JSON, as `str` or `list[int]`, is a remark, as in azure-functions-durable."""
+    """False, as in azure-functions-durable: an annotation that is plain JSON, as `str` or `list[int]`, is a remark, and
+    null stays None whatever the annotation."""
 
     def __init__(self, name: str, function: AnyFunction) -> None:
         self.name = check_name(f"{self.kind} name", name)
@@ -56,7 +58,9 @@ class Definition:
         if name not in self._hints:
             self._hints[name] = self._resolve(name)
         hint = self._hints[name]
-        return Any if not self.checks_plain_types and _is_plain(hint) else hint
+        if self.checks_plain_types:
+            return hint
+        return Any if _is_plain(hint) else or_none(hint)
 
     def _resolve(self, name: str) -> Any:
         # Each annotation on its own: the one of the context may be there for type checkers only.

@@ -155,7 +155,8 @@ class EntityCalls(Calls):
             input=_input(self._converter, operationInput),
             lock="" if self._held is None else self._held.name,
         )
-        kind = expected_type if expected_type is not None else self._result_type(address, operation)
+        asked_for = expected_type is not None
+        kind = self._expected(expected_type) if asked_for else self._result_type(address, operation)
         return self._task(self._decisions.ask(task_id, decision, kind))
 
     def signal_entity(

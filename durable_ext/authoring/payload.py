@@ -7,7 +7,7 @@ and bytes are decoded by annotation; pydantic models too where pydantic is insta
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -73,6 +73,8 @@ class JsonConverter:
         """JSON text of a value. Raises PayloadError for what JSON cannot carry."""
         try:
             return self._encoder.encode(value)
+        except _ForgottenError as error:
+            raise PayloadError(str(error)) from error
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise PayloadError(
                 f"a value of type {type(value).__qualname__} cannot be carried as JSON ({error}); "
@@ -104,6 +106,8 @@ class JsonConverter:
             data = kind.to_json(value)  # by the class: with azure-functions-durable it may be static
             marked = self._marked.get((kind.__module__, kind.__name__)) is kind
             return {"__class__": kind.__name__, "__module__": kind.__module__, "__data__": data} if marked else data
+        if isinstance(value, Awaitable):
+            raise _ForgottenError(kind)
         raise TypeError(f"{kind.__qualname__} is not data")
 
     def _unmarked(self, value: Any) -> Any:
@@ -117,6 +121,16 @@ class JsonConverter:
         if kind is not None:
             return _from_json(kind, found["__data__"])
         return {key: self._unmarked(item) for key, item in found.items()}
+
+
+class _ForgottenError(TypeError):
+    """A call stands where its result belongs."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(
+            f"what is to be carried as JSON is a call that nobody waited for ({kind.__qualname__}), not its result; "
+            "put yield in front of the call, or await in async code"
+        )
 
 
 class _RefusedError(ValueError):
@@ -158,6 +172,17 @@ def _type_name(kind: Any) -> str:
     return kind.__qualname__ if isinstance(kind, type) else str(kind)
 
 
+class OrNone(msgspec.Struct, frozen=True):
+    """A type to decode to, with null staying None whatever the type, as azure-functions-durable has it."""
+
+    kind: Any
+
+
+def or_none(kind: Any) -> Any:
+    """The type with null staying None."""
+    return kind if kind is Any or isinstance(kind, OrNone) else OrNone(kind)
+
+
 def encode(converter: Converter, value: Any) -> Payload:
     """The value as an inline payload; a msgspec.Raw is JSON text already. Raises PayloadError."""
     return inline(bytes(value) if isinstance(value, msgspec.Raw) else converter.encode(value))
@@ -165,4 +190,8 @@ def encode(converter: Converter, value: Any) -> Payload:
 
 def decode(converter: Converter, payload: Payload | None, kind: Any) -> Any:
     """The value of an inline payload; None for no payload. Raises PayloadError."""
-    return None if payload is None else converter.decode(payload.data, kind)
+    if payload is None:
+        return None
+    if isinstance(kind, OrNone):
+        return None if payload.data == NULL else converter.decode(payload.data, kind.kind)
+    return converter.decode(payload.data, kind)

@@ -12,7 +12,7 @@ from durable_ext.authoring.definition import AnyFunction, Definition
 from durable_ext.authoring.entities import EntityDefinition
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.orchestrator_versions import OrchestratorVersions, checked_version
-from durable_ext.authoring.payload import Converter, JsonConverter
+from durable_ext.authoring.payload import Converter, JsonConverter, or_none
 from durable_ext.errors import (
     ConfigurationError,
     DuplicateNameError,
@@ -49,8 +49,10 @@ class OrchestratorDefinition(Definition):
     @property
     def input_type(self) -> Any:
         """Annotation of the input parameter, else the type that was declared at registration; Any without both."""
-        annotated = super().input_type
-        return self._declared_input_type if annotated is Any and self._declared_input_type is not None else annotated
+        annotated, declared = super().input_type, self._declared_input_type
+        if annotated is not Any or declared is None:
+            return annotated
+        return declared if self.checks_plain_types else or_none(declared)
 
     @property
     def _input_name(self) -> str | None:
@@ -283,6 +285,16 @@ class Registry:
         """What runs an execution pinned to a version: of the app's functions of this name the one of that version, else
         the one without a version; or an orchestrator that every app has."""
         return self.versions.find(name, version) or _built_in(name)
+
+    def check_orchestrator(self, name: str) -> None:
+        """Raises ConfigurationError, which says what there is, for a name that no orchestrator has."""
+        if not self.knows_orchestrator(name):
+            raise ConfigurationError(str(self.missing(name, None)))
+
+    def check_entity(self, name: str) -> None:
+        """Raises ConfigurationError, which says what there is, for a name that no entity has."""
+        if name not in self.entities:
+            raise self.missing_entity(name)
 
     def missing(self, name: str, version: str | None) -> DurableError:
         """The error for an orchestrator that `find_orchestrator` does not find; it says what there is."""

@@ -47,7 +47,7 @@ class TimersAndEvents(Calls):
         check_name("event name", name)
         if timeout is None and default is not _NOTHING:
             raise InvalidInputError("default is what a wait ends with at its timeout; give a timeout too")
-        event = self._decisions.wait_event(name, Any if expected_type is None else expected_type)
+        event = self._decisions.wait_event(name, self._expected(expected_type))
         if timeout is None:
             return self._task(event, number=name)
         return self._task(self._decisions.loop.create_task(_within(event, timeout, default)), number=name)

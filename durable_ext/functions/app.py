@@ -7,7 +7,7 @@ they join at registration, with the first DurableBlueprint, or when the host ask
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import azure.functions as func
 
@@ -136,6 +136,17 @@ class DurableBlueprint(DurableDecorators, func.Blueprint):
     def engine(self) -> Engine:
         """What the functions of the app share. Raises ConfigurationError for a blueprint that is in no app yet."""
         return super().engine if self._first is self else self._first.engine
+
+
+def named_registry(app: Any) -> Registry:
+    """The registry of an app or of a blueprint, with the names that `function_name` gives.
+
+    Raises ConfigurationError when nothing of it is durable, DuplicateNameError.
+    """
+    durable = app if isinstance(app, DurableDecorators) else blueprint_of(app)
+    if durable is not None:
+        durable.settle_names()
+    return app.registry if isinstance(app, DurableDecorators) else engine_of(app).registry
 
 
 def engine_of(app: func.FunctionRegister) -> Engine:

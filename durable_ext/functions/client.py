@@ -64,7 +64,8 @@ class DurableClient(Client):
         super().__init__(
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
-        self.known_orchestrator, self.version_for = native.known_orchestrator, native.version_for
+        self.check_orchestrator, self.check_entity = native.check_orchestrator, native.check_entity
+        self.version_for = native.version_for
         self.telemetry = native.telemetry
         self._native = native
         self._settings = settings
@@ -94,7 +95,8 @@ class DurableClient(Client):
         show_input: bool = False,
     ) -> DurableOrchestrationStatus:
         """The instance; a false status when there is none. `show_history_output` puts payloads into the history."""
-        found = await self.get(instance_id, with_input=show_input)
+        nobody = cast("object", instance_id) is None  # a parameter that a request has not
+        found = None if nobody else await self.get(instance_id, with_input=show_input)
         if found is None or not show_history:
             return status_of(found)
         events = await history(self, instance_id, with_input=show_history_output, with_output=show_history_output)
@@ -276,6 +278,12 @@ class DurableClient(Client):
         output that is a text is the body as it is, without quotes, as azure-functions-durable has it.
         The end is noticed at once, whatever the interval. Raises InvalidInputError for one above the timeout.
         """
+        for name, given in (
+            ("timeout_in_milliseconds", timeout_in_milliseconds),
+            ("retry_interval_in_milliseconds", retry_interval_in_milliseconds),
+        ):
+            if not isinstance(cast("object", given), int | float):
+                raise InvalidInputError(f"{name} is a number, not of type {type(given).__qualname__}")
         if retry_interval_in_milliseconds > timeout_in_milliseconds:
             raise InvalidInputError("retry_interval_in_milliseconds is above timeout_in_milliseconds")
         try:

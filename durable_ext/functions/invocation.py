@@ -98,6 +98,9 @@ class UserFunction:
             folder = str(Path(inspect.getfile(self._function)).parent)
             arguments["context"] = LocalContext(self.name, folder)
         result = await self._run(arguments)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(f"function {self.name!r} returned {result.__qualname__}(...) unawaited; put await in front")
         output = next((binding for binding in self.bindings if binding.name == _RETURN), None)
         if output is not None:
             return None if result is None else _converter(output.kind).encode(result, expected_type=None)

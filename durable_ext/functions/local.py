@@ -104,12 +104,14 @@ class LocalFunctions:
     """What an app consists of, the engine's own functions included.
 
     `unserved` are functions with a binding that only the Functions host knows: their names and that binding's type.
+    `unserved_http` are those among them that have an HTTP trigger.
     """
 
     http: tuple[HttpFunction, ...]
     timers: tuple[TimerFunction, ...]
     queues: tuple[QueueFunction, ...]
     unserved: tuple[tuple[str, str], ...]
+    unserved_http: tuple[HttpFunction, ...]
     registry: Registry
     threads: ThreadPoolExecutor
 
@@ -133,6 +135,9 @@ def index(app: func.FunctionRegister) -> LocalFunctions:
         timers=tuple(_timer(function) for function in served if function.trigger.kind == "timerTrigger"),
         queues=tuple(_queue(function) for function in served if function.trigger.kind == "queueTrigger"),
         unserved=tuple((function.name, function.unserved()) for function in functions if function.unserved()),
+        unserved_http=tuple(
+            _http(function) for function in functions if function.unserved() and function.trigger.kind == "httpTrigger"
+        ),
         registry=engine_of(app).registry,
         threads=threads,
     )

@@ -7,7 +7,7 @@ They are made from one table instead of files, because a module and the class in
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -49,6 +49,8 @@ def put_submodules(parent: str, table: Mapping[str, Sequence[str]] = SUBMODULES)
             f"{parent}.{name}", f"Names of azure-functions-durable: {', '.join(names) or 'in sub-modules'}."
         )
         vars(module).update({item: getattr(drop_in, item) for item in names})
+        # There a module has what it imports for itself, too, and documentation imports it from there.
+        vars(module)["__getattr__"] = _look_up(module.__name__)
         module.__path__ = []
         sys.modules[module.__name__] = module
 
@@ -58,3 +60,12 @@ def name_in_models(name: str) -> Any:
     if name in drop_in.__all__:
         return getattr(drop_in, name)
     raise AttributeError(f"there is no {name!r} among the models")
+
+
+def _look_up(module: str) -> Callable[[str], Any]:
+    def look_up(name: str) -> Any:
+        if name in drop_in.__all__:
+            return getattr(drop_in, name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return look_up

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import msgspec
 from starlette.responses import Response
 
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import ConfigurationError, InstanceNotFoundError, InvalidInputError
 from durable_ext.http_api import queries, statuses
 from durable_ext.http_api.bodies import event_data
 from durable_ext.http_api.calls import Call, accepted, json_response
 from durable_ext.http_api.continuations import CONTINUATION, closed, opened
 from durable_ext.http_api.queries import flag
+from durable_ext.http_api.refusals import Refusal
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.entity_id import EntityId
 from durable_ext.records.entity_summary import EntitySummary
@@ -72,14 +75,20 @@ async def signal(call: Call) -> Response:
     body = await call.body()
     client = await call.client()
     with client.telemetry.incoming(call.request.headers):
-        await client.signal_entity(_entity_id(call), operation, event_data(body) if body else None)
-    return accepted()
+        return await _signaled(client.signal_entity(_entity_id(call), operation, event_data(body) if body else None))
 
 
 async def delete(call: Call) -> Response:
     """Have an entity run the operation `delete`, which deletes its state unless its code does otherwise."""
     client = await call.client()
-    await client.signal_entity(_entity_id(call), _DELETE)
+    return await _signaled(client.signal_entity(_entity_id(call), _DELETE))
+
+
+async def _signaled(signaling: Awaitable[None]) -> Response:
+    try:
+        await signaling
+    except ConfigurationError as error:
+        raise Refusal(404, "unknown_entity", str(error)) from error
     return accepted()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
@@ -87,9 +86,10 @@ async def purge_instances(call: Call) -> Response:
     where = queries.instance_filter(call.query)
     if where.created_from is None:
         raise InvalidInputError("createdTimeFrom is missing; say from which time on instances are to be purged")
+    client = await call.client()
     if where.created_to is None:
-        where = msgspec.structs.replace(where, created_to=datetime.now(UTC))
-    purged = await (await call.client()).purge_matching(where)
+        where = msgspec.structs.replace(where, created_to=client.now)
+    purged = await client.purge_matching(where)
     if not purged:
         raise Refusal(404, "nothing_purged", "no ended instance matches; nothing was purged")
     return json_response(Purged(purged))

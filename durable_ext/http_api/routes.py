@@ -81,6 +81,7 @@ _SENT = {
     410: Answer("The instance has ended.", "Problem"),
 }
 _PURGED = Answer("How many instances were purged.", "Purged")
+_NO_ENTITY = Answer("The app has no entity of this name.", "Problem")
 _NO_MESSAGE = Answer("There is no such message.", "Problem")
 
 
@@ -211,7 +212,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "entities/{name}/{key}",
         entities.signal,
         "Have an entity run an operation.",
-        {202: Answer("The operation is on its way."), 400: _BAD, 413: _TOO_LARGE},
+        {202: Answer("The operation is on its way."), 400: _BAD, 404: _NO_ENTITY, 413: _TOO_LARGE},
         (Param("op", {"type": "string"}, "The name of the operation.", required=True),),
         body="The input of the operation. A JSON string that holds JSON text means that JSON.",
     ),
@@ -220,7 +221,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "entities/{name}/{key}",
         entities.delete,
         "Have an entity run its operation `delete`.",
-        {202: Answer("The operation is on its way."), 400: _BAD},
+        {202: Answer("The operation is on its way."), 400: _BAD, 404: _NO_ENTITY},
     ),
     Endpoint(
         "GET",

@@ -18,7 +18,7 @@ import msgspec
 
 from durable_ext.authoring.context import GeneratorContext, OrchestrationContext
 from durable_ext.authoring.decisions import LogLine
-from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.payload import Converter, decode
 from durable_ext.authoring.raised import task_failed
 from durable_ext.authoring.registry import OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
@@ -305,7 +305,7 @@ class LiveExecution:
         arguments: list[Any] = [context]
         if definition.takes_input:
             data = b"null" if event.input is None else event.input.data
-            arguments.append(self._converter.decode(data, definition.input_type))
+            arguments.append(decode(self._converter, inline(data), definition.input_type))
         result = definition.function(*arguments)
         if isinstance(result, Generator):
             generator = cast("Generator[Any, Any, Any]", result)
@@ -350,7 +350,7 @@ class LiveExecution:
         if asked.future.done():
             return
         try:
-            asked.future.set_result(self._converter.decode(payload.data, asked.kind))
+            asked.future.set_result(decode(self._converter, payload, asked.kind))
         except PayloadError as error:
             asked.future.set_exception(error)
 

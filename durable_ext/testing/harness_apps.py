@@ -30,14 +30,12 @@ def app_of(given: Any) -> Any:
 def registry_of(app: Any) -> Registry:
     """The orchestrators and activities of an app: a DurableApp, a blueprint, a Registry, or a plain func.FunctionApp
     that has taken over a DurableBlueprint. Raises ConfigurationError when there are none."""
-    registry = app if isinstance(app, Registry) else getattr(app, "registry", None)
-    if isinstance(registry, Registry):
-        return registry
-    if hasattr(app, "get_functions"):
-        from durable_ext.functions.app import engine_of
+    if isinstance(app, Registry):
+        return app
+    if hasattr(app, "get_functions") or isinstance(getattr(app, "registry", None), Registry):
+        from durable_ext.functions.app import named_registry
 
-        registered: Any = app
-        return engine_of(registered).registry
+        return named_registry(app)
     raise ConfigurationError(
         f"{app!r} has no orchestrations: hand over a DurableApp, a function app with a DurableBlueprint, a blueprint, "
         "a module with one of them, or a Registry"

@@ -48,7 +48,8 @@ class HarnessEngine:
         self.hub: MemoryHub = AzureHub(self.clock) if store == "azure" else SqliteHub(self.clock)
         self.registry = registry
         self.client = Client(self.hub.store, self.hub.store, converter=registry.converter, clock=self.clock)
-        self.client.known_orchestrator = registry.knows_orchestrator
+        self.client.check_orchestrator = registry.check_orchestrator
+        self.client.check_entity = registry.check_entity
         self.client.version_for = registry.version_for
         self.processes: list[Process] = []
         self.replaced: Callable[[Process], None] = lambda _: None

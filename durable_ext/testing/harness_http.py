@@ -48,6 +48,9 @@ class HttpAnswer(msgspec.Struct, frozen=True):
             raise AssertionError(f"the answer is no JSON: {self.status} {self.text!r}") from error
 
 
+_Route = tuple[HttpFunction, Template]
+
+
 class HttpFront:
     """Attached to the app until it is closed. Raises ConfigurationError for an app without functions."""
 
@@ -60,19 +63,27 @@ class HttpFront:
         app.functions_bindings = {}
         self._functions = index(app)
         self._routes = [(function, Template(function.route)) for function in self._functions.http]
+        self._unserved = [(function, Template(function.route)) for function in self._functions.unserved_http]
         self._attach(engine.process)
         engine.replaced = self._attach
 
     async def call(self, method: str, path: str, request: HttpRequest) -> HttpAnswer:
-        """The answer of the first function with this route; 404 when there is none. Raises what it raises."""
+        """The answer of the first function with this route; 404 when there is none. Raises what it raises, and
+        ConfigurationError when the one that is meant has bindings that only the Functions host knows."""
         target = urlsplit(path)
         query = "&".join(part for part in (target.query, urlencode(request.get("params") or {})) if part)
         url = f"{_ORIGIN}{target.path}" + (f"?{query}" if query else "")
         body, headers = _content(request)
-        for function, params in self._matching(target.path):
+        for function, params in self._matching(target.path, self._routes):
             if method.upper() in function.methods:
                 status, answered, content = await function.invoke(method.upper(), url, headers, params, body)
                 return HttpAnswer(status, {name.lower(): value for name, value in answered}, content)
+        for function, _ in self._matching(target.path, self._unserved):
+            if method.upper() in function.methods:
+                raise ConfigurationError(
+                    f"function {function.name!r} has a binding of type {function.function.unserved()!r}, which only "
+                    "the Functions host fills in; call the function itself and hand it what it takes"
+                )
         return HttpAnswer(404, {}, b"")
 
     async def close(self) -> None:
@@ -80,12 +91,12 @@ class HttpFront:
         self._functions.close()
         await self._app_engine.close()
 
-    def _matching(self, path: str) -> list[tuple[HttpFunction, dict[str, str]]]:
+    def _matching(self, path: str, routes: list[_Route]) -> list[tuple[HttpFunction, dict[str, str]]]:
         segments = split_path(path)
         prefix = split_path(self._app_engine.settings.route_prefix)
         if [part.lower() for part in segments[: len(prefix)]] != [part.lower() for part in prefix]:
             return []
-        found = ((function, route.match(segments[len(prefix) :])) for function, route in self._routes)
+        found = ((function, route.match(segments[len(prefix) :])) for function, route in routes)
         return [(function, params) for function, params in found if params is not None]
 
     def _attach(self, process: Process) -> None:

@@ -16,6 +16,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.providers.contract import Catalog, Clock, Provider
 from durable_ext.records.ids import result_message_id
 from durable_ext.records.messages import Delivery, FinishTask, Message, RunActivity
+from durable_ext.records.versions import VersionFailure
 from durable_ext.worker.acceptance import Acceptance
 from durable_ext.worker.activities.affinities import Affinities
 from durable_ext.worker.activities.claims import Claims
@@ -42,7 +43,7 @@ from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
-from durable_ext.worker.telemetry import Level, Reading, Telemetry
+from durable_ext.worker.telemetry import Level, Reading
 
 logger = logging.getLogger("durable_ext.worker")
 
@@ -66,7 +67,7 @@ class Worker:
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         self.provider, self.catalog, self.registry = provider, catalog, registry
-        self.client = self._make_client(clock, signals, telemetry)
+        self.client = self._make_client(clock, signals, settings)
         self._services = Services(
             provider=provider,
             catalog=catalog,
@@ -96,12 +97,14 @@ class Worker:
         """How many instances have work under way here; 0 at rest."""
         return self._sessions.open_count
 
-    def _make_client(self, clock: Clock, signals: Signals, telemetry: Telemetry) -> Client:
+    def _make_client(self, clock: Clock, signals: Signals, settings: WorkerSettings) -> Client:
         registry = self.registry
         client = Client(self.provider, self.catalog, converter=registry.converter, clock=clock, signals=signals)
-        client.known_orchestrator = registry.knows_orchestrator
+        client.check_orchestrator = registry.check_orchestrator
+        if settings.version_failure is not VersionFailure.REJECT:  # which leaves it to an app that has it
+            client.check_entity = registry.check_entity
         client.version_for = registry.version_for
-        client.telemetry = telemetry
+        client.telemetry = settings.telemetry
         return client
 
     def _make_activities(

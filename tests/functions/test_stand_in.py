@@ -241,6 +241,16 @@ print(json.dumps([df.RetryOptions is RetryOptions, DFApp.__name__, df.__name__])
     assert json.loads(ran.stdout) == [True, "DurableApp", NAME]
 
 
+@pytest.mark.parametrize("parent", [f"{NAME}.models", "durable_ext.models"])
+def test_a_sub_module_has_what_it_imports_there(parent: str) -> None:
+    """The documentation of a purge imports the statuses from the module of the status."""
+    module = importlib.import_module(f"{parent}.DurableOrchestrationStatus")
+    assert module.OrchestrationRuntimeStatus is durable_ext.OrchestrationRuntimeStatus
+    assert importlib.import_module(f"{parent}.DurableOrchestrationContext").RetryOptions is durable_ext.RetryOptions
+    with pytest.raises(AttributeError, match="has no attribute 'OrchestratorState'"):
+        _ = module.OrchestratorState
+
+
 def test_durable_host_needs_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith(NAME)]:
         monkeypatch.delitem(sys.modules, name)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InstanceExistsError, RowChangedError
 from durable_ext.providers.contract import Catalog, InstanceFilter, Loaded, Page, Provider, VersionedRow
 from durable_ext.records.entity_summary import EntitySummary
@@ -121,13 +122,23 @@ def turn_of(instance_id: str, *events: Event, number: int = 0, time: datetime = 
     )
 
 
+def _nothing(_: Any) -> None: ...
+
+
 class Hub:
-    """A store, its client, and instances made to order. It has the orchestrators `greet` and `other`."""
+    """A store, its client, and instances made to order.
+
+    It has the orchestrators `greet` and `other`, and the entity `counter`.
+    """
 
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.client = Client(cast("Provider", self.store), cast("Catalog", self.store), clock=lambda: NOW)
-        self.client.known_orchestrator = lambda name: name in ("greet", "other")
+        registry = Registry()
+        for name in ("greet", "other"):
+            registry.add_orchestrator(_nothing, name)
+        registry.add_entity(_nothing, "counter")
+        self.client.check_orchestrator, self.client.check_entity = registry.check_orchestrator, registry.check_entity
 
     def row(self, instance_id: str) -> InstanceRow | None:
         found = self.store.rows.get(instance_id)

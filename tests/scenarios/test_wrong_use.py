@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
+from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import ConfigurationError, DuplicateNameError, InvalidInputError, PayloadError
 from durable_ext.records.instance import RuntimeStatus
@@ -55,12 +58,27 @@ async def hands_its_context_to_a_thread(ctx: OrchestrationContext) -> str:
     return f"{type(seen[0]).__name__}: {seen[0]}"
 
 
+def forgets_yield(ctx: OrchestrationContext) -> Generator[Any, Any, Any]:
+    first = ctx.call_activity(unserialisable, 1)
+    return (yield ctx.call_activity("anything", first))
+
+
+def forgets_yield_inside(ctx: OrchestrationContext) -> Generator[Any, Any, Any]:
+    yield ctx.create_timer(timedelta(0))
+    return {"made": [ctx.call_activity("anything")]}
+
+
+async def forgets_await(ctx: OrchestrationContext) -> Any:
+    return {"made": ctx.call_activity("anything")}
+
+
 def _registry() -> Registry:
     names = Registry()
     names.add_activity(unserialisable)
     for orchestrator in (calls_nobody, wants_an_object, returns_an_object, opens_a_socket, uses_a_thread):
         names.add_orchestrator(orchestrator)
-    names.add_orchestrator(hands_its_context_to_a_thread)
+    for orchestrator in (hands_its_context_to_a_thread, forgets_yield, forgets_yield_inside, forgets_await):
+        names.add_orchestrator(orchestrator)
     return names
 
 
@@ -107,6 +125,60 @@ def test_a_start_of_an_unknown_orchestrator_and_of_what_is_no_data() -> None:
         with pytest.raises(PayloadError, match="cannot be carried as JSON"):
             await client.start("calls_nobody", object(), instance_id="it")
         assert await client.get("it") is None
+
+    run(test)
+
+
+def test_a_start_says_what_there_is() -> None:
+    async def test(hub: Hub) -> None:
+        client = hub.process(_registry()).client
+        with pytest.raises(ConfigurationError, match=r"registered: .*calls_nobody, .*opens_a_socket"):
+            await client.start("nobody", instance_id="it")
+
+    run(test)
+
+
+@pytest.mark.parametrize("name", ["forgets_yield", "forgets_yield_inside", "forgets_await"])
+def test_a_call_that_nobody_waited_for_is_no_value(name: str) -> None:
+    async def test(hub: Hub) -> None:
+        process = hub.process(_registry())
+        await process.client.start(name, instance_id="it")
+        await hub.settle(process)
+        row = await hub.row("it")
+        assert row.status is RuntimeStatus.FAILED
+        assert row.failure is not None
+        assert "is a call that nobody waited for" in row.failure.message
+        assert "put yield in front of the call, or await in async code" in row.failure.message
+
+    run(test)
+
+
+def test_a_signal_to_an_unknown_entity() -> None:
+    def counter(context: EntityContext) -> None:
+        context.set_state(1)
+
+    async def test(hub: Hub) -> None:
+        registry = _registry()
+        registry.add_entity(counter)
+        process = hub.process(registry)
+        with pytest.raises(ConfigurationError, match=r"no entity is registered under the name 'conter'.*: counter"):
+            await process.client.signal_entity("@Conter@a", "add", 1)
+        await process.client.signal_entity("@Counter@a", "add", 1)
+        await hub.settle(process)
+        assert (await hub.row("@counter@a")).status is RuntimeStatus.RUNNING
+
+    run(test)
+
+
+@pytest.mark.parametrize("verb", ["get", "terminate", "purge", "executions", "wait_for_completion"])
+def test_an_id_that_is_no_text(verb: str) -> None:
+    async def test(hub: Hub) -> None:
+        client = hub.process(_registry()).client
+        forgotten = client.start("calls_nobody")
+        more = (timedelta(seconds=1),) if verb.startswith("wait") else ()
+        with pytest.raises(InvalidInputError, match="not of type coroutine; starting an instance is awaited"):
+            await getattr(client, verb)(forgotten, *more)
+        forgotten.close()
 
     run(test)
 

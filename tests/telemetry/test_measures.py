@@ -18,6 +18,7 @@ from durable_ext.errors import (
 from durable_ext.host.pump import Pump
 from durable_ext.records.failures import Failure, failure_from
 from durable_ext.telemetry.measures import kind_of
+from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.telemetry import Level
 from tests.scenarios.hub import failing
@@ -83,7 +84,7 @@ def test_nothing_has_an_id_in_its_attributes() -> None:
         ears = Ears()
         process = hub.process(app(ears), settings=ears.settings())
         await process.client.start("everything", 4, instance_id="an-id-of-mine")
-        await process.client.signal_entity("@made-up-outside@key", "look")
+        await Client(hub.store, hub.store).signal_entity("@made-up-outside@key", "look")
         await rest(hub, process)
         await process.worker.tidy()
         said = str(ears.everything_measured())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 from durable_ext.authoring.payload import Converter, JsonConverter
-from durable_ext.errors import InstanceNotFoundError, InstanceStateError
+from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
 from durable_ext.records.failures import Failure
 from durable_ext.records.given import check_version
@@ -61,11 +61,17 @@ class ClientCore:
         self._clock = clock
         self._signals = signals or Signals()
         self._payloads = PayloadStore(provider, self.converter)
-        self.known_orchestrator: Callable[[str], bool] | None = None
+        self.check_orchestrator: Callable[[str], None] = _is_any
+        self.check_entity: Callable[[str], None] = _is_any
         self.version_for: Callable[[str, str | None], str | None] = _as_asked
         self.local: LocalDelivery | None = None
         self.telemetry: Telemetry = SILENCE
         self._started_here: dict[str, None] = {}
+
+    @property
+    def now(self) -> datetime:
+        """The time by the client's clock, aware UTC."""
+        return self._clock()
 
     async def load_payload(self, payload: Payload) -> Payload:
         """A payload of a row or an event, inline. Raises StorageError when its blob is gone."""
@@ -75,8 +81,15 @@ class ClientCore:
         """A failure of a row or an event, as code gets it. Raises PayloadError when it cannot be decrypted."""
         return self._payloads.seal.open_failure(failure)
 
+    async def _row(self, instance_id: str) -> VersionedRow | None:
+        """The row of an instance; None when there is none. Raises InvalidInputError for an id that is no text."""
+        if not isinstance(cast("object", instance_id), str):
+            kind = type(cast("object", instance_id)).__qualname__
+            raise InvalidInputError(f"an instance id is a text, not of type {kind}; starting an instance is awaited")
+        return await self._provider.read_row(instance_id)
+
     async def _existing(self, instance_id: str) -> VersionedRow:
-        stored = await self._provider.read_row(instance_id)
+        stored = await self._row(instance_id)
         if stored is None:
             raise unknown(instance_id)
         return stored
@@ -100,6 +113,10 @@ class ClientCore:
             trace=trace,
         )
         await self._provider.send([message])
+
+
+def _is_any(_name: str) -> None:
+    """What a client says of a name when it knows no app."""
 
 
 def _as_asked(_name: str, asked: str | None) -> str | None:

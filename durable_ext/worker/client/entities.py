@@ -66,13 +66,15 @@ class EntityClient(ClientCore):
     ) -> None:
         """Have an entity run an operation, at `signal_time` or soon; nobody waits for it.
 
-        Two signals with one `message_id` (an idempotency key) are one signal (P7). Raises PayloadError.
+        Two signals with one `message_id` (an idempotency key) are one signal (P7). Raises PayloadError, and
+        ConfigurationError for an entity that this app does not have, unless it leaves such to others (version_failure).
         """
         address = entity_address(entity_id)
+        due = None if signal_time is None else as_utc(signal_time)
+        self.check_entity(EntityId.parse(address).name)
         if message_id is not None:
             check_name("message id", message_id)
         payload = None if input is None else await self._payloads.put(address, encode(self.converter, input))
-        due = None if signal_time is None else as_utc(signal_time)
         body = RunOperation(operation=operation_name(operation), input=payload)
         message = self._for_entity(address, body, message_id, due)
         with self.telemetry.sending(Sending.SIGNAL, body.operation, address) as trace:

@@ -77,7 +77,7 @@ class ListingClient(ReadingClient):
         An execution that continued as new has that status. Empty for an unknown id.
         """
         found: list[InstanceRow] = []
-        stored = await self._provider.read_row(instance_id)
+        stored = await self._row(instance_id)
         turns = () if stored is None else await self.catalog.history(instance_id)
         if stored is not None and not turns:
             found.append(stored.row)

@@ -25,7 +25,7 @@ class PurgingClient(ClientCore):
         `recursive`: the children of its current execution as well, the deepest first; those that have not ended and
         detached ones stay. Raises InstanceStateError when it has not ended.
         """
-        stored = await self._provider.read_row(instance_id)
+        stored = await self._row(instance_id)
         if stored is None:
             return False
         if not stored.row.status.is_terminal:

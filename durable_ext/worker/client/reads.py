@@ -36,7 +36,7 @@ class ReadingClient(ClientCore):
 
         `with_progress`: with what its running activities said last by `heartbeat`, which is one read more.
         """
-        stored = await self._provider.read_row(instance_id)
+        stored = await self._row(instance_id)
         if stored is None:
             return None
         status = await self.status_of(stored.row, with_input=with_input)

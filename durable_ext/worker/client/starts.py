@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from durable_ext.authoring.payload import encode
-from durable_ext.errors import ConfigurationError, InstanceExistsError, RowChangedError
+from durable_ext.errors import InstanceExistsError, RowChangedError
 from durable_ext.records.given import as_utc, check_tags
 from durable_ext.records.ids import check_instance_id, check_name, start_message_id
 from durable_ext.records.instance import TERMINAL, Execution, FirstEvent, InstanceRow, RuntimeStatus
@@ -58,8 +58,7 @@ class StartingClient(ClientCore):
 
     def _check_known(self, name: str) -> None:
         check_name("orchestrator name", name)
-        if self.known_orchestrator is not None and not self.known_orchestrator(name):
-            raise ConfigurationError(f"no orchestrator is registered under the name {name!r}")
+        self.check_orchestrator(name)
 
     async def _start(self, name: str, value: Payload, instance_id: str | None, options: StartOptions) -> str:
         """A start whose name is checked, with an input in place."""
