@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from durable_ext.errors import InstanceExistsError
 from durable_ext.records.codec import encode_messages
 from durable_ext.records.failures import failure_from
 from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, RunOperation, StartExecution
@@ -25,6 +26,8 @@ HELD_ELSEWHERE_FOR = timedelta(seconds=5)
 _MOST_DEFERRALS = 100
 # So many messages that are put off are remembered, at the least, before those are forgotten that have come back.
 _LEAST_NOTED = 1000
+# What became of a child's start that came more than once: who claims its answer first.
+_REFUSED, _BEGUN = "refused", "begun"
 _NO_CAUSE = "came ahead of what it belongs to, and that never came"
 
 
@@ -93,10 +96,11 @@ class Deferral:
             self._most_noted = max(_LEAST_NOTED, 2 * len(self._sent))
 
     async def refuse(self, message: Message, error: Exception) -> None:
-        """Tell the parent that its child cannot be started."""
+        """Tell the parent that its child cannot be started. Noted before it is told, so that no copy begins later."""
         body = message.body
         if not isinstance(body, StartExecution) or body.parent is None:
             return
+        await self._services.provider.claim(body.parent.instance_id, _refusal_of(message), _REFUSED)
         answer = Message(
             id=_refusal_of(message),
             instance_id=body.parent.instance_id,
@@ -107,12 +111,15 @@ class Deferral:
         await self._services.provider.send([answer])
 
     async def is_settled(self, message: Message) -> bool:
-        """Whether this start ran under an id that was taken over since, or its parent has heard that it will not."""
-        body, consumed = message.body, self._services.provider.consumed
-        if message.id in await consumed(message.instance_id):
+        """Whether this start ran under an id that was taken over since, or was refused; the parent is told again."""
+        body, provider = message.body, self._services.provider
+        if message.id in await provider.consumed(message.instance_id):
             return True
         parent = body.parent if isinstance(body, StartExecution) else None
-        return parent is not None and _refusal_of(message) in await consumed(parent.instance_id)
+        if parent is None or await provider.claim(parent.instance_id, _refusal_of(message), _BEGUN):
+            return False
+        await self.refuse(message, InstanceExistsError(f"the id {message.instance_id!r} belonged to another instance"))
+        return True
 
     async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
         """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""

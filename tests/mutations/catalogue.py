@@ -166,8 +166,8 @@ MUTATIONS = (
         "P9",
         "a child that was refused begins when its start comes again",
         _WORKER + "deferral.py",
-        "return parent is not None and _refusal_of(message) in await consumed(parent.instance_id)",
-        "return parent is not None and message.id in await consumed(parent.instance_id)",
+        "        await self._services.provider.claim(body.parent.instance_id, _refusal_of(message), _REFUSED)\n",
+        "",
         (_SCENARIOS + "test_starts.py", "-k", "comes_free"),
     ),
     Mutation(
