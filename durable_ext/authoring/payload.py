@@ -7,7 +7,7 @@ and bytes are decoded by annotation; pydantic models too where pydantic is insta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -16,6 +16,13 @@ from durable_ext.errors import ConfigurationError, PayloadError
 from durable_ext.records.payloads import Payload, inline
 
 NULL = b"null"
+# Subclasses of what JSON has go as that.
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    list: list,
+}
 # The keys by which azure-functions-durable says what an object is.
 _MARK = {"__class__", "__module__", "__data__"}
 
@@ -106,6 +113,11 @@ class JsonConverter:
             data = kind.to_json(value)  # by the class: with azure-functions-durable it may be static
             marked = self._marked.get((kind.__module__, kind.__name__)) is kind
             return {"__class__": kind.__name__, "__module__": kind.__module__, "__data__": data} if marked else data
+        if value is None or isinstance(value, bool):  # a key of an object; as values they never come here
+            return msgspec.json.encode(value).decode()
+        for plain in _PLAIN:
+            if isinstance(value, plain):
+                return _PLAIN[plain](value)
         if isinstance(value, Awaitable):
             raise _ForgottenError(kind)
         raise TypeError(f"{kind.__qualname__} is not data")

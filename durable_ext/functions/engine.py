@@ -44,7 +44,10 @@ class Engine:
     @cached_property
     def settings(self) -> AppSettings:
         """The app's settings. Raises ConfigurationError."""
-        return read_settings(os.environ)
+        settings = read_settings(os.environ)
+        # Where the code names no version of what it starts, host.json does, as documented for Durable Functions.
+        self.registry.default_version = self.registry.default_version or settings.default_version
+        return settings
 
     @cached_property
     def telemetry(self) -> Telemetry:

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from durable_ext.errors import ConfigurationError, InvalidInputError
+from durable_ext.functions.host_options import host_versions, most_attempts, route_prefix
 from durable_ext.functions.lifecycle_settings import LifecycleSettings, read_lifecycle, whole_number
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
@@ -96,6 +97,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings as values. `sqlite_file` None means Azure Storage. `base_url` has no slash at its end.
 
     `max_attempts` is the host's: how often it tries a message before it puts it into the poison queue.
+    `default_version` is `defaultVersion` of host.json, for an app whose code says none.
     """
 
     hub: str
@@ -106,6 +108,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = LOCAL_ORIGIN
     route_prefix: str = "api"
     max_attempts: int = 5
+    default_version: str | None = None
     telemetry: Told = Told.OFF
     lifecycle: LifecycleSettings = LifecycleSettings()
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
@@ -118,7 +121,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     budget = whole_number(text, "DURABLE_SESSION_BUDGET", 300, range(1, 24 * 3600 + 1))
     slots = whole_number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
     processes = whole_number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
-    version = text.get("DURABLE_VERSION")
+    version, told = text.get("DURABLE_VERSION"), host_versions(environ, folder)
     beat = whole_number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
@@ -127,8 +130,9 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         sqlite_file=_sqlite_file(text.get("DURABLE_STORAGE", "azure")),
         auth_level=_auth_level(text.get("DURABLE_HTTP_AUTH_LEVEL", "function")),
         base_url=_base_url(text),
-        route_prefix=_route_prefix(environ, folder),
-        max_attempts=_max_attempts(environ, folder),
+        route_prefix=route_prefix(environ, folder),
+        max_attempts=most_attempts(environ, folder),
+        default_version=told.default,
         lifecycle=read_lifecycle(text),
         telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
         worker=WorkerSettings(
@@ -136,12 +140,14 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             activity_processes=processes,
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
-            most_attempts=_max_attempts(environ, folder),
+            most_attempts=most_attempts(environ, folder),
             leave_unknown=timedelta(seconds=whole_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
             version=version,
-            version_match=_choice(text, "DURABLE_VERSION_MATCH", VersionMatch) or _usual_match(version),
-            version_failure=_choice(text, "DURABLE_VERSION_FAILURE", VersionFailure),
+            version_match=_choice(text, "DURABLE_VERSION_MATCH", VersionMatch)
+            or told.match
+            or _usual_match(version or told.default),
+            version_failure=_choice(text, "DURABLE_VERSION_FAILURE", VersionFailure) or told.failure,
         ),
     )
 
@@ -221,26 +227,3 @@ def _base_url(environ: Mapping[str, str]) -> str:
         return LOCAL_ORIGIN
     scheme = "http" if site.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
     return f"{scheme}://{site}"
-
-
-def _host_option(environ: Mapping[str, str], app_folder: Path, option: str) -> str | None:
-    """An option of an extension, as the host sees it: a setting of its own overrides what host.json says."""
-    name = option.rpartition("__")[2]
-    chosen = environ.get(f"AzureFunctionsJobHost__extensions__{option}")
-    file = app_folder / "host.json"
-    if chosen is not None or not file.is_file():
-        return chosen
-    # A pattern, because the host accepts comments in that file and a JSON parser does not.
-    found = re.search(rf'"{name}"\s*:\s*"?([^",}}]*)', file.read_text(encoding="utf-8"))
-    return found[1].strip() if found else None
-
-
-def _route_prefix(environ: Mapping[str, str], app_folder: Path) -> str:
-    chosen = _host_option(environ, app_folder, "http__routePrefix")
-    return "api" if chosen is None else chosen.strip("/")
-
-
-def _max_attempts(environ: Mapping[str, str], app_folder: Path) -> int:
-    # What is wrong here is the host's to refuse; we only tell people the number.
-    chosen = _host_option(environ, app_folder, "queues__maxDequeueCount") or ""
-    return max(1, int(chosen)) if chosen.isascii() and chosen.isdigit() else 5

@@ -12,11 +12,10 @@ from pathlib import Path
 import msgspec
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.functions.settings import read_settings
+from durable_ext.functions import host_options
 
 DEFAULT_PORT = 7071
 FOLDER = ".durable"
-_ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 
 
 class LocalSettings(msgspec.Struct, frozen=True):
@@ -55,8 +54,7 @@ def apply(settings: LocalSettings, folder: Path, environ: MutableMapping[str, st
     """Lay local.settings.json and host.json of the folder under the environment. Raises ConfigurationError."""
     for name, value in settings.values.items():
         environ.setdefault(name, value)
-    # The app reads its settings without knowing where its host.json is.
-    environ.setdefault(_ROUTE_PREFIX, read_settings(environ, folder).route_prefix)
+    host_options.keep_in(environ, folder)
 
 
 def _text(value: str | float) -> str:

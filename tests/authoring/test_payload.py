@@ -38,6 +38,34 @@ ORDER = Order(
 )
 
 
+class Text(str): ...
+
+
+class Number(int): ...
+
+
+class Share(float): ...
+
+
+class Texts(list[str]): ...
+
+
+class Names(dict[str, int]): ...
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Text("é"),
+        {Text("key"): [Text("in"), Number(1), Share(0.5), Texts(["a"]), Names(b=2)]},
+        {None: 1, True: 2, False: 3, 1.5: 4, 2: 5},
+    ],
+)
+def test_what_json_of_python_carries(value: Any) -> None:
+    """Subclasses of what JSON has, and keys: as the standard library writes them, and so azure-functions-durable."""
+    assert json.loads(JsonConverter().encode(value)) == json.loads(json.dumps(value))
+
+
 @pytest.mark.parametrize(
     ("value", "kind"),
     [

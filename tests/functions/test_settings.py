@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from durable_ext import DurableApp, StartOptions
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.settings import SETTINGS, read_settings
 from durable_ext.records.versions import VersionFailure, VersionMatch
+
+from .attached import attached
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 EMPTY = Path(__file__).resolve().parent
@@ -142,6 +147,65 @@ def test_the_reader_reads_what_is_listed_and_nothing_else() -> None:
 )
 def test_tags_are_listed_by_commas(text: str, tags: tuple[str, ...]) -> None:
     assert read_settings({"DURABLE_WORK_TAGS": text}, EMPTY).worker.work_tags == tags
+
+
+@pytest.mark.parametrize(
+    ("told", "environ", "expected"),
+    [
+        ('"defaultVersion": "2.0"', {}, ("2.0", None, VersionMatch.CURRENT_OR_OLDER, None)),
+        ('"defaultVersion": ""', {}, (None, None, VersionMatch.NONE, None)),
+        (
+            '"defaultVersion": "2.0", "versionMatchStrategy": "Strict", "versionFailureStrategy": "Fail"',
+            {},
+            ("2.0", None, VersionMatch.STRICT, VersionFailure.FAIL),
+        ),
+        (
+            '"defaultVersion": "2.0", "versionMatchStrategy": "None", "versionFailureStrategy": "Reject"',
+            {"DURABLE_VERSION": "3.0", "DURABLE_VERSION_FAILURE": "reject"},
+            ("2.0", "3.0", VersionMatch.NONE, VersionFailure.REJECT),
+        ),
+        (
+            '"defaultVersion": "2.0"',
+            {"AzureFunctionsJobHost__extensions__durableTask__defaultVersion": "1.0"},
+            ("1.0", None, VersionMatch.CURRENT_OR_OLDER, None),
+        ),
+    ],
+)
+def test_versions_of_host_json(
+    tmp_path: Path, told: str, environ: dict[str, str], expected: tuple[object, ...]
+) -> None:
+    (tmp_path / "host.json").write_text(f'{{"extensions": {{"durableTask": {{{told}}}}}}}', encoding="utf-8")
+    settings = read_settings(environ, tmp_path)
+    worker = settings.worker
+    assert (settings.default_version, worker.version, worker.version_match, worker.version_failure) == expected
+
+
+def test_a_strategy_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"versionMatchStrategy": "newest"}', encoding="utf-8")
+    with pytest.raises(
+        ConfigurationError, match=r"versionMatchStrategy of host.json is 'newest'; it takes one of none"
+    ):
+        read_settings({}, tmp_path)
+
+
+def test_what_an_app_starts_has_the_version_of_host_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = '{"extensions": {"durableTask": {"defaultVersion": "2.0"}}}'
+    (tmp_path / "host.json").write_text(host, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DURABLE_STORAGE", "sqlite::memory:")
+
+    def told(context: Any) -> Any:
+        return context.version
+
+    async def run(app: DurableApp) -> list[Any]:
+        app.orchestration_trigger(context_name="context")(told)
+        async with attached(app) as here:
+            options = [StartOptions(version=version) for version in (None, "1.0", "")]
+            ids = [await here.client.start("told", options=option) for option in options]
+            return [(await here.client.wait_for_completion(one, timedelta(seconds=20))).output for one in ids]
+
+    assert asyncio.run(run(DurableApp())) == ["2.0", "1.0", None]
+    assert asyncio.run(run(DurableApp(default_version="3.0"))) == ["3.0", "1.0", None]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,19 @@ def test_host_json_gives_the_prefix_unless_it_is_set(tmp_path: Path) -> None:
     assert chosen(tmp_path, {PREFIX: ""}).settings.route_prefix == ""
 
 
+def test_host_json_gives_the_versions_unless_they_are_set(tmp_path: Path) -> None:
+    host = '{"extensions": {"durableTask": {"defaultVersion": "2.0", "versionMatchStrategy": "Strict"}}}'
+    (tmp_path / "host.json").write_text(host, encoding="utf-8")
+    before = "AzureFunctionsJobHost__extensions__durableTask__"
+    environ: dict[str, str] = {}
+    chosen(tmp_path, environ)
+    assert (environ[before + "defaultVersion"], environ[before + "versionMatchStrategy"]) == ("2.0", "Strict")
+    assert before + "versionFailureStrategy" not in environ
+    environ = {before + "defaultVersion": "1.0"}
+    chosen(tmp_path, environ)
+    assert environ[before + "defaultVersion"] == "1.0"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
