@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 def load_app(file: Path) -> Any:
-    """The function app that the file defines. Raises ConfigurationError that names file and line."""
+    """The function app that the file defines; where there is no such file, that of the function.json folders beside it.
+
+    Raises ConfigurationError that names file and line.
+    """
     if not file.is_file():
-        raise ConfigurationError(f"there is no {file}; start in the app's folder, or name the file with --app")
+        return _classic_app(file)
     module = _import(file)
     app = getattr(module, "app", None)
     if app is not None and hasattr(app, "get_functions"):
@@ -36,15 +39,33 @@ def load_app(file: Path) -> Any:
 
 def registry_of(file: Path) -> Registry:
     """What the app of a file registers; what it prints goes to standard error. Raises ConfigurationError."""
-    from durable_ext.functions.app import engine_of
+    from durable_ext.functions.app import named_registry
 
     with redirect_stdout(sys.stderr):
-        return engine_of(load_app(file)).registry
+        return named_registry(load_app(file))
+
+
+def _classic_app(file: Path) -> Any:
+    from durable_ext.functions.app import DurableApp
+
+    if not any(file.parent.glob("*/function.json")):
+        raise ConfigurationError(f"there is no {file}; start in the app's folder, or name the file with --app")
+    _stand_in()
+    try:
+        return DurableApp.from_classic(str(file))
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"the app cannot be loaded: {_place(error, file)}") from error
+
+
+def _stand_in() -> None:
+    if "azure.durable_functions" not in sys.modules:
+        install()
 
 
 def _import(file: Path) -> ModuleType:
-    if "azure.durable_functions" not in sys.modules:
-        install()
+    _stand_in()
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

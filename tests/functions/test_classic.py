@@ -16,7 +16,7 @@ from durable_ext import DFApp, DurableOrchestrationClient, Entity, Orchestrator
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.local import index
 from durable_ext.functions.stand_in import install
-from durable_ext.host.apps import load_app
+from durable_ext.host.apps import load_app, registry_of
 
 from .attached import Attached, attached
 from .classic_folders import ACTIVITY, FOLDERS, ORCHESTRATION, write
@@ -54,6 +54,18 @@ def test_an_app_of_folders(tmp_path: Path) -> None:
             assert (status, json.loads(body)) == (200, 5)
 
     asyncio.run(run())
+
+
+def test_durable_host_needs_no_file_beside_the_folders(tmp_path: Path) -> None:
+    write(tmp_path).unlink()
+    file = tmp_path / "function_app.py"
+    registry = registry_of(file)
+    assert (set(registry.orchestrators), set(registry.activities)) == ({"Chain", "Count"}, {"Hello"})
+    (tmp_path / "Hello" / "__init__.py").write_text("def main(name):\n    ...\n\nraise OSError('no disk')\n")
+    for name in [name for name in sys.modules if name.startswith("__app__")]:
+        del sys.modules[name]
+    with pytest.raises(ConfigurationError, match=r"Hello.__init__\.py:4: OSError: no disk"):
+        load_app(file)
 
 
 def test_what_the_host_is_shown(tmp_path: Path) -> None:

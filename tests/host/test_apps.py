@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from durable_ext.errors import ConfigurationError
-from durable_ext.host.apps import load_app
+from durable_ext.host.apps import load_app, registry_of
 
 APP = "class App:\n    def get_functions(self): return []\n"
 
@@ -64,3 +64,18 @@ def test_a_syntax_error_is_told_with_its_line(file: Path) -> None:
     file.write_text("x = 1\ny = (\n")
     with pytest.raises(ConfigurationError, match=r"some_app\.py:2: SyntaxError"):
         load_app(file)
+
+
+def test_names_of_function_name_are_those_of_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    file = tmp_path / "named_app.py"
+    file.write_text(
+        "import durable_ext as df\n"
+        "app = df.DFApp()\n"
+        "@app.function_name('Named')\n"
+        "@app.orchestration_trigger(context_name='context')\n"
+        "def other(context):\n"
+        "    ...\n"
+    )
+    assert set(registry_of(file).orchestrators) == {"Named"}
+    del sys.modules["named_app"]
