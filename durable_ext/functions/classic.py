@@ -20,6 +20,7 @@ import msgspec
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.client_input import ClientInput
+from durable_ext.functions.host_bindings import without_bindings
 
 if TYPE_CHECKING:
     from durable_ext.functions.app import DurableApp
@@ -107,7 +108,9 @@ def _add(app: DurableApp, folder: _Folder, body: Callable[..., Any]) -> None:
             function: Any = getattr(body, "orchestrator_function", body)
             app.orchestration_trigger(_first_parameter(function), trigger.get("orchestration") or folder.name)(function)
         case "activitytrigger":
-            app.activity_trigger(trigger["name"], trigger.get("activity") or folder.name)(body)
+            name = trigger.get("activity") or folder.name
+            others = [binding for binding in folder.bindings if binding is not trigger]
+            app.activity_trigger(trigger["name"], name)(without_bindings(name, body, others))
         case "entitytrigger":
             function = getattr(body, "entity_function", body)
             app.entity(trigger.get("entityName") or folder.name)(function)

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from durable_ext import DFApp, DurableOrchestrationClient, Entity, Orchestrator
-from durable_ext.errors import ConfigurationError
+from durable_ext.errors import ConfigurationError, TaskFailedError
 from durable_ext.functions.local import index
 from durable_ext.functions.stand_in import install
 from durable_ext.host.apps import load_app, registry_of
+from durable_ext.testing import Harness
 
 from .attached import Attached, attached
-from .classic_folders import ACTIVITY, FOLDERS, ORCHESTRATION, write
+from .classic_folders import ACTIVITY, FOLDERS, ORCHESTRATION, Folder, write
 
 SOON = timedelta(seconds=20)
 
@@ -54,6 +55,58 @@ def test_an_app_of_folders(tmp_path: Path) -> None:
             assert (status, json.loads(body)) == (200, 5)
 
     asyncio.run(run())
+
+
+ALERTS: dict[str, Folder] = {
+    "Alert": (
+        ORCHESTRATION,
+        """
+        import azure.durable_functions as df
+
+        def alert(context):
+            return (yield context.call_activity(context.get_input(), "+1"))
+
+        main = df.Orchestrator.create(alert)
+        """,
+    ),
+    "SendSms": (
+        [
+            {"name": "phone", "type": "activityTrigger", "direction": "in"},
+            {"name": "message", "type": "twilioSms", "direction": "out", "accountSidSetting": "Sid"},
+        ],
+        """
+        def main(phone: str, message) -> str:
+            if message.get() is None and phone == "+0":
+                return "nobody to tell"
+            message.set("hello " + phone)
+            return phone
+        """,
+    ),
+    "ReadBlob": (
+        [
+            {"name": "name", "type": "activityTrigger", "direction": "in"},
+            {"name": "blob", "type": "blob", "direction": "in", "path": "in/file"},
+        ],
+        """
+        async def main(name: str, blob: bytes) -> int:
+            return len(blob)
+        """,
+    ),
+}
+
+
+def test_bindings_of_activities_are_refused_when_they_are_used(tmp_path: Path) -> None:
+    """The rest of the app is there, and a test can mock what uses them."""
+    app = load_app(write(tmp_path, ALERTS))
+    with Harness(app) as hub:
+        with pytest.raises(TaskFailedError, match=r"'SendSms' uses its binding 'message' of type 'twilioSms'.*library"):
+            hub.run("Alert", "SendSms")
+        with pytest.raises(TaskFailedError, match=r"'ReadBlob' uses its binding 'blob' of type 'blob'"):
+            hub.run("Alert", "ReadBlob")
+        hub.mock("SendSms", "sent")
+        assert hub.run("Alert", "SendSms") == "sent"
+    send = app.registry.activities["SendSms"].function
+    assert send("+0") == "nobody to tell"
 
 
 def test_durable_host_needs_no_file_beside_the_folders(tmp_path: Path) -> None:
