@@ -301,13 +301,20 @@ class Registry:
         several = self.versions.of(name)
         if not several:
             known = ", ".join(sorted(self.orchestrators)) or "none"
-            return DurableError(f"no orchestrator is registered under the name {name!r}; registered: {known}")
+            hint = f"; {name!r} is an activity, which call_activity calls" if name in self.activities else ""
+            return DurableError(f"no orchestrator is registered under the name {name!r}; registered: {known}{hint}")
         known = ", ".join(str(one.version) for one in several)
         wanted = "without a version" if version is None else f"for version {version!r}"
         return VersionMismatchError(
             f"orchestrator {name!r} has no function {wanted}; registered versions: {known}; "
             "register one, or one without a version for all others"
         )
+
+    def missing_activity(self, name: str) -> ConfigurationError:
+        """The error for an activity that is not registered; it says what there is."""
+        known = ", ".join(sorted(self.activities)) or "none"
+        hint = f"; {name!r} is an orchestrator, which call_sub_orchestrator calls" if name in self.orchestrators else ""
+        return ConfigurationError(f"no activity is registered under the name {name!r}; registered: {known}{hint}")
 
     def missing_entity(self, name: str) -> ConfigurationError:
         """The error for an entity that is not registered; it says what there is."""

@@ -70,6 +70,7 @@ class DurableApp(DurableDecorators, func.FunctionApp):
         """
         if self._indexed is None:
             self.settle_names()
+            self.warn_of_uncalled()
             self._function_builders.extend(engine_functions(self.engine))
             self._indexed = super().get_functions()
         return self._indexed
@@ -84,6 +85,7 @@ class DurableApp(DurableDecorators, func.FunctionApp):
             durable = function_container
         if durable is not None:
             durable.join(self.engine)
+            self.client_functions += durable.client_functions
         super().register_functions(function_container)
 
     register_blueprint = register_functions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ class Orchestrator:
     @classmethod
     def create(cls, fn: F) -> F:
         """The function, marked as an orchestrator: `DFApp.from_classic` registers it under its folder's name."""
-        return as_decorated(fn, "orchestrator_function")
+        return as_decorated(_checked(fn), "orchestrator_function")
 
 
 class Entity:
@@ -25,4 +26,11 @@ class Entity:
     @classmethod
     def create(cls, fn: F) -> F:
         """The function, marked as an entity: `DFApp.from_classic` registers it under its folder's name."""
-        return as_decorated(fn, "entity_function")
+        return as_decorated(_checked(fn), "entity_function")
+
+
+def _checked(fn: F) -> F:
+    given: object = fn
+    if not inspect.isfunction(given):
+        raise TypeError(f"create takes the function itself, not what is of type {type(fn).__qualname__}")
+    return fn

@@ -7,6 +7,7 @@ that `reserve` returns. Names and arguments of azure-functions-durable are taken
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, overload
 
@@ -22,6 +23,7 @@ from durable_ext.functions.decorated import as_decorated
 from durable_ext.functions.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
+_log = logging.getLogger("durable_ext.functions")
 
 
 class DurableDecorators(func.DecoratorApi):
@@ -31,6 +33,7 @@ class DurableDecorators(func.DecoratorApi):
         super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
         self.registry = Registry()
         self._engine: Engine | None = None
+        self.client_functions: list[Any] = []
 
     @property
     def engine(self) -> Engine:
@@ -125,13 +128,37 @@ class DurableDecorators(func.DecoratorApi):
         Stands above or below the trigger's decorator. An `async def` gets a DurableClient, a `def` a BlockingClient.
         """
         _check_called("durable_client_input", "client_name", client_name)
-        return ClientInput(lambda: self.engine, client_name, task_hub, connection_name)
+        hand = ClientInput(lambda: self.engine, client_name, task_hub, connection_name)
+
+        def decorate(decorated: Any) -> Any:
+            function = hand(decorated)
+            self.client_functions.append(function)
+            return function
+
+        return decorate
 
     def join(self, engine: Engine) -> None:
         """Bring the orchestrators and activities to an app's engine. Raises DuplicateNameError."""
         self.settle_names()
         engine.registry.include(self.registry)
         self._engine = engine
+
+    def warn_of_uncalled(self) -> None:
+        """Say which functions take a client and have no trigger: the host does not see them at all."""
+        called: set[int] = set()
+        for builder in self._function_builders:
+            called.add(id(builder))
+            function: Any = builder._function.get_user_function()  # pyright: ignore[reportPrivateUsage]
+            while function is not None:
+                called.add(id(function))
+                function = getattr(function, "__wrapped__", None)
+        for function in self.client_functions:
+            if id(function) not in called:
+                _log.warning(
+                    "function %r takes a client and has no trigger, so nobody calls it; put a trigger above "
+                    "durable_client_input, @app.route(...) for example",
+                    getattr(function, "__name__", function),
+                )
 
     def settle_names(self) -> None:
         """`function_name` above one of our decorators names the orchestrator or activity; it makes no function.
@@ -144,6 +171,7 @@ class DurableDecorators(func.DecoratorApi):
             named = inner.get_function_name() != function.__name__
             name: str = inner.get_function_name() if named else self.registry.name_of(function)
             if inner.get_trigger() is None and self.registry.rename(function, name):
+                _check_unbound(inner)
                 self._function_builders.remove(builder)
                 builder.__dict__["__name__"] = name  # what calls by the decorated object look for
 
@@ -198,9 +226,19 @@ class DurableDecorators(func.DecoratorApi):
         inner: Any = decorated._function  # pyright: ignore[reportPrivateUsage]
         if inner.get_trigger() is not None:
             raise ConfigurationError("an orchestrator, activity or entity takes no other trigger; register it apart")
+        _check_unbound(inner)
         if not keep:
             self._function_builders.remove(decorated)
         return inner.get_user_function(), inner.get_function_name()
+
+
+def _check_unbound(function: Any) -> None:
+    """Raises ConfigurationError for bindings beside the trigger of ours, which would be dropped without a word."""
+    for binding in function.get_bindings():
+        raise ConfigurationError(
+            f"{function.get_user_function().__name__!r} has a binding {binding.name!r} of type {binding.type!r}, which "
+            "no host fills in for an orchestrator, activity or entity; use the library of the service instead"
+        )
 
 
 def _check_called(decorator: str, argument: str, given: object) -> None:

@@ -36,6 +36,10 @@ class RetryOptions(_MadeOfOthers, frozen=True, kw_only=False):
     retry_timeout_in_milliseconds: int | None = None
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__[: len(RetryOptions.__annotations__)]:
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, int | float):
+                raise InvalidInputError(f"{name} is a number, not of type {type(given).__qualname__}")
         if not self.first_retry_interval_in_milliseconds > 0:
             raise InvalidInputError("first_retry_interval_in_milliseconds has to be above zero")
         if self.max_number_of_attempts < 1:

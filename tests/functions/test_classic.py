@@ -219,4 +219,7 @@ def test_create_hands_back_the_function() -> None:
     for created in (Orchestrator.create(body), Entity.create(body)):
         assert created is body
         assert created(1) == 1
+    called: Any = body(1)
+    with pytest.raises(TypeError, match="create takes the function itself, not what is of type int"):
+        Orchestrator.create(called)
     assert body.__dict__["orchestrator_function"] is body.__dict__["entity_function"] is body

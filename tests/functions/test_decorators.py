@@ -136,6 +136,53 @@ def test_the_declared_input_type_is_kept() -> None:
     assert app.registry.orchestrators["quote"].input_type is Order
 
 
+def test_a_client_without_a_trigger_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    app, blueprint = DurableApp(), DurableBlueprint()
+
+    @app.durable_client_input(client_name="client")
+    async def forgotten(client: Any) -> None: ...
+
+    @blueprint.durable_client_input(client_name="client")
+    async def forgotten_too(client: Any) -> None: ...
+
+    @app.route(route="below")
+    @app.durable_client_input(client_name="client")
+    async def below(req: func.HttpRequest, client: Any) -> str:
+        return ""
+
+    @blueprint.durable_client_input(client_name="client")
+    @blueprint.route(route="above")
+    async def above(req: func.HttpRequest, client: Any) -> str:
+        return ""
+
+    assert None not in (forgotten, forgotten_too, below, above)
+    app.register_functions(blueprint)
+    app.get_functions()
+    told = [record.getMessage() for record in caplog.records if "no trigger" in record.getMessage()]
+    assert [text.split("'")[1] for text in told] == ["forgotten", "forgotten_too"]
+    assert "@app.route" in told[0]
+
+
+def test_bindings_that_nobody_fills_in_are_refused() -> None:
+    app = DurableApp()
+
+    @app.queue_output(arg_name="$return", queue_name="q", connection="C")  # pyright: ignore[reportUnknownMemberType]
+    @app.activity_trigger(input_name="x")
+    def above(x: int) -> int:
+        return x
+
+    assert above is not None
+    with pytest.raises(ConfigurationError, match=r"'above' has a binding '\$return' of type 'queue'.*library"):
+        app.get_functions()
+
+    @app.queue_output(arg_name="out", queue_name="q", connection="C")  # pyright: ignore[reportUnknownMemberType]
+    def below(x: int, out: func.Out[str]) -> int:
+        return x
+
+    with pytest.raises(ConfigurationError, match="'below' has a binding 'out' of type 'queue'"):
+        app.activity_trigger(input_name="x")(below)
+
+
 def test_a_name_is_given_once() -> None:
     def again(text: str) -> str:
         return text

@@ -68,9 +68,11 @@ def test_a_predicate_of_our_own() -> None:
         (0, 3, "first_retry_interval_in_milliseconds has to be above zero"),
         (-5, 3, "first_retry_interval_in_milliseconds has to be above zero"),
         (1000, 0, "max_number_of_attempts counts the first attempt and is at least 1"),
+        ("5000", 3, "first_retry_interval_in_milliseconds is a number, not of type str"),
+        (5000, timedelta(3), "max_number_of_attempts is a number, not of type timedelta"),
     ],
 )
-def test_the_error_names_the_argument_that_was_given(interval: int, attempts: int, said: str) -> None:
+def test_the_error_names_the_argument_that_was_given(interval: Any, attempts: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         RetryOptions(interval, attempts)
 

@@ -129,6 +129,35 @@ def test_a_start_of_an_unknown_orchestrator_and_of_what_is_no_data() -> None:
     run(test)
 
 
+async def calls_an_orchestrator(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_activity("calls_nobody")
+
+
+async def has_an_activity_as_child(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_sub_orchestrator("unserialisable")
+
+
+@pytest.mark.parametrize(
+    ("parent", "hint"),
+    [
+        (calls_an_orchestrator, "'calls_nobody' is an orchestrator, which call_sub_orchestrator calls"),
+        (has_an_activity_as_child, "'unserialisable' is an activity, which call_activity calls"),
+    ],
+)
+def test_a_call_of_the_wrong_kind_says_the_right_one(parent: Any, hint: str) -> None:
+    async def test(hub: Hub) -> None:
+        registry = _registry()
+        registry.add_orchestrator(parent)
+        process = hub.process(registry)
+        await process.client.start(parent.__name__, instance_id="it")
+        await hub.settle(process)
+        row = await hub.row("it")
+        assert row.failure is not None
+        assert hint in row.failure.message
+
+    run(test)
+
+
 def test_a_start_says_what_there_is() -> None:
     async def test(hub: Hub) -> None:
         client = hub.process(_registry()).client

@@ -15,7 +15,7 @@ import msgspec
 from durable_ext.authoring.activity_context import ActivityContext
 from durable_ext.authoring.payload import NULL, decode, encode, place_of
 from durable_ext.authoring.registry import ActivityDefinition, Registry
-from durable_ext.errors import ActivityOutcomeUnknownError, ConfigurationError, StorageError
+from durable_ext.errors import ActivityOutcomeUnknownError, StorageError
 from durable_ext.records.failures import PropertiesOf, failure_from
 from durable_ext.records.messages import FinishTask, Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
@@ -194,7 +194,7 @@ class ActivityRunner:
         name = run.body.name
         definition = self._definition_of(name)
         if definition is None:
-            return run.failed(self._unknown(name))
+            return run.failed(self._registry.missing_activity(name))
         if not definition.takes_context and not definition.in_process:
             return await self._outcome_of(definition, run)
         repeated = run.message.resent or run.context.attempt > 1
@@ -277,10 +277,6 @@ class ActivityRunner:
     def _learn(self, name: str, seconds: float) -> None:
         known = self._durations.get(name)
         self._durations[name] = seconds if known is None else known + _WEIGHT * (seconds - known)
-
-    def _unknown(self, name: str) -> ConfigurationError:
-        known = ", ".join(sorted(self._registry.activities)) or "none"
-        return ConfigurationError(f"no activity is registered under the name {name!r}; registered: {known}")
 
 
 def _begun_before(definition: ActivityDefinition) -> ActivityOutcomeUnknownError:
