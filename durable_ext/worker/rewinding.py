@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from durable_ext.errors import StorageError
+from durable_ext.errors import InstanceStateError
 from durable_ext.records.events import Event, ExecutionStarted, Input
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.messages import FinishChild, Message, StartExecution
 from durable_ext.records.turns import expanded
 from durable_ext.replay.inputs import is_child
 from durable_ext.replay.rewinding import rewound
+from durable_ext.worker.acceptance import closed
 from durable_ext.worker.offload import load_turns, move_message
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
@@ -23,18 +24,21 @@ async def opening(
 ) -> tuple[tuple[Event, ...], Sequence[Input]]:
     """What turn 0 of a rewound execution begins with, and the inputs that are left; the code is then in `state`.
 
-    Nothing, and all inputs, for any other turn. Raises StorageError, and NonDeterminismError when the code no longer
-    fits the history that is to be kept (R3).
+    Nothing, and all inputs, for any other turn. Without the history that is to be kept it fails at once. Raises
+    StorageError, and NonDeterminismError when the code no longer fits that history (R3).
     """
     rewinds, started = state.row.rewinds, inputs[0] if inputs else None
     if state.ledger.turns or rewinds is None or not isinstance(started, ExecutionStarted):
         return (), inputs
     turns = await services.catalog.history(state.execution.instance_id, rewinds.execution_id)
     if not turns:
-        raise StorageError(
+        # A purge was under way when the row was replaced: it is left alone then, and nothing else would end it (P10).
+        gone = InstanceStateError(
             f"the history of execution {rewinds.execution_id} of instance {state.execution.instance_id!r}, which is to "
-            "be rewound, is gone; terminate the instance and start it anew"
+            "be rewound, is gone: it was purged; start the instance anew"
         )
+        state.live = services.loader.begun(state)
+        return closed(inputs, gone).events, ()
     loaded = await load_turns(services.payloads, expanded(turns))
     beginning = rewound(lambda: services.loader.begun(state), turns, loaded, rewinds.reason)
     state.live = beginning.live

@@ -242,3 +242,28 @@ def test_time_goes_on_where_the_failed_execution_ended() -> None:
         assert [turn.time for turn in turns] == [failed] * len(turns)
 
     run(test)
+
+
+def test_a_rewind_in_the_middle_of_a_purge_fails() -> None:
+    """The row was replaced when history was gone already, and the purge then left it alone (P10)."""
+
+    async def test(hub: Hub) -> None:
+        process = hub.process(registry())
+        process.start()
+        outside.breaks("b")
+        await _fails(process.client, "line", ["a", "b"])
+        stored = await hub.store.read_row("x")
+        assert stored is not None
+        assert await process.client.purge("x")
+        await hub.store.create_row(rewound_row(stored.row, "", hub.clock()), replacing=None)
+        status = await process.client.wait_for_completion("x", _LONG)
+        assert status.failure is not None
+        assert status.failure.type == "durable_ext.errors.InstanceStateError"
+        assert "is gone: it was purged; start the instance anew" in status.failure.message
+        await hub.check("x")
+        assert await process.client.purge("x")
+        outside.breaks()
+        await process.client.start("line", ["a", "b"], instance_id="x")
+        assert (await process.client.wait_for_completion("x", _LONG)).output == ["a", "b"]
+
+    run(test)

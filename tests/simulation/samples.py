@@ -82,6 +82,14 @@ def broken(seed: int = 0, *faults: CallFault) -> Case:
     return quiet(seed, Planned(id="broken", programme=programme, rewinds=("one", "two")), faults=faults)
 
 
+def tagged(seed: int = 0, *faults: CallFault) -> Case:
+    """Activities with a tag, which one of two processes takes, and without one, which only the other takes."""
+    parts = [{"kind": "work", "value": "here"}, {"kind": "work", "value": "there", "tag": "gpu"}]
+    planned = [Planned(id=name, programme={"kind": "chain", "parts": parts}) for name in ("a", "b", "c")]
+    places = (ProcessPlan(), ProcessPlan(work_tags=("gpu",)))
+    return msgspec.structs.replace(quiet(seed, *planned, faults=faults), places=places)
+
+
 def locking(seed: int = 0, *faults: CallFault) -> Case:
     """Two orchestrations that tell two entities things, ask them, and lock both."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from durable_ext.testing.simulation.case import CallFault, Case, ProcessPlan, from_text
+from durable_ext.errors import DurableError
+from durable_ext.records.events import Input
+from durable_ext.replay.turn import TurnResult
+from durable_ext.testing.simulation.case import CallFault, Case, Order, ProcessPlan, from_text
 from durable_ext.testing.simulation.world import play
-from durable_ext.worker import admission, earlier
+from durable_ext.worker import admission, earlier, rewinding
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.session import Session
 from durable_ext.worker.state import SessionState
 
-from .samples import broken, eternal, here_and_there, purged, reported, told
+from .samples import broken, eternal, here_and_there, purged, quiet, reported, told
 
 FOUND = Path(__file__).parent / "found"
 
@@ -140,6 +143,33 @@ def test_those_clocks_are_still_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SessionState, "next_time", any_time)
     wrong = [text for case in _clocks_apart() for text in play(case).wrong]
     assert any("its time runs backwards" in text for text in wrong)
+
+
+def _a_rewind_in_the_middle_of_a_purge() -> Iterator[Case]:
+    """One call of the purge takes long; meanwhile the instance is rewound."""
+    (planned,) = broken().load
+    planned = msgspec.structs.replace(planned, orders=(Order(at=4, kind="purge"),))
+    for call in range(7, 11):
+        yield quiet(0, planned, faults=(CallFault(line="outside", call=call, kind="delayed", seconds=25),))
+
+
+def test_a_rewind_in_the_middle_of_a_purge_ends() -> None:
+    """The purge left the row alone, and the execution that was to begin waited for its history for good (P10)."""
+    assert [case.faults for case in _a_rewind_in_the_middle_of_a_purge() if play(case).wrong] == []
+
+
+def test_that_rewind_is_still_in_the_middle_of_a_purge(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[str] = []
+    closed = rewinding.closed
+
+    def noted(inputs: Sequence[Input], refusal: DurableError) -> TurnResult:
+        refused.append(str(refusal))
+        return closed(inputs, refusal)
+
+    monkeypatch.setattr(rewinding, "closed", noted)
+    for case in _a_rewind_in_the_middle_of_a_purge():
+        play(case)
+    assert any("is gone: it was purged" in text for text in refused)
 
 
 @pytest.mark.parametrize("file", sorted(FOUND.glob("*.json")), ids=lambda file: file.stem)

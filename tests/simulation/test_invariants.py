@@ -21,11 +21,12 @@ from durable_ext.testing.simulation.case import Case, Order, Planned
 from durable_ext.testing.simulation.expectation import expected, matches, value_of
 from durable_ext.testing.simulation.invariants import Instance, Remains
 from durable_ext.testing.simulation.ledger import Runs
-from durable_ext.testing.simulation.world import World
+from durable_ext.testing.simulation.world import World, play
 from durable_ext.testing.virtual_time import START, VirtualClock
 from durable_ext.testing.virtual_time import run as on_virtual_time
+from durable_ext.worker.settings import WorkerSettings
 
-from .samples import broken, chain, eternal
+from .samples import broken, chain, eternal, tagged
 
 
 def _sound(case: Case, look: Callable[[Remains], Awaitable[Any]]) -> Any:
@@ -177,6 +178,17 @@ def test_events_sent_one_after_the_other_stay_in_order() -> None:
     assert not matches(wanted, ["b", "a"])
 
 
+def test_activities_run_where_their_tag_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert play(tagged()).wrong == ()
+
+    def anything(_: WorkerSettings, tag: str) -> bool:
+        return tag in {tag}
+
+    monkeypatch.setattr(WorkerSettings, "serves", anything)
+    wrong = play(tagged()).wrong
+    assert any("ran where its tag is not taken" in text for text in wrong), wrong
+
+
 def _remains(**changes: Any) -> Remains:
     async def none() -> Any:
         return []
@@ -228,10 +240,13 @@ def test_what_is_left_in_a_hub_is_found() -> None:
 
     catalog = SimpleNamespace(catalog=SimpleNamespace(list_quarantined=kept))
     purged = SimpleNamespace(purged={"x": START.timestamp()}, again=set[str]())
+    astray = Runs(lambda: START)
+    astray.stray(ActivityContext("x", "e", 0))
     for changes, said in (
         ({"store": SimpleNamespace(queued=three)}, "3 messages are left"),
         ({"reach": catalog}, "quarantined: x m: why"),
         ({"open_sessions": 2}, "2 sessions are still open"),
+        ({"runs": astray}, "x: task 0 ran where its tag is not taken"),
         ({"runs": _ran(2, once=True)}, "may be begun once and was 2 times"),
         ({"runs": _ran(1, once=False), "outside": purged}, "86400 s after the purge"),
     ):

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from durable_ext.records.ids import DEFAULT_TAG
+
 # A programme: a tree of nodes, each with its `kind` (see programme.py).
 Node = dict[str, Any]
 
@@ -51,13 +53,15 @@ class Planned(_Part, frozen=True, kw_only=True):
 
 class ProcessPlan(_Part, frozen=True, kw_only=True):
     """A place where a process runs, and another after it when it ended. `skew`: its clock is so many seconds ahead,
-    unless the store has one machine only."""
+    unless the store has one machine only. `work_tags`: activities with one of these run there; `default` are those
+    without a tag."""
 
     skew: float = 0
     sessions: bool = True
     slots: int = 8
     adopts: bool = False
     local_timer: float = 3
+    work_tags: tuple[str, ...] = (DEFAULT_TAG,)
 
 
 class Disturbance(_Part, frozen=True, kw_only=True):

@@ -14,11 +14,15 @@ EITHER = "either"
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """How an instance may end. `output` is matched where the status is Completed, `message` where it is Failed."""
+    """How an instance may end. `output` is matched where the status is Completed, `message` where it is Failed.
+
+    `may_be_gone`: a rewind may come in the middle of a purge; it fails then, because its history is gone.
+    """
 
     statuses: frozenset[RuntimeStatus]
     output: Any = None
     message: str = ""
+    may_be_gone: bool = False
 
 
 class Failing(Exception):
@@ -36,7 +40,8 @@ def expected(planned: Planned) -> Expected:
         statuses, message = {RuntimeStatus.FAILED}, str(failing)
     if any(order.kind == "terminate" for order in planned.orders):
         statuses.add(RuntimeStatus.TERMINATED)
-    return Expected(statuses=frozenset(statuses), output=output, message=message)
+    may_be_gone = bool(planned.rewinds) and any(order.kind == "purge" for order in planned.orders)
+    return Expected(statuses=frozenset(statuses), output=output, message=message, may_be_gone=may_be_gone)
 
 
 def events_of(planned: Planned) -> dict[str, list[Any]]:

@@ -17,7 +17,8 @@ Key = tuple[str, str, int]
 
 
 class Runs:
-    """The runs of activities by the call they answer. `mended`: what activities no longer fail of."""
+    """The runs of activities by the call they answer. `mended`: what activities no longer fail of. `astray`: those that
+    ran in a process that does not take their tag."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -27,12 +28,17 @@ class Runs:
         self.stood_in: set[Key] = set()
         self.last: dict[str, datetime] = {}
         self.mended: set[str] = set()
+        self.astray: list[Key] = []
         self._calls: dict[tuple[str, str], dict[str, list[int]]] = {}
 
     def begin(self, ctx: ActivityContext) -> None:
         """An activity begins."""
         self.begun[_key(ctx)] += 1
         self.last[ctx.instance_id] = self._clock()
+
+    def stray(self, ctx: ActivityContext) -> None:
+        """An activity begins in a process that does not take it."""
+        self.astray.append(_key(ctx))
 
     def begin_once(self, ctx: ActivityContext) -> None:
         """An activity begins that may begin once only."""

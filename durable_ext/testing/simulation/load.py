@@ -5,6 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import msgspec
+
+from durable_ext.records.ids import DEFAULT_TAG
 from durable_ext.testing.simulation.case import Case, Disturbance, Node, Order, Planned, ProcessPlan
 
 _DAY = 86_400.0
@@ -14,6 +17,8 @@ _REWOUND_SHARE = 0.15
 _DEPTH = 2
 _ENTITIES = ("a", "b")
 _SESSIONS = ("s", "t")
+_TAGS = ("east", "gpu")
+_TAGGED_SHARE = 0.35
 
 
 def case_of(seed: int) -> Case:
@@ -21,6 +26,9 @@ def case_of(seed: int) -> Case:
     random = Random(f"{seed}/case")  # noqa: S311 - has to be the same in each run
     window = random.choice([60.0, 180.0, 300.0, 600.0])
     places = tuple(_place(random) for _ in range(random.randint(2, 4)))
+    tagged = random.random() < _TAGGED_SHARE
+    if tagged:
+        places = _with_tags(random, places)
     return Case(
         seed=seed,
         store="sqlite" if random.random() < _SQLITE_SHARE else "azure",
@@ -30,7 +38,7 @@ def case_of(seed: int) -> Case:
         rate=random.choice([0.0, 0.01, 0.03, 0.05, 0.08]),
         noise=random.choice([0.0, 0.02, 0.1, 1.0]),
         places=places,
-        load=_Load(random, window).instances(),
+        load=_Load(random, window, tags=_TAGS if tagged else ()).instances(),
         disturbances=_disturbances(random, window, len(places)),
     )
 
@@ -42,6 +50,15 @@ def _place(random: Random) -> ProcessPlan:
         slots=random.choice([1, 2, 8]),
         adopts=random.random() < 0.5,
         local_timer=random.choice([0.0, 3.0, 30.0]),
+    )
+
+
+def _with_tags(random: Random, places: tuple[ProcessPlan, ...]) -> tuple[ProcessPlan, ...]:
+    """Each tag is taken at one place at least, some places take several, and some none: no activity runs there."""
+    takers = {tag: random.sample(range(len(places)), random.randint(1, len(places))) for tag in (DEFAULT_TAG, *_TAGS)}
+    return tuple(
+        msgspec.structs.replace(place, work_tags=tuple(tag for tag in takers if number in takers[tag]))
+        for number, place in enumerate(places)
     )
 
 
@@ -58,8 +75,9 @@ def _disturbances(random: Random, window: float, places: int) -> tuple[Disturban
 class _Load:
     """Makes the instances of one case. Every name is new, so that no event is meant for two waits."""
 
-    def __init__(self, random: Random, window: float) -> None:
+    def __init__(self, random: Random, window: float, tags: tuple[str, ...]) -> None:
         self._random = random
+        self._tags = tags
         self._window = window
         self._count = 0
         self._orders: list[Order] = []
@@ -245,6 +263,8 @@ class _Load:
                 pass
         if random.random() < 0.1:
             node["session"] = random.choice(_SESSIONS)
+        if self._tags and random.random() < 0.4:
+            node["tag"] = random.choice(self._tags)
         if random.random() < 0.5:
             node["placement"] = random.choice(["queue", "queue", "local"])
         return node

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from durable_ext.errors import InstanceExistsError, InstanceNotFoundError, InstanceStateError, StorageError
+from durable_ext.errors import (
+    DurableError,
+    InstanceExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    StorageError,
+)
 from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.events import EventRaised
 from durable_ext.records.instance import RuntimeStatus
@@ -18,6 +24,7 @@ from durable_ext.worker.client import Client, StartOptions
 
 _PATIENCE = 200
 _LONGEST_GAP = 6 * 3600.0
+_LATE = 600.0
 _NEVER: frozenset[str] = frozenset()
 
 
@@ -72,6 +79,9 @@ class Outside:
             stored = await self._peek.read_row(instance_id)
             if stored is None or stored.row.status.is_terminal:
                 break
+            if stored.row.status is RuntimeStatus.SUSPENDED and gap > _LATE:
+                with suppress(DurableError):  # a suspension may have come after the resumption
+                    await self._client.resume(instance_id)
             await pause(gap)
             gap = min(gap * 1.3, _LONGEST_GAP)
         else:

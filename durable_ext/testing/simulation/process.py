@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ from durable_ext.errors import LeaseLostError, StorageError
 from durable_ext.providers.contract import Clock
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.simulation.case import ProcessPlan
-from durable_ext.testing.simulation.programme import pause
-from durable_ext.testing.simulation.storage import Reach
+from durable_ext.testing.simulation.programme import TAKEN, pause
+from durable_ext.testing.simulation.storage import Queue, Reach
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.worker import Worker
 
@@ -40,8 +41,15 @@ class Process:
         self._reach = reach
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._held: dict[str, Delivery] = {}
-        settings = WorkerSettings(sessions=plan.sessions, activity_slots=plan.slots, local_timer=_seconds(plan))
-        self.worker = Worker(reach.provider, reach.catalog, registry, settings=settings, clock=clock)
+        self._context = copy_context()
+        self._context.run(TAKEN.set, plan.work_tags)
+        self._settings = WorkerSettings(
+            sessions=plan.sessions,
+            activity_slots=plan.slots,
+            local_timer=_seconds(plan),
+            work_tags=plan.work_tags,
+        )
+        self.worker = Worker(reach.provider, reach.catalog, registry, settings=self._settings, clock=clock)
         if plan.adopts:
             self.worker.client.local = self
         self.spawn(self._tidy())
@@ -62,26 +70,30 @@ class Process:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something that ends with the process."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=self._context.copy())
         self._tasks[task] = None
         task.add_done_callback(lambda task: self._tasks.pop(task, None))
         return task
 
-    async def receive(self, partition: int) -> None:
-        """Take what a queue has now; the work-item queue is the one after the last partition."""
+    def serves(self, queue: Queue) -> bool:
+        """Whether it receives from a queue."""
+        return isinstance(queue, int) or self._settings.serves(queue)
+
+    async def receive(self, queue: Queue) -> None:
+        """Take what a queue has now."""
         try:
-            found = await self._receive(partition)
+            found = await self._receive(queue)
         except StorageError:
             await pause(0.5)
             return
         for delivery in found:
             self.adopt(delivery)
 
-    async def _receive(self, partition: int) -> Sequence[Delivery]:
+    async def _receive(self, queue: Queue) -> Sequence[Delivery]:
         feed, at_once = self._reach.feed, timedelta(0)
-        if partition == self._reach.provider.partitions:
-            return await feed.receive_work(limit=_BATCH, lease=LEASE, wait=at_once)
-        return await feed.receive_control(partition, limit=_BATCH, lease=LEASE, wait=at_once)
+        if isinstance(queue, str):
+            return await feed.receive_work(limit=_BATCH, lease=LEASE, wait=at_once, tag=queue)
+        return await feed.receive_control(queue, limit=_BATCH, lease=LEASE, wait=at_once)
 
     def kill(self) -> None:
         """As kill -9: nothing is given back, and storage hears nothing more from it."""

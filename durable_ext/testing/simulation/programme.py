@@ -17,6 +17,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.authoring.retry import RetryPolicy
 from durable_ext.errors import ActivityOutcomeUnknownError, TaskFailedError
 from durable_ext.records.entity_id import EntityId
+from durable_ext.records.ids import DEFAULT_TAG
 from durable_ext.testing.simulation.case import Node
 from durable_ext.testing.simulation.ledger import Runs
 
@@ -26,6 +27,9 @@ BEGINS, ENDS = "<", ">"
 # The runs of activities that this simulation counts.
 RUNS: ContextVar[Runs] = ContextVar("durable_ext.testing.simulation.runs")
 
+# The tags that the process takes whose code this is.
+TAKEN: ContextVar[tuple[str, ...]] = ContextVar("durable_ext.testing.simulation.taken")
+
 
 async def pause(seconds: float) -> None:
     """Let virtual time pass."""
@@ -34,11 +38,7 @@ async def pause(seconds: float) -> None:
 
 async def work(ctx: ActivityContext, node: Node) -> Any:
     """An activity: it takes a while, and returns a value or fails."""
-    runs = RUNS.get()
-    if node.get("once"):
-        runs.begin_once(ctx)
-    else:
-        runs.begin(ctx)
+    runs = _begun(ctx, node)
     seconds = node.get("seconds", 0)
     if seconds:
         await pause(seconds)
@@ -47,9 +47,7 @@ async def work(ctx: ActivityContext, node: Node) -> Any:
 
 def work_in_thread(ctx: ActivityContext, node: Node) -> Any:
     """The same as a function that is not async."""
-    runs = RUNS.get()
-    runs.begin(ctx)
-    return _outcome(runs, ctx, node)
+    return _outcome(_begun(ctx, node), ctx, node)
 
 
 async def work_once(ctx: ActivityContext, node: Node) -> Any:
@@ -66,6 +64,17 @@ async def found_begun(ctx: ActivityContext, node: Node) -> Any:
 async def work_once_or_fail(ctx: ActivityContext, node: Node) -> Any:
     """The same, at most once; a second run is a failure."""
     return await work(ctx, node)
+
+
+def _begun(ctx: ActivityContext, node: Node) -> Runs:
+    runs = RUNS.get()
+    if node.get("tag", DEFAULT_TAG) not in TAKEN.get():
+        runs.stray(ctx)
+    if node.get("once"):
+        runs.begin_once(ctx)
+    else:
+        runs.begin(ctx)
+    return runs
 
 
 def _outcome(runs: Runs, ctx: ActivityContext, node: Node) -> Any:
@@ -175,8 +184,8 @@ async def _work(ctx: OrchestrationContext, node: Node) -> Any:
     if "fails_first" in node:
         node = node | {"of": ctx.execution_id}
     try:
-        placement, session = node.get("placement", "auto"), node.get("session")
-        return await ctx.call_activity(activity, node, placement=placement, retry=policy, session_id=session)
+        placement, session, tag = node.get("placement", "auto"), node.get("session"), node.get("tag")
+        return await ctx.call_activity(activity, node, placement=placement, retry=policy, session_id=session, tag=tag)
     except TaskFailedError as error:
         if "until" in node:
             raise

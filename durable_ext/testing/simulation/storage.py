@@ -12,6 +12,7 @@ from durable_ext.providers.azure_storage.client import Entity
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Provider
 from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.providers.sqlite.queues import work
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.simulation.lines import Line, ProviderLine, StorageLine
@@ -21,6 +22,8 @@ from durable_ext.testing.storage_double.tables import Tables
 
 _HUB = "Hub"
 _LONGEST_LOOK = 3600.0
+# A control queue by its partition, or the work items with a tag, and without one.
+Queue = int | str
 
 
 class Reach:
@@ -46,13 +49,13 @@ async def rows_of(catalog: Catalog) -> list[InstanceRow]:
 
 
 class Store(Protocol):
-    """A store that all processes of a run share. Its queues are counted: the control queues, then the work items."""
+    """A store that all processes of a run share."""
 
     def reach(self, line: Line, clock: Clock) -> Reach:
         """A process's own way to it."""
         ...
 
-    async def arrival(self, queue: int) -> None:
+    async def wait_for(self, queue: Queue) -> None:
         """Return once a queue may have something to hand out. No call."""
         ...
 
@@ -105,9 +108,8 @@ class AzureStore(StorageDouble):
         provider = AzureStorageProvider("", _HUB, self._partitions, clock=clock, client=client)
         return Reach(provider, provider, provider, line)
 
-    async def arrival(self, queue: int | str) -> None:
-        names = (*self._names.control, self._names.work)
-        await super().arrival(names[queue] if isinstance(queue, int) else queue)
+    async def wait_for(self, queue: Queue) -> None:
+        await self.arrival(self._names.control[queue] if isinstance(queue, int) else self._names.work_of(queue))
 
     async def queued(self) -> int:
         return self._shuffled.count
@@ -127,8 +129,8 @@ class SqliteStore(SqliteProvider):
         provider = ProviderLine(self, line)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
         return Reach(provider, self, _FeedLine(self, line), line)
 
-    async def arrival(self, queue: int) -> None:
-        name = "workitems" if queue == self.partitions else f"control-{queue:02d}"
+    async def wait_for(self, queue: Queue) -> None:
+        name = work(queue) if isinstance(queue, str) else f"control-{queue:02d}"
         event = self._queues.event(name)
         while True:
             event.clear()

@@ -13,7 +13,7 @@ import msgspec
 
 from durable_ext.errors import DurableError
 from durable_ext.providers.contract import Clock
-from durable_ext.records.ids import is_entity
+from durable_ext.records.ids import DEFAULT_TAG, is_entity
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import Payload
 from durable_ext.testing import determinism
@@ -25,7 +25,7 @@ from durable_ext.testing.simulation.loop import SimulationLoop
 from durable_ext.testing.simulation.outside import Outside
 from durable_ext.testing.simulation.process import LEASE, Process
 from durable_ext.testing.simulation.programme import RUNS, pause, registry
-from durable_ext.testing.simulation.storage import AzureStore, SqliteStore, Store, rows_of
+from durable_ext.testing.simulation.storage import AzureStore, Queue, SqliteStore, Store, rows_of
 from durable_ext.testing.simulation.weather import OUTSIDE, Weather
 from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client
@@ -85,7 +85,8 @@ class World:
         await self._peek.provider.create_hub()
         for place in range(len(self.case.places)):
             self._begin_process(place)
-        for queue in range(self.case.partitions + 1):
+        tags = {tag for place in self.case.places for tag in place.work_tags} - {DEFAULT_TAG}
+        for queue in (*range(self.case.partitions), "", *sorted(tags)):
             self._spawn(self._deal(queue))
         for disturbance in self.case.disturbances:
             self._spawn(self._disturb(disturbance))
@@ -208,11 +209,11 @@ class World:
             case _:
                 pass
 
-    async def _deal(self, queue: int) -> None:
+    async def _deal(self, queue: Queue) -> None:
         """Which process takes what a queue has."""
         while True:
-            await self._store.arrival(queue)
-            takers = [process for process in self._open() if process.takes]
+            await self._store.wait_for(queue)
+            takers = [process for process in self._open() if process.takes and process.serves(queue)]
             if not takers:
                 await pause(1)
                 continue
