@@ -90,6 +90,20 @@ def tagged(seed: int = 0, *faults: CallFault) -> Case:
     return msgspec.structs.replace(quiet(seed, *planned, faults=faults), places=places)
 
 
+def family(*, recursive: bool) -> Case:
+    """A parent and its child, which has a child as well and goes on for a day; the parent is terminated."""
+    grandchild = {"kind": "child", "programme": {"kind": "timer", "seconds": 86_400}}
+    child = {"kind": "child", "programme": {"kind": "chain", "parts": [grandchild]}}
+    orders = (Order(at=10, kind="terminate", recursive=recursive),)
+    return quiet(0, Planned(id="parent", programme={"kind": "chain", "parts": [child]}, orders=orders))
+
+
+def copied(kind: str) -> Case:
+    """An instance that is started anew by the input that is stored, under its id or another one."""
+    programme = {"kind": "chain", "parts": [{"kind": "work", "value": "v"}]}
+    return quiet(0, Planned(id="original", programme=programme, orders=(Order(at=20, kind=kind),)))
+
+
 def locking(seed: int = 0, *faults: CallFault) -> Case:
     """Two orchestrations that tell two entities things, ask them, and lock both."""
 

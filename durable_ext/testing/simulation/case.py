@@ -23,8 +23,9 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Order(_Part, frozen=True, kw_only=True):
     """What somebody outside wants of an instance, `at` seconds after the begin.
 
-    `kind`: event, terminate, suspend, resume, purge or again (start the id once more). An event whose order is
-    `after_last` waits until the one before it is in history, so that their order is known.
+    `kind`: event, terminate, suspend, resume, purge, again (start the id once more), restart (the same, by the input
+    that is stored) or copy (that, under an id of its own). An event whose order is `after_last` waits until the one
+    before it is in history, so that their order is known. `recursive`: a termination reaches the children.
     """
 
     at: float
@@ -32,6 +33,7 @@ class Order(_Part, frozen=True, kw_only=True):
     name: str = ""
     value: Any = None
     after_last: bool = False
+    recursive: bool = True
 
 
 class Planned(_Part, frozen=True, kw_only=True):

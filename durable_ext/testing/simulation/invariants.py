@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -18,6 +18,7 @@ from durable_ext.replay.fold import project
 from durable_ext.testing.simulation.case import Case, Planned
 from durable_ext.testing.simulation.entity_invariants import Instance, wrong_entities
 from durable_ext.testing.simulation.expectation import Expected, events_of, expected, matches
+from durable_ext.testing.simulation.family_invariants import wrong_families
 from durable_ext.testing.simulation.ledger import Runs
 from durable_ext.testing.simulation.outside import Outside
 from durable_ext.testing.simulation.storage import Reach, Store, rows_of
@@ -58,6 +59,7 @@ async def wrong(remains: Remains) -> list[str]:
         found += [f"{instance.id}: {text}" for text in unrun(instance, remains.runs)]
     most = 1 + max((len(one.rewinds) for one in remains.case.load if one.id in remains.outside.purged), default=0)
     found += await wrong_entities(remains.reach.provider, instances, most)
+    found += wrong_families(instances)
     for check in HUB_CHECKS:
         found += await check(remains)
     found += _leftovers(remains, {instance.id for instance in instances})
@@ -66,11 +68,26 @@ async def wrong(remains: Remains) -> list[str]:
 
 async def _instances(remains: Remains) -> list[Instance]:
     planned = {one.id: one for one in remains.case.load}
-    rows = await rows_of(remains.reach.catalog)
+    copied = {
+        _text(inline(msgspec.json.encode(one.programme))): one
+        for one in remains.case.load
+        if any(order.kind == "copy" for order in one.orders)
+    }
     return [
-        Instance(row=row, executions=await _executions(remains, row), planned=planned.get(row.instance_id))
-        for row in rows
+        Instance(
+            row=row,
+            executions=await _executions(remains, row),
+            planned=planned.get(row.instance_id) or _original(row, copied),
+        )
+        for row in await rows_of(remains.reach.catalog)
     ]
+
+
+def _original(row: InstanceRow, copied: Mapping[str, Planned]) -> Planned | None:
+    """What an instance without a parent that nobody planned is a copy of; None when its input is too long to see."""
+    if row.parent is not None or row.input is None or is_entity(row.instance_id):
+        return None
+    return copied.get(_text(row.input))
 
 
 async def _executions(remains: Remains, row: InstanceRow) -> tuple[tuple[Turn, ...], ...]:

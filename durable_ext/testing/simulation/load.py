@@ -147,10 +147,12 @@ class _Load:
             begin = random.uniform(0, window)
             self._orders.append(Order(at=round(begin, 1), kind="suspend"))
             self._orders.append(Order(at=round(begin + random.uniform(1, 120), 1), kind="resume"))
-        if random.random() < 0.12:
-            self._orders.append(Order(at=round(random.uniform(0, window), 1), kind="terminate"))
-        if again and random.random() < 0.15:
-            self._orders.append(Order(at=round(random.uniform(0, window), 1), kind="again"))
+        if random.random() < 0.15:
+            recursive = random.random() < 0.7
+            self._orders.append(Order(at=round(random.uniform(0, window), 1), kind="terminate", recursive=recursive))
+        if again and random.random() < 0.2:
+            kind = random.choice(["again", "again", "restart", "copy"])
+            self._orders.append(Order(at=round(random.uniform(0, window), 1), kind=kind))
         if random.random() < 0.2:
             self._orders.append(Order(at=round(random.uniform(0, 2 * window), 1), kind="purge"))
             if again and random.random() < 0.4:

@@ -143,7 +143,7 @@ class Outside:
                 key = f"{instance_id}/{str(order.value)[:40]}"
                 await client.raise_event(instance_id, order.name, order.value, message_id=key)
             case "terminate":
-                await client.terminate(instance_id, "ordered")
+                await client.terminate(instance_id, "ordered", recursive=order.recursive)
             case "suspend":
                 await client.suspend(instance_id, f"order {number}")
             case "resume":
@@ -151,11 +151,19 @@ class Outside:
             case "again":
                 self.again.add(instance_id)
                 await self._start(planned, again=True)
+            case "restart" | "copy":
+                await self._restart(instance_id, same=order.kind == "restart")
             case "purge":
                 return await self._purge(instance_id)
             case kind:
                 raise LookupError(f"nobody can order {kind!r}")
         return True
+
+    async def _restart(self, instance_id: str, *, same: bool) -> None:
+        if same:
+            self.again.add(instance_id)
+        with suppress(InstanceExistsError):
+            await self._client.restart(instance_id, new_instance_id=not same)
 
     async def _purge(self, instance_id: str) -> bool:
         await self._client.purge(instance_id)
