@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.soak.effects import BEGIN, END
 from benchmarks.soak.evidence import Evidence, Log
+from benchmarks.soak.ledgers import ledger_faults
 from benchmarks.soak.load import Answer, Started
 from benchmarks.soak.plan import Ending, Order, child_order
 from durable_ext.records.events import (
@@ -18,9 +19,14 @@ from durable_ext.records.events import (
     ChildFailed,
     ChildScheduled,
     ContinuedAsNew,
+    EntityCalled,
     Event,
     EventRaised,
     ExecutionTerminated,
+    LockAcquired,
+    LockAsked,
+    OperationCompleted,
+    OperationFailed,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
@@ -51,6 +57,7 @@ class Kind(StrEnum):
     NO_EFFECT = "result without effect"
     STRANDED = "stranded message"
     QUARANTINED = "quarantined"
+    LEDGER = "ledger"
 
 
 DUPLICATES = frozenset({Kind.OUTCOME_TWICE, Kind.MESSAGE_TWICE, Kind.ENDED_TWICE})
@@ -64,8 +71,11 @@ class Finding(NamedTuple):
     text: str
 
 
-_DECISIONS = (TaskScheduled, TimerCreated, ChildScheduled)
-_OUTCOMES = (TaskCompleted, TaskFailed, TimerFired, ChildCompleted, ChildFailed)
+_DECISIONS = (TaskScheduled, TimerCreated, ChildScheduled, EntityCalled, LockAsked)
+_OUTCOMES = (
+    *(TaskCompleted, TaskFailed, TimerFired, ChildCompleted, ChildFailed),
+    *(OperationCompleted, OperationFailed, LockAcquired),
+)
 
 
 def account(evidence: Evidence) -> list[Finding]:
@@ -80,6 +90,8 @@ def account(evidence: Evidence) -> list[Finding]:
             findings += _child(evidence, row)
         findings += _history(row, logs)
         findings += _effects(instance_id, logs, begun, ended)
+    told = ledger_faults(evidence.ledgers, [started.order for started in evidence.started], evidence.rows)
+    findings += [Finding(Kind.LEDGER, about, text) for about, text in told]
     for queue, count in evidence.stranded.items():
         findings.append(Finding(Kind.STRANDED, queue, f"{count} messages are left"))
     for message in evidence.quarantined:

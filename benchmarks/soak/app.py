@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import azure.functions as func
 
 from benchmarks.soak.effects import BEGIN, END, FOLDER, TIDY, Notes
-from durable_ext import ActivityContext, DurableApp, OrchestrationContext, RetryPolicy
+from durable_ext import ActivityContext, DurableApp, EntityContext, EntityId, OrchestrationContext, RetryPolicy
 
 app = DurableApp()
 _notes = Notes(Path(os.environ[FOLDER]))
@@ -156,6 +157,31 @@ async def long_text(ctx: OrchestrationContext, call: dict[str, Any]) -> int:
     text = await ctx.call_activity(repeat, call)
     again = await ctx.call_activity(repeat, {"text": text, "times": 1})
     return len(again)
+
+
+@app.entity
+def ledger(context: EntityContext) -> None:
+    """What it was told by whom, in order; it answers how much that is."""
+    told = context.get_state(dict[str, list[int]])
+    by, number = context.get_input(tuple[str, int])
+    told[by] = [*told.get(by, ()), number]
+    context.set_state(told)
+    context.set_result(len(told[by]))
+
+
+@app.orchestrator
+async def tell(ctx: OrchestrationContext, call: dict[str, Any]) -> list[int]:
+    """Tells ledgers its numbers, every other one without waiting; what they answer. `alone`: under their locks."""
+    ledgers = [EntityId.parse(name) for name in call["ledgers"]]
+    async with ctx.lock_entities(ledgers) if call["alone"] else nullcontext():
+        answers: list[int] = []
+        for number in range(call["count"]):
+            for one in ledgers:
+                if number % 2 and not call["alone"]:
+                    ctx.signal_entity(one, "note", [ctx.instance_id, number])
+                else:
+                    answers.append(await ctx.call_entity(one, "note", [ctx.instance_id, number]))
+        return answers
 
 
 @app.orchestrator

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from azure.storage.queue.aio import QueueServiceClient
 
 from benchmarks.soak.effects import Effect
+from benchmarks.soak.ledgers import Ledger
 from benchmarks.soak.load import Started
 from durable_ext.providers.azure_storage import AzureStorageProvider
 from durable_ext.providers.contract import InstanceFilter
@@ -17,6 +18,7 @@ from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Quarantined
 from durable_ext.records.turns import Turn
+from durable_ext.worker.client import Client
 
 logger = logging.getLogger("soak")
 
@@ -31,13 +33,15 @@ _STILL_SECONDS = 130.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """`logs`: the executions of each instance, the oldest first. `stranded`: messages left in each queue."""
+    """`rows` and `logs` are of orchestrations: the executions of each, the oldest first. `stranded`: messages left in
+    each queue. `ledgers`: the entities."""
 
     started: Sequence[Started]
     rows: dict[str, InstanceRow] = field(default_factory=dict[str, InstanceRow])
     logs: dict[str, list[Log]] = field(default_factory=dict[str, list[Log]])
     stranded: dict[str, int] = field(default_factory=dict[str, int])
     quarantined: Sequence[Quarantined] = ()
+    ledgers: dict[str, Ledger] = field(default_factory=dict[str, Ledger])
     effects: Sequence[Effect] = ()
 
 
@@ -75,7 +79,7 @@ class Store:
 
     async def _moving(self) -> tuple[int, int]:
         """Instances that have not ended, and messages in queues."""
-        counts = await self.provider.count(InstanceFilter())
+        counts = await self.provider.count(InstanceFilter(entities=False))
         running = sum(count for status, count in counts.items() if not status.is_terminal)
         return running, sum((await self.messages()).values())
 
@@ -90,7 +94,9 @@ class Store:
 
     async def gather(self, started: Sequence[Started], effects: Sequence[Effect]) -> Evidence:
         """Everything that is in storage."""
-        rows = await self._rows()
+        rows = await self._rows(entities=False)
+        ledgers = await self._rows(entities=True)
+        states = await asyncio.gather(*[self._ledger(name) for name in ledgers])
         logs = await asyncio.gather(*[self._logs(instance_id) for instance_id in rows])
         return Evidence(
             started=started,
@@ -99,13 +105,18 @@ class Store:
             stranded={queue: count for queue, count in (await self.messages()).items() if count},
             quarantined=await self.provider.list_quarantined(limit=1000),
             effects=effects,
+            ledgers=dict(zip(ledgers, states, strict=True)),
         )
 
-    async def _rows(self) -> dict[str, InstanceRow]:
+    async def _ledger(self, name: str) -> Ledger:
+        status = await Client(self.provider, self.provider).read_entity(name, dict[str, list[int]])
+        return Ledger({}) if status is None else Ledger(status.state or {}, status.locked_by or "")
+
+    async def _rows(self, *, entities: bool) -> dict[str, InstanceRow]:
         rows: dict[str, InstanceRow] = {}
         continuation: str | None = None
         while True:
-            page = await self.provider.query(InstanceFilter(), limit=500, continuation=continuation)
+            page = await self.provider.query(InstanceFilter(entities=entities), limit=500, continuation=continuation)
             rows |= {row.instance_id: row for row in page.rows}
             continuation = page.continuation
             if continuation is None:

@@ -39,6 +39,7 @@ def figures(evidence: Evidence, findings: Sequence[Finding], hosts: Sequence[Hos
         "refused": answers[Answer.REFUSED],
         "unanswered": answers[Answer.UNANSWERED],
         "reasons": dict(Counter(started.reason for started in evidence.started if started.reason)),
+        "operations": sum(len(told) for ledger in evidence.ledgers.values() for told in ledger.told.values()),
         "turns": sum(len(turns) for logs in evidence.logs.values() for turns in logs),
         "activities": len(begun),
         "runs_repeated": begun.total() - len(begun),

@@ -178,6 +178,13 @@ def child_order(child_id: str, kind: str, given: Any) -> Order | None:
             return None
 
 
+def _tell(order_id: str, chance: random.Random) -> Order:
+    names = chance.sample([f"@ledger@{letter}" for letter in "abcdef"], chance.randint(1, 2))
+    alone, count = chance.random() < 0.3, chance.randint(1, 6)
+    answers = [number + 1 for number in range(count) if alone or number % 2 == 0 for _ in names]
+    return Order(order_id, "tell", {"ledgers": names, "count": count, "alone": alone}, answers, direct=_direct(chance))
+
+
 def _rounds(order_id: str, chance: random.Random) -> Order:
     left = chance.randint(2, 6)
     return Order(order_id, "rounds", {"left": left, "total": 0}, left * (left + 1) // 2, direct=_direct(chance))
@@ -211,6 +218,7 @@ _KINDS: tuple[tuple[Maker, int], ...] = (
     (_relay, 2),
     (_tree, 3),
     (_rounds, 3),
+    (_tell, 3),
     (_flaky, 2),
     (_doomed, 1),
     (_long_text, 1),

@@ -39,6 +39,7 @@ def _lines(figures: Figures) -> Iterator[tuple[str, str]]:
         "starts refused, unanswered",
         f"{figures['refused']}, {figures['unanswered']}" + f" ({reasons})" * bool(reasons),
     )
+    yield "operations of entities", str(figures["operations"])
     yield "activities, runs repeated", f"{figures['activities']}, {figures['runs_repeated']}"
     yield "kill -9, stalls", f"{figures['kills']}, {figures['stalls']}"
     yield "Azurite restarts, seconds away", ", ".join(f"{seconds:g}" for seconds in figures["outages"]) or "none"

@@ -16,6 +16,7 @@ from benchmarks.soak.effects import BEGIN, END, Effect
 from benchmarks.soak.evidence import Evidence, Log
 from benchmarks.soak.figures import quantile, recoveries, resources
 from benchmarks.soak.hosts import Kill, Sample
+from benchmarks.soak.ledgers import Ledger
 from benchmarks.soak.load import Answer, Started
 from benchmarks.soak.plan import Ending, Order, Settings, child_order, make_plan, orders
 from durable_ext.records.events import (
@@ -159,6 +160,20 @@ def wrong_child(evidence: Evidence) -> Evidence:
     return replace(evidence, rows=evidence.rows | {"c": row_of(log)}, logs=evidence.logs | {"c": [log]})
 
 
+def with_tell(evidence: Evidence, told: list[int], locked_by: str = "") -> Evidence:
+    """One that has told a ledger three numbers, and what the ledger knows of them."""
+    given = {"ledgers": ["@ledger@a"], "count": 3, "alone": False}
+    order = Order("tell-1", "tell", given, [1, 3])
+    log = turns("tell-1", (started("tell", given), ExecutionCompleted(result=value([1, 3]))))
+    return replace(
+        evidence,
+        started=[*evidence.started, Started(order, Answer.ACCEPTED)],
+        rows=evidence.rows | {"tell-1": row_of(log)},
+        logs=evidence.logs | {"tell-1": [log]},
+        ledgers={"@ledger@a": Ledger({"tell-1": told}, locked_by)},
+    )
+
+
 def poison(evidence: Evidence) -> Evidence:
     message = Quarantined(id="q", queue="w", body="", reason="why", instance_id="", dequeue_count=6, time=NOW)
     return replace(evidence, quarantined=[message])
@@ -198,6 +213,14 @@ PLANTED: dict[str, tuple[Callable[[Evidence], Evidence], set[Kind]]] = {
     "an activity that did not end": (lambda it: replace(it, effects=it.effects[:1]), {Kind.NO_EFFECT}),
     "a message left": (lambda it: replace(it, stranded={"control-00": 1}), {Kind.STRANDED}),
     "quarantine": (poison, {Kind.QUARANTINED}),
+    "an entity that was not told": (lambda it: with_tell(it, [0, 1]), {Kind.LEDGER}),
+    "an entity that was told twice": (lambda it: with_tell(it, [0, 1, 2, 2]), {Kind.LEDGER}),
+    "an entity that was told in another order": (lambda it: with_tell(it, [0, 2, 1]), {Kind.LEDGER}),
+    "a lock that is held": (lambda it: with_tell(it, [0, 1, 2], locked_by="tell-1"), {Kind.LEDGER}),
+    "an entity that nobody told": (
+        lambda it: replace(it, ledgers={"@ledger@a": Ledger({"nobody": [0]})}),
+        {Kind.LEDGER},
+    ),
     "an instance nobody started": (stray, {Kind.STRAY}),
     "a child with a wrong output": (wrong_child, {Kind.WRONG_OUTPUT}),
 }
@@ -205,6 +228,7 @@ PLANTED: dict[str, tuple[Callable[[Evidence], Evidence], set[Kind]]] = {
 
 def test_what_is_right_has_no_finding() -> None:
     assert account(right()) == []
+    assert account(with_tell(right(), [0, 1, 2])) == []
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -288,7 +312,7 @@ def test_the_plan_depends_on_its_seed_alone() -> None:
         return [next(source) for _ in range(200)]
 
     assert first(1) == first(1) != first(2)
-    assert len({order.kind for order in first(1)}) == 12
+    assert len({order.kind for order in first(1)}) == 13
     assert make_plan(Settings(seed=1)) == make_plan(Settings(seed=1)) != make_plan(Settings(seed=2))
     assert make_plan(Settings(minutes=10)).outages == [200, 400]
 
