@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from starlette.responses import Response
@@ -50,10 +50,12 @@ async def get_instance(call: Call) -> Response:
 
 
 def _same_url(call: Call, instance_id: str) -> str:
-    # Whoever follows it goes on seeing what was asked for.
-    query = quote(call.request.scope["query_string"], safe=_AS_SENT)
-    url = call.urls(instance_id)["statusQueryGetUri"].partition("?")[0]
-    return f"{url}?{query}" if query else url
+    # The status URL of the instance; whoever follows it goes on seeing what was asked for.
+    url = call.urls(instance_id)["statusQueryGetUri"]
+    own = {part.partition("=")[0] for part in urlsplit(url).query.split("&")}
+    asked = quote(call.request.scope["query_string"], safe=_AS_SENT).split("&")
+    rest = "&".join(part for part in asked if part and part.partition("=")[0] not in own)
+    return f"{url}{'&' if '?' in url else '?'}{rest}" if rest else url
 
 
 async def list_instances(call: Call) -> Response:

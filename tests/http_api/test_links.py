@@ -56,9 +56,20 @@ def test_the_status_location_keeps_what_was_asked() -> None:
     hub = Hub()
     hub.add("runs", RuntimeStatus.PENDING)
     response = ask(hub, "GET instances/runs?showInput=false&code=k%2B1")
-    assert response.headers["location"] == f"{BASE}/instances/runs?showInput=false&code=k%2B1"
+    assert response.headers["location"] == f"{BASE}/instances/runs?code=k%2B1&showInput=false"
     assert response.headers["retry-after"] == "5"
     assert ask(hub, "GET instances/runs").headers["location"] == f"{BASE}/instances/runs"
+
+
+def test_the_status_location_is_the_status_url_of_the_app() -> None:
+    """As documented for Durable Functions; also when the caller left out what the URL of a start has."""
+    hub = Hub()
+    hub.add("runs", RuntimeStatus.PENDING)
+    app = create_app(hub.client, query="taskHub=mine&connection=Storage")
+    url = f"{BASE}/instances/runs?taskHub=mine&connection=Storage"
+    assert ask(app, "GET instances/runs").headers["location"] == url
+    asked = "GET instances/runs?connection=Other&code=k&showHistory=true&taskHub=mine"
+    assert ask(app, asked).headers["location"] == f"{url}&code=k&showHistory=true"
 
 
 FORWARDED = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "public.example:8443, inner"}
