@@ -51,6 +51,17 @@ class DurableOrchestrationStatus:
     them, when it was asked for.
     """
 
+    # Of the class too, so that a mock of this class has them.
+    name: str | None = None
+    instance_id: str | None = None
+    created_time: datetime | None = None
+    last_updated_time: datetime | None = None
+    input_: Any = None
+    output: Any = None
+    runtime_status: OrchestrationRuntimeStatus | None = None
+    custom_status: Any = None
+    history: list[dict[str, Any]] | None = None
+
     def __init__(self, **fields: Unpack[StatusFields]) -> None:
         status = fields.get("runtimeStatus")
         self.name = fields.get("name")
