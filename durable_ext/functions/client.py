@@ -327,7 +327,7 @@ def _filter(
 
 def _status(status: str) -> RuntimeStatus:
     try:
-        return RuntimeStatus(str(status))
+        return RuntimeStatus(status)
     except ValueError as error:
         known = ", ".join(item.value for item in RuntimeStatus)
         raise InvalidInputError(f"{status!r} is no runtime status; there are {known}") from error

@@ -2,7 +2,7 @@
 
 There a decorator returns a builder, and unit tests get at the code by `decorated.build().get_user_function()`, whose
 `.orchestrator_function` or `.entity_function` is what was decorated. Here the function stays what it is (R5) and has
-these names too.
+these names too, and `decorated._function._func`, by which older tests get at it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ class Built:
     """What `build()` of a decorated function returns."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+        self._func = function
 
     def get_user_function(self) -> Callable[..., Any]:
         """The function that was decorated."""
-        return self._function
+        return self._func
 
     def get_function_name(self) -> str:
         """Its own name, not the one that a decorator gave it."""
-        return self._function.__name__
+        return self._func.__name__
 
 
 def as_decorated(function: F, attribute: str | None = None) -> F:
@@ -33,4 +33,5 @@ def as_decorated(function: F, attribute: str | None = None) -> F:
     if attribute is not None:
         function.__dict__[attribute] = function
     function.__dict__["build"] = lambda: Built(function)
+    function.__dict__["_function"] = Built(function)
     return function

@@ -17,7 +17,10 @@ _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class OrchestrationRuntimeStatus(StrEnum):
-    """Status of an instance; members are spelled as in azure-functions-durable. Equal to the native RuntimeStatus."""
+    """Status of an instance; members are spelled, and print, as in azure-functions-durable.
+
+    Equal to the native RuntimeStatus, and to its text.
+    """
 
     Running = "Running"
     Completed = "Completed"
@@ -27,6 +30,12 @@ class OrchestrationRuntimeStatus(StrEnum):
     Terminated = "Terminated"
     Pending = "Pending"
     Suspended = "Suspended"
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __format__(self, format_spec: str) -> str:
+        return format(str(self), format_spec)
 
 
 class StatusFields(TypedDict, total=False):
@@ -70,7 +79,7 @@ class DurableOrchestrationStatus:
         self.last_updated_time = _time(fields.get("lastUpdatedTime"))
         self.input_ = fields.get("input")
         self.output = fields.get("output")
-        self.runtime_status = None if status is None else OrchestrationRuntimeStatus(str(status))
+        self.runtime_status = None if status is None else OrchestrationRuntimeStatus(status)
         self.custom_status = fields.get("customStatus")
         history = fields.get("historyEvents")
         self.history = fields.get("history") if history is None else history

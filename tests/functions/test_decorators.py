@@ -183,6 +183,17 @@ def test_bindings_that_nobody_fills_in_are_refused() -> None:
         app.activity_trigger(input_name="x")(below)
 
 
+def test_what_older_unit_tests_reach_for() -> None:
+    app = DurableApp()
+
+    @app.activity_trigger(input_name="x")
+    def double(x: int) -> int:
+        return 2 * x
+
+    decorated: Any = double
+    assert decorated._function._func(2) == 4
+
+
 def test_a_name_is_given_once() -> None:
     def again(text: str) -> str:
         return text

@@ -8,7 +8,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from durable_ext import DurableOrchestrationStatus, EntityStateResponse, OrchestrationRuntimeStatus, PurgeHistoryResult
+from durable_ext import (
+    DurableOrchestrationStatus,
+    EntityStateResponse,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+    RuntimeStatus,
+)
 
 FIELDS = {
     "name": "chain",
@@ -84,6 +90,11 @@ def test_names_of_runtime_statuses() -> None:
     names = ["Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended"]
     assert [status.name for status in OrchestrationRuntimeStatus] == names
     assert [status.value for status in OrchestrationRuntimeStatus] == names
+    running = OrchestrationRuntimeStatus.Running
+    assert (str(running), f"{running}") == ("OrchestrationRuntimeStatus.Running",) * 2
+    assert json.dumps(running) == '"Running"'
+    assert running == "Running" == RuntimeStatus.RUNNING
+    assert OrchestrationRuntimeStatus(RuntimeStatus.RUNNING) is running
 
 
 def test_small_results() -> None:
