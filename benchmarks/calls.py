@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from benchmarks import workloads
+from benchmarks import entities, workloads
 from benchmarks.counting import Counts, counting
 from benchmarks.engine import Engine, running
 from durable_ext.authoring.registry import Registry
@@ -25,6 +25,7 @@ from durable_ext.worker.settings import WorkerSettings
 from examples import order_approval
 
 HELLO, CHAIN, LONGER_CHAIN = "hello", "chain of 5", "chain of 10"
+FIRST_ENTITY, ENTITY, LONGER_ENTITY = "new entity", "entity 5 times", "entity 10 times"
 _WIDTH = 500
 _LIMIT = timedelta(seconds=60)
 # By the clock a slow machine would write the status of a session under way now and then, a fast one never.
@@ -87,6 +88,9 @@ _SCENARIOS: dict[str, Callable[[_Bench], Awaitable[None]]] = {
     "approval": lambda bench: bench.approve(),
     "child": lambda bench: bench.run("parent", 1),
     "timer 0.1 s": lambda bench: bench.run("timer", 100),
+    FIRST_ENTITY: lambda bench: bench.run("caller", 1),
+    ENTITY: lambda bench: bench.run("caller", 5),
+    LONGER_ENTITY: lambda bench: bench.run("caller", 10),
     "fan-out local": lambda bench: bench.run("fan_out", _WIDTH),
     "fan-out queue": lambda bench: bench.run("fan_out_queued", _WIDTH),
 }
@@ -114,6 +118,7 @@ def bars_of(tallies: Sequence[Tally]) -> list[Bar]:
         Bar("hello, all calls", total[HELLO], 5),
         Bar("chain of 5, all calls", total[CHAIN], 12),
         Bar("one more step in a session", (total[LONGER_CHAIN] - total[CHAIN]) / 5, 1),
+        Bar("one more call of an entity", (total[LONGER_ENTITY] - total[ENTITY]) / 5, 3),
     ]
 
 
@@ -144,6 +149,7 @@ async def _count(name: str, counts: Counts, engine: Engine, bench: _Bench) -> Ta
 def _registry() -> Registry:
     everything = workloads.registry()
     everything.include(order_approval.bp.registry)
+    everything.include(entities.registry())
     return everything
 
 

@@ -1,6 +1,7 @@
 """Operations a second on one entity: signals from a client, and calls from many orchestrations at once, in batches.
 
-Beside each, how many operations a commit took together, which is what makes the difference.
+Beside each, how many operations a commit took together, which is what makes the difference, and on the emulator how
+many storage calls an operation cost, polls apart; those of the orchestrations that call are among them.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counting import Counts, counting
 from benchmarks.engine import Engine, Store, running
 from benchmarks.replay import Figure
 from benchmarks.workloads import Scale
@@ -19,9 +22,12 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.entity_context import EntityContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.providers.azure_storage import AzureStorageProvider
+from durable_ext.providers.azure_storage.connection import parse_connection_string
+from durable_ext.providers.azure_storage.http_client import HttpClient
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.entity_events import OperationEnded
 from durable_ext.records.entity_id import EntityId
+from durable_ext.worker.client import Client
 
 COUNTER = EntityId("counter", "one")
 _LIMIT = timedelta(minutes=5)
@@ -59,67 +65,94 @@ def registry() -> Registry:
 def figures(connection: str, scale: Scale) -> list[Figure]:
     """All of them; `connection` is the emulator's."""
     count = 2 * scale.steps
+    counts = Counts()
+    client = counting(HttpClient(parse_connection_string(connection)), counts)
     with tempfile.TemporaryDirectory() as folder:
-        stores: dict[str, Store] = {
-            "SQLite file": SqliteProvider(Path(folder) / "entities.sqlite"),
-            "Azurite": AzureStorageProvider(connection, "BenchEntities"),
-        }
-        return [figure for name, store in stores.items() for figure in asyncio.run(_both(name, store, count))]
+        sqlite = SqliteProvider(Path(folder) / "entities.sqlite")
+        azure = AzureStorageProvider(connection, "BenchEntities", client=client)
+        watcher = AzureStorageProvider(connection, "BenchEntities")
+        return [
+            *asyncio.run(_Bench("SQLite file", None, None).figures(sqlite, count)),
+            *asyncio.run(_Bench("Azurite", counts, watcher).figures(azure, count)),
+        ]
 
 
-async def _both(name: str, store: Store, count: int) -> list[Figure]:
-    async with running(store, registry()) as engine:
-        return [*await _signals(name, engine, count), *await _calls(name, engine, count)]
+class _Bench:
+    """The entity on one store. `counts` are the calls of that store, where they are counted; `watcher` looks at the
+    same hub, and is not."""
+
+    def __init__(self, name: str, counts: Counts | None, watcher: Store | None) -> None:
+        self._name = name
+        self._counts = counts
+        self._watcher = watcher
+
+    async def figures(self, store: Store, count: int) -> list[Figure]:
+        async with running(store, registry()) as engine:
+            found = [*await self._signals(engine, count), *await self._calls(engine, count)]
+        if self._watcher is not None:
+            await self._watcher.close()
+        return found
+
+    async def _signals(self, engine: Engine, count: int) -> list[Figure]:
+        client = engine.worker.client
+        gate = asyncio.Semaphore(_SENDERS)
+
+        async def send() -> None:
+            async with gate:
+                await client.signal_entity(COUNTER, "add")
+
+        async def send_all() -> None:
+            await asyncio.gather(*[send() for _ in range(count)])
+            await _until(engine.worker.client if self._watcher is None else Client(self._watcher, self._watcher), count)
+
+        return await self._measured(engine, "signals of a client", count, send_all())
+
+    async def _calls(self, engine: Engine, count: int) -> list[Figure]:
+        times = max(1, count // _CALLERS)
+
+        async def call_all() -> None:
+            run = await engine.worker.client.start("all_calls", times)
+            await engine.worker.client.wait_for_completion(run, _LIMIT)
+
+        return await self._measured(engine, f"calls of {_CALLERS} orchestrations", times * _CALLERS, call_all())
+
+    async def _measured(self, engine: Engine, what: str, count: int, work: Awaitable[None]) -> list[Figure]:
+        skipped = await _turns(engine)
+        if self._counts is not None:
+            self._counts.clear()
+        began = time.perf_counter()
+        await work
+        spent = time.perf_counter() - began
+        # Before the batches are read, which takes calls itself.
+        calls = None if self._counts is None else sum(self._counts.calls.values())
+        found = [
+            Figure(f"{self._name}: {what}", count / spent, "operations/s"),
+            Figure(f"{self._name}: operations of a commit", await _batch(engine, skipped), ""),
+        ]
+        if calls is not None:
+            found.append(Figure(f"{self._name}: storage calls of an operation", calls / count, ""))
+        return found
 
 
-async def _signals(name: str, engine: Engine, count: int) -> list[Figure]:
-    client = engine.worker.client
-    gate = asyncio.Semaphore(_SENDERS)
-
-    async def send() -> None:
-        async with gate:
-            await client.signal_entity(COUNTER, "add")
-
-    began = time.perf_counter()
-    await asyncio.gather(*[send() for _ in range(count)])
-    await _until(engine, count)
-    return [_rate(f"{name}: signals of a client", count, began), await _batch(name, engine, 0)]
-
-
-async def _calls(name: str, engine: Engine, count: int) -> list[Figure]:
-    turns = await _turns(engine)
-    times = max(1, count // _CALLERS)
-    client = engine.worker.client
-    began = time.perf_counter()
-    run = await client.start("all_calls", times)
-    await client.wait_for_completion(run, _LIMIT)
-    made = _rate(f"{name}: calls of {_CALLERS} orchestrations", times * _CALLERS, began)
-    return [made, await _batch(name, engine, turns)]
-
-
-async def _until(engine: Engine, count: int) -> None:
+async def _until(client: Client, count: int) -> None:
     async with asyncio.timeout(_LIMIT.total_seconds()):
         while True:
-            found = await engine.worker.client.read_entity(COUNTER)
+            found = await client.read_entity(COUNTER)
             if found is not None and found.state is not None and found.state >= count:
                 return
             await asyncio.sleep(0.02)
-
-
-def _rate(what: str, count: int, began: float) -> Figure:
-    return Figure(what, count / (time.perf_counter() - began), "operations/s")
 
 
 async def _turns(engine: Engine) -> int:
     return len([turn for turns in await _executions(engine) for turn in turns])
 
 
-async def _batch(name: str, engine: Engine, skipped: int) -> Figure:
-    """Operations of a commit since so many turns ago."""
+async def _batch(engine: Engine, skipped: int) -> float:
+    """Operations of a commit, those of the first turns left out."""
     turns = [turn for turns in await _executions(engine) for turn in turns][skipped:]
     counts = [sum(isinstance(event, OperationEnded) for event in turn.events) for turn in turns]
     worked = [count for count in counts if count]
-    return Figure(f"{name}: operations of a commit", sum(worked) / max(1, len(worked)), "")
+    return sum(worked) / max(1, len(worked))
 
 
 async def _executions(engine: Engine) -> list[Any]:
