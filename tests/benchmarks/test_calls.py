@@ -47,6 +47,13 @@ def test_a_step_in_a_session_is_one_insert(tallies: list[calls.Tally]) -> None:
 
 
 @pytest.mark.azurite
+def test_a_call_of_an_entity_is_its_commit_and_that_of_the_caller(tallies: list[calls.Tally]) -> None:
+    few, many = _calls(tallies, calls.ENTITY), _calls(tallies, calls.LONGER_ENTITY)
+    assert many["insert_entity History"] - few["insert_entity History"] == 10
+    assert many.keys() == few.keys()
+
+
+@pytest.mark.azurite
 def test_work_for_a_queue_is_gathered(tallies: list[calls.Tally]) -> None:
     # 500 items and their results; one message each would be a thousand puts and as many deletes (S7).
     assert sum(_calls(tallies, "fan-out queue").values()) < 100
