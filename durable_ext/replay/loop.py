@@ -33,8 +33,11 @@ class _NumberedTask(asyncio.Task[_T]):
     """A task whose hash is its number: sets of tasks, as TaskGroup keeps, then have the same order at every replay."""
 
     def __init__(self, coro: Coroutine[Any, Any, _T], loop: OrchestratorLoop, number: int, **options: Any) -> None:
-        self._number = number
+        # asyncio has all tasks of the process in one set: there each needs a hash of its own, else a new one is compared
+        # with those of all other loops that have its number.
+        self._number = id(self)
         super().__init__(coro, loop=loop, **options)
+        self._number = number
         # What still waits when the orchestration ends is meant to be dropped.
         self._log_destroy_pending = False
 
