@@ -33,8 +33,8 @@ class _NumberedTask(asyncio.Task[_T]):
     """A task whose hash is its number: sets of tasks, as TaskGroup keeps, then have the same order at every replay."""
 
     def __init__(self, coro: Coroutine[Any, Any, _T], loop: OrchestratorLoop, number: int, **options: Any) -> None:
-        # asyncio has all tasks of the process in one set: there each needs a hash of its own, else a new one is compared
-        # with those of all other loops that have its number.
+        # asyncio has all tasks of the process in one set: there each needs a hash of its own, else a new one is
+        # compared with those of all other loops that have its number.
         self._number = id(self)
         super().__init__(coro, loop=loop, **options)
         self._number = number
