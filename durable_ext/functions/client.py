@@ -83,9 +83,10 @@ class DurableClient(Client):
         client_input: Any = None,
         version: str | None = None,
     ) -> str:
-        """As `start`."""
+        """As `start`; an empty id is none, as a parameter that a request has left empty."""
         options = StartOptions(version=version)
-        return await self.start(orchestration_function_name, client_input, instance_id=instance_id, options=options)
+        chosen = None if instance_id == "" else instance_id
+        return await self.start(orchestration_function_name, client_input, instance_id=chosen, options=options)
 
     async def get_status(
         self,

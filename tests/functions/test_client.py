@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import azure.functions as func
 import pytest
@@ -250,6 +250,15 @@ def test_waiting_in_vain() -> None:
         assert json.loads(response.get_body())["runtimeStatus"] == "Terminated"
         with pytest.raises(InvalidInputError, match="retry_interval"):
             await client.wait_for_completion_or_create_check_status_response(None, instance_id, 1, 2)
+
+    with_client(test)
+
+
+def test_an_id_that_was_left_empty_is_none() -> None:
+    async def test(client: DurableClient) -> None:
+        first, second = await client.start_new("waiting", ""), await client.start_new("waiting", "")
+        assert len({first, second, ""}) == 3
+        assert not await client.get_status(cast("str", None))
 
     with_client(test)
 
