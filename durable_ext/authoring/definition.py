@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Hashable
+from functools import cache
 from typing import Any
 
 from durable_ext.authoring.payload import or_none
@@ -23,7 +24,7 @@ class Definition:
     terms: tuple[Any, ...] = ()
     checks_plain_types = True
     """False, as in azure-functions-durable: an annotation that is plain JSON, as `str` or `list[int]`, is a remark, and
-    null stays None whatever the annotation."""
+    so is one that nothing can be decoded to; null stays None whatever the annotation."""
 
     def __init__(self, name: str, function: AnyFunction) -> None:
         self.name = check_name(f"{self.kind} name", name)
@@ -56,11 +57,19 @@ class Definition:
 
     def _hint(self, name: str) -> Any:
         if name not in self._hints:
-            self._hints[name] = self._resolve(name)
+            self._hints[name] = self._resolved(name)
         hint = self._hints[name]
         if self.checks_plain_types:
             return hint
-        return Any if _is_plain(hint) else or_none(hint)
+        return Any if _is_plain(hint) or _is_foreign(hint) else or_none(hint)
+
+    def _resolved(self, name: str) -> Any:
+        try:
+            return self._resolve(name)
+        except ConfigurationError:
+            if self.checks_plain_types:
+                raise
+            return Any  # there for type checkers only, which is a remark too
 
     def _resolve(self, name: str) -> Any:
         # Each annotation on its own: the one of the context may be there for type checkers only.
@@ -87,3 +96,17 @@ def _is_plain(hint: Any) -> bool:
     if typing.get_origin(hint) in (list, dict, typing.Union, types.UnionType):
         return all(_is_plain(argument) for argument in typing.get_args(hint))
     return hint in _PLAIN if isinstance(hint, Hashable) else False
+
+
+def _is_foreign(hint: Any) -> bool:
+    """Whether it is a class that JSON cannot be decoded to."""
+    return isinstance(hint, type) and _is_foreign_class(hint)
+
+
+@cache
+def _is_foreign_class(kind: type) -> bool:
+    import msgspec.inspect
+
+    if callable(getattr(kind, "from_json", None)) or callable(getattr(kind, "model_validate_json", None)):
+        return False
+    return isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType)

@@ -1,4 +1,7 @@
-"""Null stays None under the names of azure-functions-durable, whatever type is expected. Native code is strict."""
+"""Null stays None under the names of azure-functions-durable, whatever type is expected. Native code is strict.
+
+So are annotations that say nothing to the engine: remarks there, an error in native code.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,28 @@ def shelf(context: df.DurableEntityContext) -> None:
     context.set_result(context.get_input(expected_type=int))
 
 
+class Plain:
+    """Neither data nor with from_json."""
+
+
+@app.activity_trigger(input_name="value")
+def remarks(value: Plain) -> Plain:
+    return value
+
+
+def asked(context: df.DurableOrchestrationContext) -> Code:
+    return (yield context.call_activity("nobody_knows", 1))
+
+
+def nobody_knows(value: Any) -> Any:
+    return value
+
+
+# As with imports below TYPE_CHECKING.
+asked.__annotations__["return"] = "nowhere.Thing"
+nobody_knows.__annotations__.update({"value": "nowhere.Thing", "return": "nowhere.Thing"})
+
+
 @app.orchestrator
 async def native(ctx: df.OrchestrationContext, order: Order) -> str:
     return order.item
@@ -99,6 +124,16 @@ def test_what_a_call_expects() -> None:
 def test_another_value_has_to_fit() -> None:
     with Harness(app) as hub, pytest.raises(TaskFailedError, match="does not fit Order"):
         hub.run("takes_an_order", {"other": 1})
+
+
+def test_annotations_that_say_nothing_are_remarks() -> None:
+    some = df.DFApp()
+    some.activity_trigger(input_name="value")(nobody_knows)
+    some.orchestration_trigger(context_name="context")(asked)
+    with Harness(some) as hub:
+        assert hub.run("asked") == 1
+    assert app.registry.activities["remarks"].input_type is Any
+    assert app.registry.activities["remarks"].output_type is Any
 
 
 def test_native_code_gets_what_it_says() -> None:
