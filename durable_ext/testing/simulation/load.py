@@ -150,8 +150,8 @@ class _Load:
         if random.random() < 0.15:
             recursive = random.random() < 0.7
             self._orders.append(Order(at=round(random.uniform(0, window), 1), kind="terminate", recursive=recursive))
-        if again and random.random() < 0.2:
-            kind = random.choice(["again", "again", "restart", "copy"])
+        if again and random.random() < 0.35:
+            kind = random.choice(["again", "restart", "copy"])
             self._orders.append(Order(at=round(random.uniform(0, window), 1), kind=kind))
         if random.random() < 0.2:
             self._orders.append(Order(at=round(random.uniform(0, 2 * window), 1), kind="purge"))
