@@ -47,6 +47,25 @@ def test_every_command_and_option_is_documented() -> None:
         assert {word for word in options(parser) if word not in CLI} == set()
 
 
+def test_commands_in_all_pages_exist() -> None:
+    """In fences and in code in a line: the command, and each of its options."""
+    known = {name: options(parser) for name, parser in parsers(make_parser())}
+    wrong: list[str] = []
+    for page in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]:
+        for line in re.findall(
+            r"(?:`|^|\bbin/|&& )(durable [a-z][^`\n#]*)", page.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            name = next(
+                (name for name in sorted(known, key=len, reverse=True) if f"{line} ".startswith(f"{name} ")), ""
+            )
+            used = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", line.split("|")[0]))
+            if any(one.startswith(f"{line} ") for one in known):
+                continue  # a family
+            if not name or used - known[name] - {"--help"}:
+                wrong.append(f"{page.name}: {line}")
+    assert wrong == []
+
+
 def test_no_option_is_documented_that_is_not_there() -> None:
     known = {word for _, parser in parsers(make_parser()) for word in options(parser)}
     assert set(re.findall(r"--[a-z][a-z-]+", CLI)) - known == set()
