@@ -78,6 +78,6 @@ async def _run(command: Command, options: argparse.Namespace, chosen: Chosen, re
         await store.create_hub()
         client = Client(store, store, converter=None if registry is None else registry.converter)
         if registry is not None:
-            client.known_orchestrator = registry.knows_orchestrator
+            client.check_orchestrator, client.check_entity = registry.check_orchestrator, registry.check_entity
             client.version_for = registry.version_for
         return await command(options, client)
