@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,7 +103,10 @@ async def _run(worker: Worker, client: Client) -> None:
         await client.wait_for_completion(instance_id, _PATIENCE)
     await client.wait_until(WAITING, lambda row: row.status is RuntimeStatus.RUNNING, _PATIENCE)
     await client.signal_entity(COUNTER, "add")
-    await client.wait_until(str(COUNTER), lambda row: row.input is not None, _PATIENCE)
+    async with asyncio.timeout(_PATIENCE.total_seconds()):
+        # Its row is not there before its first operation has run.
+        while not [entity async for entity in client.list_entities(COUNTER.name) if entity.exists]:
+            await asyncio.sleep(0.02)
     await worker.tidy()
 
 
