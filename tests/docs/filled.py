@@ -105,7 +105,7 @@ async def _run(worker: Worker, client: Client) -> None:
     await client.signal_entity(COUNTER, "add")
     async with asyncio.timeout(_PATIENCE.total_seconds()):
         # Its row is not there before its first operation has run.
-        while not [entity async for entity in client.list_entities(COUNTER.name) if entity.exists]:
+        while not [entity async for entity in client.list_entities(COUNTER.name) if entity.exists]:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)
     await worker.tidy()
 

@@ -232,6 +232,7 @@ def test_schedules(hub: Hub) -> None:
         assert hub.run("schedule", "update", "s", "--every", "0s")[0] == ExitCode.USAGE
         run = hub.ok("schedule", "trigger", "s").strip()
         assert run.startswith("run-")
+        until(lambda: hub.run("status", run)[0] == ExitCode.OK)
         assert hub.json("wait", run, "--timeout", "20")["output"] == 4
         assert [one["scheduleId"] for one in hub.json("schedule", "list")] == ["s"]
         assert "doubled" in hub.ok("schedule", "list")
