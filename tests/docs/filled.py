@@ -14,6 +14,7 @@ from durable_ext.records.messages import Message, RaiseEvent
 from durable_ext.records.payloads import inline
 from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
+from tests.scenarios.engine import pause
 
 from .hub import Store, running
 
@@ -105,8 +106,8 @@ async def _run(worker: Worker, client: Client) -> None:
     await client.signal_entity(COUNTER, "add")
     async with asyncio.timeout(_PATIENCE.total_seconds()):
         # Its row is not there before its first operation has run.
-        while not [entity async for entity in client.list_entities(COUNTER.name) if entity.exists]:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
+        while not [entity async for entity in client.list_entities(COUNTER.name) if entity.exists]:
+            await pause(0.02)
     await worker.tidy()
 
 
