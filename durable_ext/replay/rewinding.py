@@ -90,7 +90,14 @@ def _without_failures(run: Callable[[frozenset[int]], _Run], first: _Run, entrie
     """Which inputs to leave out: failures the code failed of, and those nothing that is kept rests on."""
     left_out = first.blamed()
     base = first.kept if not left_out else _dropped(run(left_out)).kept
-    others = [kept.index for kept in base if isinstance(entries[kept.index].stored, _Failed)]
+    failed_of = {
+        stored.task_id for stored in (entries[index].stored for index in left_out) if isinstance(stored, _Failed)
+    }
+    others = [
+        kept.index
+        for kept in base
+        if isinstance(entries[kept.index].stored, _Failed) and not _led_to(entries[kept.index], failed_of)
+    ]
 
     def stands(more: frozenset[int]) -> bool:
         tried = _dropped(run(left_out | more))
@@ -104,6 +111,11 @@ def _without_failures(run: Callable[[frozenset[int]], _Run], first: _Run, entrie
         if stands(taken | {index}):
             taken |= {index}
     return left_out | taken
+
+
+def _led_to(entry: _Entry, questions: set[int]) -> bool:
+    """Whether the code dealt with a failure and went on to ask one of these."""
+    return any(isinstance(decision, _Question) and decision.id in questions for decision in entry.decided)
 
 
 def _dropped(run: _Run) -> _Run:

@@ -73,6 +73,15 @@ async def dealing(ctx: OrchestrationContext, name: str) -> list[str]:
     return [first, await ctx.call_activity(touch, "second")]
 
 
+async def going_on(ctx: OrchestrationContext, name: str) -> list[str]:
+    """The first failure is dealt with, and the very next activity ends it."""
+    try:
+        first = await ctx.call_activity(touch, name)
+    except TaskFailedError:
+        first = "nothing"
+    return [first, await ctx.call_activity(touch, "second")]
+
+
 async def told(ctx: OrchestrationContext, name: str) -> list[Any]:
     lucky = ctx.random.random()
     ctx.set_custom_status([ctx.execution_id, lucky])
@@ -134,7 +143,7 @@ def registry() -> Registry:
     names.add_activity(touch)
     orchestrators: tuple[Any, ...] = (
         *(line, all_at_once, patient, compensating, dealing, told, mother, grandmother, slow_kid, uneven, careless),
-        *(calling, locking),
+        *(calling, locking, going_on),
     )
     for orchestrator in orchestrators:
         names.add_orchestrator(orchestrator)

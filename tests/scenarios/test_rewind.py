@@ -40,6 +40,7 @@ CASES: Sequence[tuple[str, Any, Sequence[str], Any, Sequence[str]]] = (
     ("patient", "b", ["b"], ["first", "b"], ["b"]),
     ("compensating", "b", ["b"], "b", ["b"]),
     ("dealing", "b", ["b", "second"], ["instead", "second"], ["second"]),
+    ("going_on", "b", ["b", "second"], ["nothing", "second"], ["second"]),
     ("mother", "b", ["b"], [["fine"], ["before", "b"]], ["b"]),
     ("grandmother", "b", ["b"], [["fine"], ["before", "b"]], ["b"]),
     ("careless", "b", ["b"], "first", []),

@@ -176,6 +176,8 @@ def test_that_rewind_is_still_in_the_middle_of_a_purge(monkeypatch: pytest.Monke
 def test_a_case_that_was_found_is_survived(file: Path) -> None:
     """`an-outcome-with-a-twin`: two outcomes of one activity in one turn; the session waited for the second in a loop
     that let nothing else run. `an-event-of-a-turn-that-came-through-late`: an insert that was given up came through
-    when its trigger was gone; the outcome that met it was dropped, and with it what the turn owed."""
+    when its trigger was gone; the outcome that met it was dropped, and with it what the turn owed.
+    `a-failure-that-was-dealt-with`: a rewind took out a failure that the code had caught before it asked for what it
+    failed of; the child was asked for as a new one, started anew, and met its own child."""
     outcome = play(from_text(file.read_text()))
     assert outcome.wrong == ()
