@@ -83,8 +83,18 @@ class Ledger:
         return self._input_of(message)
 
     def owed_under(self, trigger_id: str) -> tuple[Owed, ...]:
-        """What the turns that name this trigger still owe: everything sent without a recorded outcome (P6)."""
-        return self.owed_of(turn for turn in self._turns if turn.trigger_id == trigger_id)
+        """What the turns that name this trigger still owe: everything sent without a recorded outcome (P6).
+
+        And the starts of children, whatever came of them: one that was handed over here has nothing else that comes
+        back, and may have ended elsewhere before all was sent that its first turn had decided (S4).
+        """
+        return tuple(
+            owed
+            for turn in self._turns
+            if turn.trigger_id == trigger_id
+            for owed in self.owed_by(turn)
+            if owed.task_id not in self._answered or isinstance(owed.message.body, messages.StartExecution)
+        )
 
     def owed_of(self, turns: Iterable[Turn]) -> tuple[Owed, ...]:
         """What these recorded turns still owe."""

@@ -178,6 +178,9 @@ def test_a_case_that_was_found_is_survived(file: Path) -> None:
     that let nothing else run. `an-event-of-a-turn-that-came-through-late`: an insert that was given up came through
     when its trigger was gone; the outcome that met it was dropped, and with it what the turn owed.
     `a-failure-that-was-dealt-with`: a rewind took out a failure that the code had caught before it asked for what it
-    failed of; the child was asked for as a new one, started anew, and met its own child."""
+    failed of; the child was asked for as a new one, started anew, and met its own child.
+    `a-signal-of-a-child-that-ended-elsewhere`: a child was handed over in memory, its process died before the signal
+    of its first turn was sent, and it ended elsewhere. Its parent knew the outcome, and did not start it again: nothing
+    made the child pay its debt."""
     outcome = play(from_text(file.read_text()))
     assert outcome.wrong == ()
