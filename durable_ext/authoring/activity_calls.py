@@ -64,7 +64,8 @@ class ActivityCalls(Calls):
         """
         self._decisions.check_thread()
         check_known("call_activity", options, _OPTIONS)
-        options.update(named("call_activity", ("expected_type",), old))
+        if old:
+            options.update(named("call_activity", ("expected_type",), old))
         called = check_name("activity name", self._registry.name_of(name))
         payload = encode(self._converter, input_)
         kind = wanted_type(options, self._registry.activities.get(called))

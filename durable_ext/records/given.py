@@ -19,7 +19,9 @@ def as_utc(time: datetime) -> datetime:
 
 def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """The tags as a dict, empty for None. Raises InvalidInputError for a key or a value that is no text."""
-    found = dict(tags or {})
+    if not tags:
+        return {}
+    found = dict(tags)
     for part in (*found.keys(), *found.values()):
         _check_text("a key or a value of tags", part)
     return found

@@ -16,6 +16,8 @@ ENTITY_MARK = "@"
 # What people call the work items without a tag, where they list tags.
 DEFAULT_TAG = "default"
 _TAG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Control characters, and halves of characters that no encoding has.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN = frozenset("/\\#?")
 _FNV_OFFSET = 2166136261
 _FNV_PRIME = 16777619
@@ -67,7 +69,7 @@ def _check_text(what: str, text: str, longest: int) -> str:
         raise InvalidInputError(f"{what} is empty")
     if len(text) > longest:
         raise InvalidInputError(f"{what} has {len(text)} characters; at most {longest} are allowed")
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+    if _UNPRINTABLE.search(text):
         raise InvalidInputError(f"{what} {text!r} contains control characters")
     return text
 

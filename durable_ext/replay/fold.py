@@ -15,6 +15,16 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import inline
 from durable_ext.records.turns import Turn, placed
 
+# What happens most, and what people do not see of an instance.
+_UNSEEN = frozenset(
+    {
+        *(events.TaskScheduled, events.TaskCompleted, events.TimerCreated, events.TimerFired),
+        *(events.ChildScheduled, events.ChildCompleted, events.EventRaised),
+        *(events.EntityCalled, events.OperationCompleted),
+        *(events.OperationRequested, events.OperationEnded),
+    }
+)
+
 
 def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | None:
     """The row after these turns, which follow the ones that `row` reflects. None while nothing has started."""
@@ -27,6 +37,8 @@ def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     changes: dict[str, Any] = {"status": _status_before(row, turn)}
     said = 0
     for _, event in placed(turn):
+        if type(event) in _UNSEEN:
+            continue
         if isinstance(event, events.ExecutionStarted):
             row = _first(row, turn, event)
         elif isinstance(event, events.CustomStatusSet):

@@ -11,7 +11,6 @@ in the thread, so both are set aside for the time of a run.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import sys
 from asyncio import events, tasks
@@ -117,8 +116,10 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
             while self._ready:
                 handle = self._ready.popleft()
                 if not handle.cancelled():
-                    with contextlib.suppress(SystemExit):  # its task has it too, and fails
+                    try:  # for every callback, so without a context manager
                         handle._run()
+                    except SystemExit:
+                        continue  # its task has it too, and fails
         finally:
             self.running = False
             sys.set_asyncgen_hooks(*hooks)

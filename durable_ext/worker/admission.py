@@ -45,6 +45,7 @@ class Admission:
 
     def __init__(self, instance_id: str, services: Services, deferral: Deferral) -> None:
         self._instance_id = instance_id
+        self._is_entity = is_entity(instance_id)
         self._services = services
         self._deferral = deferral
 
@@ -53,12 +54,13 @@ class Admission:
 
         Raises StorageError.
         """
-        if is_entity(self._instance_id):
+        if self._is_entity:
             refusal = self._services.acceptance.entity_refusal(self._instance_id)
             if refusal is not None:
                 return await self._leave(kept, batch, trigger, refusal)
         # A start comes first, whatever overtook it.
-        batch = sorted(batch, key=lambda item: not isinstance(item.message.body, StartExecution))
+        if len(batch) > 1:
+            batch = sorted(batch, key=lambda item: not isinstance(item.message.body, StartExecution))
         starting = next((item for item in batch if _begins_another(item.message, kept)), None)
         if starting is not None:
             _drop(kept)
@@ -103,7 +105,7 @@ class Admission:
 
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         found = await self._services.loader.load(self._instance_id)
-        if is_entity(self._instance_id):
+        if self._is_entity:
             found = await begin_entity(self._services, found, self._instance_id, batch) or found
         else:
             found = await self._begin(found, batch) or found
@@ -158,7 +160,7 @@ class Admission:
                 await self._enter_in_order(admitted, state, item)
             else:
                 self._enter(admitted, state, item)
-        if is_entity(self._instance_id):
+        if self._is_entity:
             await self._complete(admitted, state)
         return admitted
 
@@ -204,7 +206,7 @@ class Admission:
     async def _repair_of(self, state: SessionState, item: Item) -> Repair | None:
         """What is owed under a message that was consumed before; None when it was not."""
         ledger, message = state.ledger, item.message
-        if is_entity(self._instance_id):
+        if self._is_entity:
             past = await look_back(self._services, state, message.id, message.sent_at, asker_of(message))
             return Repair(item, past.owed, ()) if past.known else None
         known_here = ledger.has_consumed(message.id) or ledger.has_trigger(message.id)

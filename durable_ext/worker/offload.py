@@ -31,7 +31,7 @@ async def store_events(store: PayloadStore, instance_id: str, events: Sequence[E
     async def put(payload: Payload) -> Payload:
         return await store.put(instance_id, payload)
 
-    stored = [await _mapped(event, put) for event in events]
+    stored = [event if _is_left(event, store.stays) else await _mapped(event, put) for event in events]
     if store.seal.encrypts:
         stored = [_with_failure(event, store.seal.close_failure) for event in stored]
     return tuple(stored)
@@ -39,6 +39,8 @@ async def store_events(store: PayloadStore, instance_id: str, events: Sequence[E
 
 async def load_turns(store: PayloadStore, turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """The turns with the payloads a replay hands to code in place; those of decisions stay where they are."""
+    if not turns:
+        return ()
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def load(turn: Turn) -> Turn:
@@ -66,6 +68,17 @@ async def move_message(store: PayloadStore, message: Message) -> Message:
         return await store.move(message.instance_id, payload)
 
     return msgspec.structs.replace(message, body=await _mapped(body, move))
+
+
+def _is_left(record: msgspec.Struct, is_left: Callable[[Payload], bool]) -> bool:
+    """Whether every payload of a record is left as it is; of those that may hold more nobody knows yet."""
+    if type(record) in _HOLD_MORE:
+        return False
+    for name in _fields_of(type(record)):
+        payload = getattr(record, name)
+        if payload is not None and not is_left(payload):
+            return False
+    return True
 
 
 async def _mapped(record: _Record, move: _Move) -> _Record:
@@ -104,7 +117,7 @@ async def _more(record: msgspec.Struct, move: _Move) -> dict[str, object]:
 
 
 async def _loaded(store: PayloadStore, event: _Record) -> _Record:
-    loaded = await _mapped(event, store.get)
+    loaded = event if _is_left(event, store.is_open) else await _mapped(event, store.get)
     return _with_failure(loaded, store.seal.open_failure) if store.seal.encrypts else loaded
 
 

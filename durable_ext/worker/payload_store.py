@@ -29,18 +29,29 @@ class PayloadStore:
         """The payload as rows and messages may carry it: itself when short, else its stored reference (P1)."""
         if payload.blob is None and self.seal.encrypts and not self.seal.is_closed(payload.data):
             payload = inline(self.seal.close(payload.data))
-        if payload.blob is not None or payload.size <= self._provider.inline_limit:
+        if self.stays(payload):
             return payload
         reference = await self._provider.put_payload(instance_id, payload.data)
         self._keep(reference, payload.data)
         return reference
 
+    def stays(self, payload: Payload) -> bool:
+        """Whether `put` has nothing to do."""
+        if payload.blob is not None:
+            return True
+        closed = not self.seal.encrypts or self.seal.is_closed(payload.data)
+        return closed and payload.size <= self._provider.inline_limit
+
     async def get(self, payload: Payload) -> Payload:
         """The payload inline and open. Raises StorageError when its blob is gone, PayloadError without its key."""
-        if payload.blob is None and not self.seal.encrypts:
+        if self.is_open(payload):
             return payload
         stored = await self._inline(payload)
         return inline(self.seal.open(stored.data)) if self.seal.is_closed(stored.data) else stored
+
+    def is_open(self, payload: Payload) -> bool:
+        """Whether `get` has nothing to do."""
+        return payload.blob is None and not self.seal.encrypts
 
     def is_away(self, payload: Payload) -> bool:
         """Whether code could not read the payload as it is."""

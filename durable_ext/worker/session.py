@@ -53,6 +53,7 @@ class Session:
 
     def __init__(self, instance_id: str, services: Services, neighbours: Neighbours) -> None:
         self.instance_id = instance_id
+        self._is_entity = is_entity(instance_id)
         self.state: SessionState | None = None
         self._services = services
         self._inbox: deque[Item] = deque()
@@ -67,6 +68,7 @@ class Session:
         self._reports: list[Owed] = []
         self._lost: tuple[Execution, int] | None = None  # the turn that somebody else took
         self._broken: BaseException | None = None
+        self._lagged = False  # the row, for long enough
         self._winding_down = False
         self._opened_at = self._triggered_at = services.clock()
         self._projected_at = self._opened_at
@@ -118,13 +120,13 @@ class Session:
 
     def _must_rest(self) -> bool:
         """Whether others have to wait until the trigger is let go: an entity may always be asked for something (S5)."""
-        if self._trigger is None or not is_entity(self.instance_id):
+        if self._trigger is None or not self._is_entity:
             return False
         return self._services.clock() - self._triggered_at > _LONGEST_WITHOUT_REST
 
     async def _next_batch(self) -> list[Item]:
         must_rest = self._must_rest()
-        while not self._takes(must_rest) and self._held and self._broken is None:
+        while not self._may_take(must_rest) and self._held and self._broken is None:
             if self._winding_down and self._held.runs_here:
                 return []
             self._wake.clear()
@@ -132,28 +134,38 @@ class Session:
                 await self._project()
         if self._broken is not None:
             raise self._broken
-        taken = self._takes(must_rest)
-        self._inbox = deque(item for item in self._inbox if must_rest and item.queue)
+        taken = list(self._inbox)
+        self._inbox.clear()
+        if must_rest:
+            self._inbox.extend(item for item in taken if item.queue)
+            taken = [item for item in taken if not item.queue]
         return [item for item in taken if not item.done.cancelled()]
 
-    def _takes(self, must_rest: bool) -> list[Item]:
-        """What of the inbox may take part now. Before a rest only what sessions of this process hand over.
+    def _may_take(self, must_rest: bool) -> bool:
+        """Whether something of the inbox may take part now. Before a rest only what sessions of this process hand over.
 
         Their triggers wait for it, and what is held here may wait for them: each would wait for the other.
         """
-        return [item for item in self._inbox if not (must_rest and item.queue)]
+        return any(not item.queue for item in self._inbox) if must_rest else bool(self._inbox)
 
     async def _woken(self) -> bool:
         """Wait for something to happen; False when the row has lagged long enough meanwhile (P8)."""
         if self.state is None or not self.state.row_lags:
             await self._wake.wait()
             return True
+        reminder = asyncio.get_running_loop().call_later(
+            self._services.settings.status_interval.total_seconds(), self._remind
+        )
         try:
-            async with asyncio.timeout(self._services.settings.status_interval.total_seconds()):
-                await self._wake.wait()
-        except TimeoutError:
-            return self._wake.is_set()
-        return True
+            await self._wake.wait()
+        finally:
+            reminder.cancel()
+        lagged, self._lagged = self._lagged, False
+        return not lagged
+
+    def _remind(self) -> None:
+        self._lagged = True
+        self._wake.set()
 
     async def _process(self, batch: list[Item]) -> None:
         for _ in range(_MOST_LOST_TURNS):

@@ -61,8 +61,8 @@ class Affinities:
 
     @contextmanager
     def using(self, name: str) -> Generator[None]:
-        """Something of it runs; empty: nothing is held."""
-        held = self._held.get(name) if name else None
+        """Something of it runs."""
+        held = self._held.get(name)
         if held is None:
             yield
             return

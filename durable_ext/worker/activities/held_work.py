@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from durable_ext.records.messages import FinishTask, FireTimer, Message, RunActivity
 from durable_ext.worker.services import Services
+
+_NOTHING = nullcontext()
 
 
 class HeldWork:
@@ -92,7 +95,7 @@ class HeldWork:
 
     async def _activity(self, message: Message, body: RunActivity) -> None:
         try:
-            with self._services.affinities.using(body.session_id):
+            with self._services.affinities.using(body.session_id) if body.session_id else _NOTHING:
                 outcome = await self._services.activities.run(message, body)
         except asyncio.CancelledError:
             if message.id in self._stopped:
