@@ -147,7 +147,8 @@ def test_a_purge_goes_on_wherever_it_stopped(azurite: str) -> None:
                 with pytest.raises(StorageUnavailableError):
                     await dying.purge(DONE)
                 assert await provider.read_row("order-1") is not None
-                assert (await provider.load("order-1")).turns == ()
+                # Nothing is lost before it is known what is to go.
+                assert bool((await provider.load("order-1")).turns) == (calls == 0)
                 await provider.purge(DONE)
                 assert await provider.read_row("order-1") is None
                 with pytest.raises(StorageError):

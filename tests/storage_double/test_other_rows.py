@@ -17,7 +17,7 @@ from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.journal import Journal
 from durable_ext.records.messages import FinishTask
-from durable_ext.records.payloads import inline
+from durable_ext.records.payloads import Payload, inline
 from durable_ext.testing import virtual_time
 from durable_ext.testing.conformance import Store, samples
 from durable_ext.testing.injection import Fault, InjectedFaultError
@@ -290,14 +290,17 @@ async def _claims(account: Account) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(MOST_CALLS))
-def test_a_purge_leaves_the_claims_of_a_start_meanwhile(number: int) -> None:
-    """At whatever call of the purge the instance is started anew and claims."""
+def test_a_purge_leaves_what_belongs_to_a_start_meanwhile(number: int) -> None:
+    """At whatever call of the purge the instance is started anew with a long input and claims."""
 
     async def main(account: Account) -> None:
         old = await samples.ended(account.store, samples.execution(ID, 0, "old"))
         await account.provider.claim(ID, CLAIMED, "host-1")
+        await account.provider.put_payload(ID, b'"old"')
+        put: list[Payload] = []
 
         async def start() -> None:
+            put.append(await account.provider.put_payload(ID, b'"new"'))
             await _start_anew(account)
 
         late = Before(account.double, number, start)
@@ -305,6 +308,7 @@ def test_a_purge_leaves_the_claims_of_a_start_meanwhile(number: int) -> None:
         if late.calls.total() > number:
             assert not await account.provider.claim(ID, "new-0-0", "host-3")
             assert (await samples.stored(account.store, ID)).row.execution.execution_id == "new"
+            assert await account.provider.get_payload(put[0]) == b'"new"'
 
     _run(main)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from durable_ext.errors import StorageError
@@ -58,19 +58,27 @@ class Blobs:
         """Delete one. Gone already is done (P13)."""
         await self._client.delete_blob(self.container, name)
 
-    async def delete_folder(self, instance_id: str) -> None:
-        """Delete all blobs of an instance, and none of a neighbour's: the prefix ends with the slash (P10)."""
-        await self.delete_below(folder(instance_id))
+    async def in_folder(self, instance_id: str) -> list[str]:
+        """Names of all blobs of an instance, and of none of a neighbour's: the prefix ends with the slash (P10)."""
+        return await self._below(folder(instance_id))
+
+    async def delete_all(self, names: Iterable[str]) -> None:
+        """Delete these. Gone already is done (P13)."""
+        await each(names, self.delete)
 
     async def delete_below(self, prefix: str) -> None:
         """Delete all blobs whose names begin so. Gone already is done (P13)."""
+        await self.delete_all(await self._below(prefix))
+
+    async def _below(self, prefix: str) -> list[str]:
+        names: list[str] = []
         continuation: str | None = None
         while True:
             page = await self._client.list_blobs(self.container, prefix, continuation)
-            await each(page.names, self.delete)
+            names += page.names
             continuation = page.continuation
             if continuation is None:
-                return
+                return names
 
     def url_of(self, name: str) -> str:
         """The address of a blob."""

@@ -37,14 +37,15 @@ class Purging:
 
     async def purge(self, row: InstanceRow, instances: Instances, now: datetime) -> None:
         """Payloads, then history, then the row (P10). An instance that was started anew meanwhile is left alone."""
-        # Listed before the row is read: none of them is a claim of a start that comes later.
+        # Listed before the row is read: none of them belongs to a start that comes later.
+        payloads = await self._blobs.in_folder(row.instance_id)
         claims = await self._claims.of(row.instance_id)
         stored = await instances.read(row.instance_id)
         if stored is not None and stored.row.execution != row.execution:
             return
         logs = await self._logs(row.instance_id, generation_key(row.execution.generation + 1))
         await self._bury(row.instance_id, [log for log in logs if log.is_history], now)
-        await self._blobs.delete_folder(row.instance_id)
+        await self._blobs.delete_all(payloads)
         await self._delete(entity for log in logs for entity in _superfluous(log))
         await self._claims.remove(claims)
         if stored is not None:
@@ -71,7 +72,7 @@ class Purging:
             blobs = [str(entity[turn_rows.BLOB]) for entity in log.entities if turn_rows.BLOB in entity]
             await self._delete(log.entities[:-1])
             await self._delete([last])
-            await each(blobs, self._blobs.delete)
+            await self._blobs.delete_all(blobs)
         await self._claims.remove(await self._claims.of(instance_id, older_than))
 
     async def sweep(self, older_than: datetime) -> int:
