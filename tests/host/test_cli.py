@@ -275,5 +275,5 @@ def test_a_command_that_is_interrupted(hub: Hub, monkeypatch: pytest.MonkeyPatch
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("durable_ext.host.cli_options.chosen_storage", interrupt)
+    monkeypatch.setattr("durable_ext.host.cli.options.chosen_storage", interrupt)
     assert hub.run("list")[0] == ExitCode.INTERRUPTED

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from durable_ext.host import cli_verdicts
+from durable_ext.host.cli import verdicts
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.sqlite import SqliteProvider
 
@@ -221,7 +221,7 @@ def test_progress_is_for_terminals(line: Line, monkeypatch: pytest.MonkeyPatch) 
     line.change(("    print(", "    str("))
     line.run()
     assert line.errors == ""
-    monkeypatch.setattr(cli_verdicts, "_PROGRESS_EVERY", 4)
-    monkeypatch.setattr(cli_verdicts, "_shows_progress", lambda: True)
+    monkeypatch.setattr(verdicts, "_PROGRESS_EVERY", 4)
+    monkeypatch.setattr(verdicts, "_shows_progress", lambda: True)
     line.run()
     assert "8 checked, 0 of them not ok" in line.errors

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InvalidInputError
-from durable_ext.host import cli_arguments
-from durable_ext.host.cli_input import add_json_options, given_json, read_json
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_text import print_json, print_status, status_json
+from durable_ext.host.cli import arguments
+from durable_ext.host.cli.input import add_json_options, given_json, read_json
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.text import print_json, print_status, status_json
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.records.instance import TERMINAL, RuntimeStatus
 
@@ -29,14 +29,14 @@ def add_commands(commands: Commands) -> None:
     start.add_argument("--id", metavar="ID", help="the instance id (default: a new one)")
     start.add_argument("--version", metavar="VERSION", help="what it is pinned to (default: nothing)")
     start.add_argument(
-        "--tag", metavar="KEY=VALUE", action="append", type=cli_arguments.tag, default=[], help="again for more"
+        "--tag", metavar="KEY=VALUE", action="append", type=arguments.tag, default=[], help="again for more"
     )
     add_time_options(start, "start it then")
     start.add_argument(
         "--replace",
         metavar="STATUS",
         action="append",
-        type=cli_arguments.statuses,
+        type=arguments.statuses,
         help="what an instance with this id may be: a status, any, none or ended (default: ended); again for more",
     )
     start.add_argument("--event", metavar="NAME", help="an event that is raised with the start")
@@ -58,9 +58,9 @@ def add_commands(commands: Commands) -> None:
 def add_time_options(parser: argparse.ArgumentParser, what: str) -> None:
     """`--at` and `--in`."""
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--at", metavar="TIME", type=cli_arguments.time, help=what)
+    when.add_argument("--at", metavar="TIME", type=arguments.time, help=what)
     when.add_argument(
-        "--in", metavar="DURATION", dest="after", type=cli_arguments.duration, help="or so much later, as 90s or 1d12h"
+        "--in", metavar="DURATION", dest="after", type=arguments.duration, help="or so much later, as 90s or 1d12h"
     )
 
 

@@ -1,6 +1,6 @@
 """The `durable` command: its parser, and how errors become messages and exit codes.
 
-A family of commands has a module of its own, `cli_*.py`, which adds its parsers here.
+A family of commands has a module of its own beside this one, which adds its parsers here.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ import sys
 from collections.abc import Sequence
 
 from durable_ext.errors import DurableError
-from durable_ext.host import (
-    cli_control,
-    cli_entities,
-    cli_export,
-    cli_host,
-    cli_lint,
-    cli_quarantine,
-    cli_read,
-    cli_replay,
-    cli_schedules,
-    cli_start,
+from durable_ext.host.cli import (
+    control,
+    entities,
+    export,
+    host,
+    lint,
+    quarantine,
+    read,
+    replay,
+    schedules,
+    start,
 )
 from durable_ext.host.exit_codes import ExitCode, exit_code
 
 _FAMILIES = (
-    cli_host,
-    cli_start,
-    cli_read,
-    cli_control,
-    cli_entities,
-    cli_schedules,
-    cli_quarantine,
-    cli_lint,
-    cli_replay,
-    cli_export,
+    host,
+    start,
+    read,
+    control,
+    entities,
+    schedules,
+    quarantine,
+    lint,
+    replay,
+    export,
 )
 
 

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host.cli_filters import add_filter_options, counted, filter_of, matching
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_text import (
+from durable_ext.host.cli.filters import add_filter_options, counted, filter_of, matching
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.text import (
     print_json,
     print_status,
     print_table,

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from durable_ext.host import cli_arguments
-from durable_ext.host.cli_input import add_json_options, given_json
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_text import print_json, print_table, shortened, time_text
+from durable_ext.host.cli import arguments
+from durable_ext.host.cli.input import add_json_options, given_json
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.text import print_json, print_table, shortened, time_text
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ def _add_verb(verbs: Commands, name: str, verb: _Verb, summary: str) -> Any:
 
 def _add_spec(parser: argparse.ArgumentParser, *, required: bool) -> None:
     when = parser.add_mutually_exclusive_group(required=required)
-    when.add_argument("--every", metavar="DURATION", type=cli_arguments.duration, help="an interval, as 15m or 1d")
+    when.add_argument("--every", metavar="DURATION", type=arguments.duration, help="an interval, as 15m or 1d")
     when.add_argument("--cron", metavar="EXPRESSION", help="or a cron expression, as '30 2 * * *'")
     add_json_options(parser, "input", "the input of its runs")
     parser.add_argument("--version", metavar="VERSION", help="the version of its runs")
     parser.add_argument("--time-zone", metavar="NAME", help="of the cron expression (default: UTC)")
-    parser.add_argument("--start-at", metavar="TIME", type=cli_arguments.time, help="no run before")
-    parser.add_argument("--end-at", metavar="TIME", type=cli_arguments.time, help="no run after")
+    parser.add_argument("--start-at", metavar="TIME", type=arguments.time, help="no run before")
+    parser.add_argument("--end-at", metavar="TIME", type=arguments.time, help="no run after")
     parser.add_argument("--start-if-late", action="store_true", help="run at once when --start-at is past")
     parser.add_argument("--overlap", choices=("skip", "allow"), help="what is due while a run goes on (default: skip)")
     parser.add_argument(

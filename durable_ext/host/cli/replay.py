@@ -18,9 +18,9 @@ import msgspec
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError, StorageError
 from durable_ext.host.apps import registry_of
-from durable_ext.host.cli_filters import add_filter_options, filter_of
-from durable_ext.host.cli_options import Commands, add_storage_options, chosen_storage
-from durable_ext.host.cli_verdicts import Report
+from durable_ext.host.cli.filters import add_filter_options, filter_of
+from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
+from durable_ext.host.cli.verdicts import Report
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.instance import TERMINAL, InstanceRow, RuntimeStatus

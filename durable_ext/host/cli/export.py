@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host.cli_filters import add_filter_options, filter_of
-from durable_ext.host.cli_options import Commands, add_storage_options, chosen_storage
-from durable_ext.host.cli_text import print_json
+from durable_ext.host.cli.filters import add_filter_options, filter_of
+from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
+from durable_ext.host.cli.text import print_json
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InstanceNotFoundError
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_text import print_json, print_table, quarantined_json, time_text
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.text import print_json, print_table, quarantined_json, time_text
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:

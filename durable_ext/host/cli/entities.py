@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host import cli_arguments
-from durable_ext.host.cli_input import add_json_options, given_json
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_start import add_time_options, time_of
-from durable_ext.host.cli_text import print_json, print_table, shortened, time_text
+from durable_ext.host.cli import arguments
+from durable_ext.host.cli.input import add_json_options, given_json
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.start import add_time_options, time_of
+from durable_ext.host.cli.text import print_json, print_table, shortened, time_text
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def add_commands(commands: Commands) -> None:
     listing = add_command(verbs, "list", _list, "List entities, ordered by id.")
     listing.add_argument("name", nargs="?", default="", help="only those of this name")
     listing.add_argument("--key-prefix", metavar="TEXT", default="", help="the key starts with it")
-    listing.add_argument("--modified-from", metavar="TIME", type=cli_arguments.time, help="the last operation")
-    listing.add_argument("--modified-to", metavar="TIME", type=cli_arguments.time, help="the same")
+    listing.add_argument("--modified-from", metavar="TIME", type=arguments.time, help="the last operation")
+    listing.add_argument("--modified-to", metavar="TIME", type=arguments.time, help="the same")
     listing.add_argument("--top", metavar="N", type=int, default=_DEFAULT_TOP, help="at most so many (%(default)s)")
     _add_id(add_command(verbs, "show", _show, "Show an entity with its state."))
     signal = add_command(verbs, "signal", _signal, "Have an entity run an operation.", creates=True)

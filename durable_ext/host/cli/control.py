@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_ext.errors import InstanceNotFoundError, InvalidInputError
-from durable_ext.host import cli_arguments
-from durable_ext.host.cli_filters import add_filter_options, counted, filter_of, is_given, matching
-from durable_ext.host.cli_input import add_json_options, given_json, read_json
-from durable_ext.host.cli_options import Commands, add_command
-from durable_ext.host.cli_text import print_json
+from durable_ext.host.cli import arguments
+from durable_ext.host.cli.filters import add_filter_options, counted, filter_of, is_given, matching
+from durable_ext.host.cli.input import add_json_options, given_json, read_json
+from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.text import print_json
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.contract import InstanceFilter
 
@@ -45,7 +45,7 @@ def add_commands(commands: Commands) -> None:
     purge = add_command(commands, "purge", _purge, "Delete ended instances: one by id, or those of a filter.")
     purge.add_argument("id", nargs="?", help="the instance id")
     purge.add_argument(
-        "--older-than", metavar="DURATION", type=cli_arguments.duration, help="ended longer ago than that, as 30d"
+        "--older-than", metavar="DURATION", type=arguments.duration, help="ended longer ago than that, as 30d"
     )
     purge.add_argument("--recursive", action="store_true", help="their ended children as well")
     purge.add_argument("--dry-run", action="store_true", help="delete nothing: count what the filter takes, by status")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.host.apps import load_app
-from durable_ext.host.cli_options import Commands, add_storage_options, chosen_storage
+from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
 from durable_ext.host.environment import DEFAULT_PORT
 from durable_ext.host.exit_codes import ExitCode
 

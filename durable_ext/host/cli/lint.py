@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from durable_ext.errors import InvalidInputError
-from durable_ext.host.cli_options import Commands
+from durable_ext.host.cli.options import Commands
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from durable_ext.host import cli_arguments
+from durable_ext.host.cli import arguments
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import RuntimeStatus
 
@@ -24,7 +24,7 @@ def add_filter_options(parser: argparse.ArgumentParser, *, tags: bool = False, e
     group = parser.add_argument_group("filter", "Every condition given must hold.")
     known = ", ".join(status.value for status in RuntimeStatus)
     group.add_argument(
-        "--status", metavar="STATUS", action="append", type=cli_arguments.status, default=[], help=f"any of {known}"
+        "--status", metavar="STATUS", action="append", type=arguments.status, default=[], help=f"any of {known}"
     )
     group.add_argument("--prefix", metavar="TEXT", default="", help="the id starts with it")
     group.add_argument("--name", metavar="NAME", default="", help="the name of the orchestrator")
@@ -33,13 +33,13 @@ def add_filter_options(parser: argparse.ArgumentParser, *, tags: bool = False, e
             group.add_argument(
                 f"--{word}-{end}",
                 metavar="TIME",
-                type=cli_arguments.time,
+                type=arguments.time,
                 help="ISO 8601; UTC unless it says otherwise",
             )
     group.add_argument("--version", metavar="VERSION", default="", help="the version it was started with")
     if tags:
         group.add_argument(
-            "--tag", metavar="KEY=VALUE", action="append", type=cli_arguments.tag, default=[], help="it has this tag"
+            "--tag", metavar="KEY=VALUE", action="append", type=arguments.tag, default=[], help="it has this tag"
         )
     if entities:
         group.add_argument("--entities", action="store_true", help="entities too")
