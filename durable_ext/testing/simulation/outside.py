@@ -14,12 +14,13 @@ from durable_ext.errors import (
     InstanceStateError,
     StorageError,
 )
-from durable_ext.providers.contract import Clock, Provider
+from durable_ext.providers.contract import Clock
 from durable_ext.records.events import EventRaised
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.testing.simulation.case import Order, Planned
 from durable_ext.testing.simulation.ledger import Runs
 from durable_ext.testing.simulation.programme import pause
+from durable_ext.testing.simulation.storage import Reach, rows_of
 from durable_ext.worker.client import Client, StartOptions
 
 _PATIENCE = 200
@@ -31,10 +32,11 @@ _NEVER: frozenset[str] = frozenset()
 class Outside:
     """Carries out the orders of one instance. `client` is an outside caller's, `inside()` that of some process."""
 
-    def __init__(self, client: Client, inside: Callable[[], Client], peek: Provider, clock: Clock, runs: Runs) -> None:
+    def __init__(self, client: Client, inside: Callable[[], Client], peek: Reach, clock: Clock, runs: Runs) -> None:
         self._client = client
         self._inside = inside
-        self._peek = peek
+        self._peek = peek.provider
+        self._catalog = peek.catalog
         self._clock = clock
         self._runs = runs
         self.started: set[str] = set()
@@ -79,15 +81,21 @@ class Outside:
             stored = await self._peek.read_row(instance_id)
             if stored is None or stored.row.status.is_terminal:
                 break
-            if stored.row.status is RuntimeStatus.SUSPENDED and gap > _LATE:
-                with suppress(DurableError):  # a suspension may have come after the resumption
-                    await self._client.resume(instance_id)
+            if gap > _LATE:
+                await self.resume_all()
             await pause(gap)
             gap = min(gap * 1.3, _LONGEST_GAP)
         else:
             return ""
         failed = stored is not None and stored.row.status is RuntimeStatus.FAILED
         return stored.row.execution.execution_id if stored is not None and failed else ""
+
+    async def resume_all(self) -> None:
+        """A suspension may have come after the resumption, and others may wait for what it holds."""
+        for row in await rows_of(self._catalog):
+            if row.status is RuntimeStatus.SUSPENDED:
+                with suppress(DurableError):  # the next look tries again
+                    await self._client.resume(row.instance_id)
 
     async def _rewind_from(self, planned: Planned, failed: str, reason: str) -> None:
         for _ in range(_PATIENCE):

@@ -11,10 +11,8 @@ from typing import Any
 
 import msgspec
 
-from durable_ext.errors import DurableError
 from durable_ext.providers.contract import Clock
 from durable_ext.records.ids import DEFAULT_TAG, is_entity
-from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.payloads import Payload
 from durable_ext.testing import determinism
 from durable_ext.testing.simulation.case import CallFault, Case, Disturbance, ProcessPlan
@@ -77,7 +75,7 @@ class World:
         self._peek = self._store.reach(Line("peek", calm, Trace(clock)), clock)
         reach = self._store.reach(self._line(OUTSIDE), clock)
         self._client = Client(reach.provider, reach.catalog, clock=clock)
-        self._outside = Outside(self._client, self._any_client, self._peek.provider, clock, self._runs)
+        self._outside = Outside(self._client, self._any_client, self._peek, clock, self._runs)
 
     async def play(self) -> Outcome:
         """From the first call to the last check."""
@@ -250,11 +248,8 @@ class World:
         return [f"it never comes to rest: {left}"]
 
     async def _under_way(self) -> str:
+        await self._outside.resume_all()
         rows = await rows_of(self._peek.catalog)
-        for row in rows:
-            if row.status is RuntimeStatus.SUSPENDED:
-                # A suspension may have been late, and come after the resumption.
-                await self._resume(row.instance_id)
         unfinished = [row.instance_id for row in rows if not (row.status.is_terminal or is_entity(row.instance_id))]
         if unfinished:
             return f"unfinished: {', '.join(unfinished)}"
@@ -263,12 +258,6 @@ class World:
             return f"{queued} messages in the queues"
         sessions = sum(process.worker.open_sessions for process in self._open())
         return f"{sessions} sessions are open" if sessions else ""
-
-    async def _resume(self, instance_id: str) -> None:
-        try:
-            await self._client.resume(instance_id)
-        except DurableError:
-            return  # the next look tries again
 
 
 def play(case: Case, *, keep_trace: bool = False) -> Outcome:
