@@ -10,8 +10,6 @@ import msgspec
 from durable_ext.records.events import Event, ExecutionRewound, Input, Terminal
 from durable_ext.records.instance import Execution
 
-_NONE: frozenset[int] = frozenset()
-
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One committed turn, or the one about to be.
@@ -44,15 +42,15 @@ def rewound_in(turn: Turn) -> ExecutionRewound | None:
 
 def placed(turn: Turn) -> Iterable[tuple[int, Event]]:
     """The events of a turn with their places. Those of a past that a rewind keeps stand between it and the rest."""
-    rewound = None if turn.number else rewound_in(turn)
+    rewound = rewound_in(turn)
     return enumerate(turn.events if rewound is None else _with_past(turn, rewound))
 
 
 def sent_before(turn: Turn) -> frozenset[int]:
     """Places of the past that a rewind keeps for which it sends nothing: the execution that failed has done so."""
-    rewound = None if turn.number else rewound_in(turn)
+    rewound = rewound_in(turn)
     if rewound is None:
-        return _NONE
+        return frozenset()
     end = 1 + sum(len(past.events) for past in rewound.past)
     return frozenset(range(end)).difference(rewound.reopened, rewound.decided)
 
