@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,7 +91,7 @@ async def _purge(options: argparse.Namespace, client: Client) -> int:
         raise InvalidInputError("purge takes an instance id, or a filter such as --status Completed")
     if not filtered:
         return await _purge_one(options, client)
-    where = ended_only(_older(options))
+    where = ended_only(_older(options, client))
     if options.dry_run:
         found = await counted(client, where, options.tag)
         print_json({"instancesMatching": found}) if options.json else print(_counted_text(found))
@@ -119,13 +118,13 @@ async def _purge_tagged(options: argparse.Namespace, client: Client, where: Inst
     return count
 
 
-def _older(options: argparse.Namespace) -> InstanceFilter:
+def _older(options: argparse.Namespace, client: Client) -> InstanceFilter:
     where = filter_of(options)
     if options.older_than is None:
         return where
     if where.completed_to is not None:
         raise InvalidInputError("--older-than and --completed-to exclude each other")
-    return msgspec.structs.replace(where, completed_to=datetime.now(UTC) - options.older_than)
+    return msgspec.structs.replace(where, completed_to=client.now - options.older_than)
 
 
 def _counted_text(found: Mapping[str, int]) -> str:

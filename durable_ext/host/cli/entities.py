@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import InstanceNotFoundError
 from durable_ext.host.cli import arguments
 from durable_ext.host.cli.input import add_json_options, given_json
+from durable_ext.host.cli.listing import first_of, tell_of_more
 from durable_ext.host.cli.options import Commands, add_command
 from durable_ext.host.cli.start import add_time_options, time_of
 from durable_ext.host.cli.text import print_json, print_table, shortened, time_text
@@ -48,20 +48,13 @@ def _add_id(parser: argparse.ArgumentParser) -> None:
 
 
 async def _list(options: argparse.Namespace, client: Client) -> int:
-    if options.top < 1:
-        raise InvalidInputError("--top is at least 1")
-    found: list[EntityStatus] = []
-    more = False
-    async for entity in client.list_entities(
+    listing = client.list_entities(
         options.name,
         key_prefix=options.key_prefix,
         modified_from=options.modified_from,
         modified_to=options.modified_to,
-    ):
-        if len(found) == options.top:
-            more = True
-            break
-        found.append(entity)
+    )
+    found, more = await first_of(listing, options.top)
     if options.json:
         print_json([_entity_json(entity) for entity in found])
     else:
@@ -71,7 +64,7 @@ async def _list(options: argparse.Namespace, client: Client) -> int:
         ]
         print_table(("ID", "STATE", "WAITING", "LOCKED BY", "MODIFIED"), rows)
     if more:
-        print(f"there are more than {options.top}; ask for more with --top", file=sys.stderr)
+        tell_of_more(options.top)
     return ExitCode.OK
 
 

@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import InstanceNotFoundError
 from durable_ext.host.cli.filters import add_filter_options, counted, filter_of, matching
+from durable_ext.host.cli.listing import first_of, tell_of_more
 from durable_ext.host.cli.options import Commands, add_command
 from durable_ext.host.cli.text import (
     print_json,
@@ -85,22 +86,15 @@ async def _count(options: argparse.Namespace, client: Client) -> int:
 
 
 async def _list(options: argparse.Namespace, client: Client) -> int:
-    if options.top < 1:
-        raise InvalidInputError("--top is at least 1")
-    found: list[InstanceStatus] = []
-    more = False
     # A table shows no inputs, which may be in blobs.
-    async for status in matching(client, filter_of(options), options.tag, with_input=options.json):
-        if len(found) == options.top:
-            more = True
-            break
-        found.append(status)
+    listing = matching(client, filter_of(options), options.tag, with_input=options.json)
+    found, more = await first_of(listing, options.top)
     if options.json:
         print_json([status_json(status) for status in found])
     else:
         print_table(("ID", "NAME", "STATUS", "CREATED", "UPDATED"), [_columns(status) for status in found])
     if more:
-        print(f"there are more than {options.top}; ask for more with --top", file=sys.stderr)
+        tell_of_more(options.top)
     return ExitCode.OK
 
 
