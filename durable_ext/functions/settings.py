@@ -122,6 +122,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
     slots = whole_number(text, "DURABLE_ACTIVITY_SLOTS", WorkerSettings().activity_slots, range(1, 10_001))
     processes = whole_number(text, "DURABLE_ACTIVITY_PROCESSES", WorkerSettings().activity_processes, range(1, 1_001))
     version, told = text.get("DURABLE_VERSION"), host_versions(environ, folder)
+    attempts = most_attempts(environ, folder)
     beat = whole_number(text, "DURABLE_HEARTBEAT", 15, range(1, 301))
     return AppSettings(
         hub=hub_name(text),
@@ -131,7 +132,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         auth_level=_auth_level(text.get("DURABLE_HTTP_AUTH_LEVEL", "function")),
         base_url=_base_url(text),
         route_prefix=route_prefix(environ, folder),
-        max_attempts=most_attempts(environ, folder),
+        max_attempts=attempts,
         default_version=told.default,
         lifecycle=read_lifecycle(text),
         telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
@@ -140,7 +141,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             activity_processes=processes,
             session_budget=timedelta(seconds=budget),
             heartbeat=timedelta(seconds=beat),
-            most_attempts=most_attempts(environ, folder),
+            most_attempts=attempts,
             leave_unknown=timedelta(seconds=whole_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
             version=version,
