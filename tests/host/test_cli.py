@@ -101,6 +101,16 @@ def test_wrong_command_lines(hub: Hub, arguments: tuple[str, ...]) -> None:
         ("quarantine", "show", "x"),
         ("quarantine", "replay", "x"),
         ("quarantine", "delete", "x"),
+        ("wait", "x"),
+        ("wait", "x", "--event", "go"),
+        ("wait", "x", "--value", "key"),
+        ("status", "x", "--follow"),
+        ("executions", "x"),
+        ("values", "x"),
+        ("entity", "show", "@counter@x"),
+        ("schedule", "show", "x"),
+        ("schedule", "pause", "x"),
+        ("schedule", "delete", "x"),
     ],
 )
 def test_what_is_not_there(hub: Hub, arguments: tuple[str, ...]) -> None:

@@ -280,29 +280,6 @@ def test_wrong_command_lines(hub: Hub, arguments: tuple[str, ...]) -> None:
     assert hub.errors
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("wait", "x"),
-        ("wait", "x", "--event", "go"),
-        ("wait", "x", "--value", "key"),
-        ("status", "x", "--follow"),
-        ("executions", "x"),
-        ("values", "x"),
-        ("entity", "show", "@counter@x"),
-        ("schedule", "show", "x"),
-        ("schedule", "pause", "x"),
-        ("schedule", "delete", "x"),
-    ],
-)
-def test_what_is_not_there(hub: Hub, arguments: tuple[str, ...]) -> None:
-    assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
-    assert not hub.file.exists(), "a look creates no hub"
-    hub.ok("start", "waits")
-    assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
-    assert "x" in hub.errors
-
-
 # What the client can do, and the command that does it; None: not for a command line, and why.
 COMMANDS: dict[str, str | None] = {
     "start": "start",

@@ -82,6 +82,17 @@ def _registry() -> Registry:
     return names
 
 
+async def _failure_of(hub: Hub, name: str) -> str:
+    """What the failure of an instance of this orchestrator says."""
+    process = hub.process(_registry())
+    await process.client.start(name, instance_id="it")
+    await hub.settle(process)
+    row = await hub.row("it")
+    assert row.status is RuntimeStatus.FAILED
+    assert row.failure is not None
+    return row.failure.message
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -94,13 +105,7 @@ def _registry() -> Registry:
 )
 def test_the_failure_says_what_to_do(name: str, said: str) -> None:
     async def test(hub: Hub) -> None:
-        process = hub.process(_registry())
-        await process.client.start(name, instance_id="it")
-        await hub.settle(process)
-        row = await hub.row("it")
-        assert row.status is RuntimeStatus.FAILED
-        assert row.failure is not None
-        assert said in row.failure.message
+        assert said in await _failure_of(hub, name)
 
     run(test)
 
@@ -170,14 +175,9 @@ def test_a_start_says_what_there_is() -> None:
 @pytest.mark.parametrize("name", ["forgets_yield", "forgets_yield_inside", "forgets_await"])
 def test_a_call_that_nobody_waited_for_is_no_value(name: str) -> None:
     async def test(hub: Hub) -> None:
-        process = hub.process(_registry())
-        await process.client.start(name, instance_id="it")
-        await hub.settle(process)
-        row = await hub.row("it")
-        assert row.status is RuntimeStatus.FAILED
-        assert row.failure is not None
-        assert "is a call that nobody waited for" in row.failure.message
-        assert "put yield in front of the call, or await in async code" in row.failure.message
+        said = await _failure_of(hub, name)
+        assert "is a call that nobody waited for" in said
+        assert "put yield in front of the call, or await in async code" in said
 
     run(test)
 
