@@ -4,36 +4,82 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from durable_ext.records.instance import InstanceRow
+
+# Of how many instances that began here the process remembers it.
+_MOST_FOLLOWED = 10_000
+
+
+class Watch:
+    """What one waiter hears of one instance; a row that came while it did not listen is kept for it."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+        self._row: InstanceRow | None = None
+
+    def hear(self, row: InstanceRow) -> None:
+        """Take note of a row; it takes the place of one that the waiter has not asked for yet."""
+        self._row = row
+        self._news.set()
+
+    async def next_row(self, seconds: float) -> InstanceRow | None:
+        """The newest row since the last call, or None when `seconds` have passed without one."""
+        if not self._news.is_set() and seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                return None
+        row, self._row = self._row, None
+        self._news.clear()
+        return row
 
 
 class Signals:
     """Hands every row that a session of this process wrote to those who wait for the instance."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Future[InstanceRow]]] = defaultdict(set)
+        self._watches: dict[str, set[Watch]] = defaultdict(set)
+        # When each instance was started here; None once a row of it was written.
+        self._followed: dict[str, datetime | None] = {}
+
+    def follow(self, instance_id: str, now: datetime) -> None:
+        """Remember that the instance was started here."""
+        self._followed.pop(instance_id, None)
+        self._followed[instance_id] = now
+        while len(self._followed) > _MOST_FOLLOWED:
+            del self._followed[next(iter(self._followed))]
+
+    def started_ago(self, instance_id: str, now: datetime) -> float | None:
+        """Seconds since the instance was started here; None when it was not, infinite once a row of it was written."""
+        if instance_id not in self._followed:
+            return None
+        since = self._followed[instance_id]
+        return inf if since is None else (now - since).total_seconds()
 
     def publish(self, row: InstanceRow) -> None:
         """Wake the waiters of the row's instance."""
-        for future in self._waiting.pop(row.instance_id, ()):
-            if not future.done():
-                future.set_result(row)
+        if row.instance_id in self._followed:
+            self._followed[row.instance_id] = None
+        for watch in self._watches.get(row.instance_id, ()):
+            watch.hear(row)
 
-    async def next_row(self, instance_id: str, seconds: float) -> InstanceRow | None:
-        """The next row published for the instance, or None when `seconds` have passed."""
-        future: asyncio.Future[InstanceRow] = asyncio.get_running_loop().create_future()
-        self._waiting[instance_id].add(future)
+    @contextmanager
+    def watch(self, instance_id: str) -> Generator[Watch]:
+        """Listen to an instance for the length of a block."""
+        watch = Watch()
+        self._watches[instance_id].add(watch)
         try:
-            async with asyncio.timeout(seconds):
-                return await future
-        except TimeoutError:
-            return None
+            yield watch
         finally:
-            waiting = self._waiting.get(instance_id)
-            if waiting is not None:
-                waiting.discard(future)
-                if not waiting:
-                    del self._waiting[instance_id]
+            watching = self._watches[instance_id]
+            watching.discard(watch)
+            if not watching:
+                del self._watches[instance_id]

@@ -13,8 +13,10 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError, PayloadError
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import Delivery
 from durable_ext.worker.client import Client, StartOptions
 
+from .engine import LEASE, Process
 from .two_stores import AnyHub, on_both, run_on
 
 _SOON = timedelta(seconds=30)
@@ -26,6 +28,21 @@ class Broken:
 
     def __init__(self) -> None:
         self.now = True
+
+
+class Here:
+    """Takes what its process starts, as the pump of a host does (S4)."""
+
+    lease = LEASE
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def has_room(self) -> bool:
+        return True
+
+    def adopt(self, delivery: Delivery) -> None:
+        self._process.begin(delivery)
 
 
 def app(broken: Broken | None = None) -> Registry:
@@ -121,6 +138,49 @@ def test_in_vain(store: str, wait: Callable[[Client, str], Awaitable[Any]]) -> N
         with pytest.raises(InstanceNotFoundError):
             await wait(process.client, "nobody")
         assert hub.clock() - before < timedelta(seconds=3)
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_what_has_happened_already_is_not_waited_for(store: str, elsewhere: bool) -> None:
+    """Five are started; each is waited for when it has begun and when it has ended: nobody waits for a poll."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(app(Broken()))
+        process.client.local = Here(process)
+        process.start()
+        client = hub.process(app()).client if elsewhere else process.client
+        ids = [await process.client.start("order", instance_id=f"x-{number}") for number in range(5)]
+        await hub.clock.sleep(0.5)
+        before = hub.clock()
+        for instance_id in ids:
+            assert (await client.wait_for_start(instance_id, _SOON)).custom_status == "packing"
+            await client.raise_event(instance_id, "packed")
+        await hub.clock.sleep(0.5)
+        for instance_id in ids:
+            assert (await client.wait_for_completion(instance_id, _SOON)).runtime_status is RuntimeStatus.FAILED
+        assert hub.clock() - before < timedelta(seconds=0.6)
+
+    run_on(store, test)
+
+
+@on_both
+def test_a_row_that_comes_while_nobody_listens_is_kept_for_who_follows_the_changes(store: str) -> None:
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(app(Broken()))
+        process.client.local = Here(process)
+        process.start()
+        await process.client.start("order", instance_id="x")
+        changes = process.client.changes("x")
+        assert (await anext(changes)).custom_status == "packing"
+        await process.client.raise_event("x", "packed")
+        await hub.clock.sleep(0.5)
+        before = hub.clock()
+        assert (await anext(changes)).runtime_status is RuntimeStatus.FAILED
+        assert hub.clock() - before < timedelta(seconds=0.05)
+        await changes.aclose()
 
     run_on(store, test)
 

@@ -66,7 +66,6 @@ class ClientCore:
         self.version_for: Callable[[str, str | None], str | None] = _as_asked
         self.local: LocalDelivery | None = None
         self.telemetry: Telemetry = SILENCE
-        self._started_here: dict[str, None] = {}
 
     @property
     def now(self) -> datetime:

@@ -44,18 +44,20 @@ class EventsClient(ReadingClient):
         check_name("event name", name)
         generation: int | None = None
         async with asyncio.timeout(timeout.total_seconds()):
-            while True:
-                loaded = await self._provider.load(instance_id)
-                found = _first_of(name, await self._since(instance_id, loaded.turns, generation))
-                if found is not None:
-                    return decode(self.converter, await self._payloads.get(found), expected_type)
-                seen = position_of(instance_id, loaded)
-                if is_over(loaded):
-                    raise InstanceStateError(
-                        f"instance {instance_id!r} has ended, and no event {name!r} has come to it"
-                    )
-                generation = seen[0]
-                await self._next_row(instance_id, lambda row, seen=seen: row.position > seen or row.status.is_terminal)
+            with self._watching(instance_id) as watch:
+                watch.looked()
+                while True:
+                    loaded = await self._provider.load(instance_id)
+                    found = _first_of(name, await self._since(instance_id, loaded.turns, generation))
+                    if found is not None:
+                        return decode(self.converter, await self._payloads.get(found), expected_type)
+                    seen = position_of(instance_id, loaded)
+                    if is_over(loaded):
+                        raise InstanceStateError(
+                            f"instance {instance_id!r} has ended, and no event {name!r} has come to it"
+                        )
+                    generation = seen[0]
+                    await watch.next_row(lambda row, seen=seen: row.position > seen or row.status.is_terminal)
 
     async def _since(self, instance_id: str, current: Sequence[Turn], generation: int | None) -> Sequence[Turn]:
         """The turns of all executions from a generation on, the oldest first; of the current one alone without."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +18,8 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
 from durable_ext.worker.client.core import ClientCore
+from durable_ext.worker.client.row_watch import RowWatch
 
-_POLL_FIRST = 0.05
-_POLL_LAST = 2.0
-# What was started here runs here, unless this process gives it away.
-_POLL_HERE = 1.0
 _PAGE = 100
 
 
@@ -128,15 +125,15 @@ class ReadingClient(ClientCore):
         Changes that follow one another quickly may come as one. Raises InstanceNotFoundError, also when it is purged.
         """
         seen: InstanceRow | None = None
-        while seen is None or not seen.status.is_terminal:
-            known = seen
+        with self._watching(instance_id) as watch:
+            while seen is None or not seen.status.is_terminal:
+                known = seen
 
-            def is_news(row: InstanceRow, known: InstanceRow | None = known) -> bool:
-                return row != known
+                def is_news(row: InstanceRow, known: InstanceRow | None = known) -> bool:
+                    return row != known
 
-            row = await self._next_row(instance_id, is_news)
-            seen = row
-            yield await self.status_of(row)
+                seen = await watch.next_row(is_news)
+                yield await self.status_of(seen)
 
     async def wait_until(
         self,
@@ -146,16 +143,14 @@ class ReadingClient(ClientCore):
     ) -> InstanceStatus:
         """The instance once `ready` holds for its row. Raises TimeoutError and InstanceNotFoundError."""
         async with asyncio.timeout(timeout.total_seconds()):
-            return await self.status_of(await self._next_row(instance_id, ready))
+            with self._watching(instance_id) as watch:
+                row = await watch.next_row(ready)
+            return await self.status_of(row)
 
-    async def _next_row(self, instance_id: str, ready: Callable[[InstanceRow], bool]) -> InstanceRow:
-        # A session of this process publishes its rows, so the first look can wait for that.
-        pause = _POLL_HERE if instance_id in self._started_here else _POLL_FIRST
-        row = await self._signals.next_row(instance_id, pause)
-        while row is None or not ready(row):
-            row = (await self._existing(instance_id)).row
-            if ready(row):
-                break
-            row = await self._signals.next_row(instance_id, pause)
-            pause = min(pause * 1.5, _POLL_LAST)
-        return row
+    @contextmanager
+    def _watching(self, instance_id: str) -> Generator[RowWatch]:
+        async def read() -> InstanceRow:
+            return (await self._existing(instance_id)).row
+
+        with self._signals.watch(instance_id) as watch:
+            yield RowWatch(watch, read, self._signals.started_ago(instance_id, self.now))

@@ -19,8 +19,6 @@ from durable_ext.records.payloads import Payload
 from durable_ext.worker.client.core import ClientCore
 from durable_ext.worker.telemetry import Sending
 
-_MOST_REMEMBERED = 10_000
-
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an instance. `start_at` delays it, in UTC unless it has a zone; `replace` are the statuses that an
@@ -94,11 +92,9 @@ class StartingClient(ClientCore):
         if self.local is None or message.due is not None or not self.local.has_room():
             await self._provider.send([message])
             return
+        self._signals.follow(message.instance_id, self.now)
         # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
         self.local.adopt(await self._provider.reserve(message, self.local.lease))
-        self._started_here[message.instance_id] = None
-        while len(self._started_here) > _MOST_REMEMBERED:
-            del self._started_here[next(iter(self._started_here))]
 
     async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
         """Write the row; it, its etag, and the execution it replaced."""

@@ -50,15 +50,17 @@ class ValuesClient(ReadingClient):
         without it.
         """
         async with asyncio.timeout(timeout.total_seconds()):
-            while True:
-                loaded = await self._provider.load(instance_id)
-                kept = values_of(loaded.turns).get(key)
-                if kept is not None:
-                    return await self._value_of(kept, expected_type)
-                seen = position_of(instance_id, loaded)
-                if is_over(loaded):
-                    raise InstanceStateError(f"instance {instance_id!r} has ended and keeps nothing under {key!r}")
-                await self._next_row(instance_id, lambda row, seen=seen: row.position > seen or row.status.is_terminal)
+            with self._watching(instance_id) as watch:
+                watch.looked()
+                while True:
+                    loaded = await self._provider.load(instance_id)
+                    kept = values_of(loaded.turns).get(key)
+                    if kept is not None:
+                        return await self._value_of(kept, expected_type)
+                    seen = position_of(instance_id, loaded)
+                    if is_over(loaded):
+                        raise InstanceStateError(f"instance {instance_id!r} has ended and keeps nothing under {key!r}")
+                    await watch.next_row(lambda row, seen=seen: row.position > seen or row.status.is_terminal)
 
     async def wait_for_custom_status_change(
         self,
