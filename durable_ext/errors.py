@@ -3,7 +3,7 @@
     DurableError
     ├── ConfigurationError          the app or its settings are wrong; nothing was started
     │   ├── DuplicateNameError      two functions registered under one name
-    │   └── HubMismatchError        the task hub was created with other settings
+    │   └── HubMismatchError        the task hub was created with other settings, or by another engine
     ├── InvalidInputError           a caller handed over something that cannot work; also a ValueError
     │   └── PayloadError            a value that JSON cannot carry, or that does not fit the wanted type
     ├── InstanceNotFoundError       no instance has this id
@@ -26,6 +26,8 @@
         ├── TurnLostError           another process committed this turn (P2)
         ├── RowChangedError         the Instances row is not the one that was read (P8)
         ├── LeaseLostError          the delivery belongs to somebody else now (S6)
+        ├── HubNotFoundError        there is no task hub of this name: no host has made it
+        ├── UnreadableRowError      a row of the hub that this engine did not write, or that is damaged
         └── StorageUnavailableError throttled, timed out or unreachable after all retries
 
 `retryable` says whether the same call may succeed later without anybody changing anything.
@@ -56,7 +58,7 @@ class DuplicateNameError(ConfigurationError):
 
 
 class HubMismatchError(ConfigurationError):
-    """The task hub in storage was created with another partition count or format version."""
+    """The task hub in storage was created with other settings, or by another engine: the message says what to do."""
 
 
 class InvalidInputError(DurableError, ValueError):
@@ -194,6 +196,14 @@ class RowChangedError(StorageError):
 
 class LeaseLostError(StorageError):
     """The delivery expired or was taken by another process; stop the work it guards (S6)."""
+
+
+class HubNotFoundError(StorageError):
+    """There is no task hub of this name in the storage. A host creates it at its start, or `durable hub create`."""
+
+
+class UnreadableRowError(StorageError):
+    """A row that something else wrote into a table of the hub, or that is damaged. The message names it."""
 
 
 class StorageUnavailableError(StorageError):

@@ -114,23 +114,23 @@ class Engine:
                 "DURABLE_STORAGE is an SQLite file, and no trigger feeds this app from one: "
                 "start it with `durable host`, or set DURABLE_STORAGE to azure"
             )
-        store = await self._open_store(self.settings)
+        store = await self._open_store(self.settings, creates=True)
         return Worker(store, store, self.registry, settings=self.worker_settings)
 
     async def _open_client(self, settings: AppSettings) -> Client:
         from durable_ext.worker.client import Client
 
-        store = await self._open_store(settings)
+        store = await self._open_store(settings, creates=False)
         client = Client(store, store, converter=self.registry.converter)
         client.telemetry = self.telemetry
         return client
 
-    async def _open_store(self, settings: AppSettings) -> AzureStorageProvider | SqliteProvider:
+    async def _open_store(self, settings: AppSettings, *, creates: bool) -> AzureStorageProvider | SqliteProvider:
         from durable_ext.functions.storage import open_store
 
         store = open_store(settings, os.environ)
         try:
-            await store.create_hub()
+            await (store.create_hub() if creates else store.check_hub())
         except BaseException:
             await store.close()
             raise

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from durable_ext.errors import (
     DurableError,
+    HubNotFoundError,
     InstanceExistsError,
     InstanceNotFoundError,
     InstanceStateError,
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (InvalidInputError, ExitCode.USAGE),
     (InstanceNotFoundError, ExitCode.NOT_FOUND),
+    (HubNotFoundError, ExitCode.NOT_FOUND),
     (InstanceExistsError, ExitCode.WRONG_STATE),
     (InstanceStateError, ExitCode.WRONG_STATE),
     (StorageUnavailableError, ExitCode.NO_STORAGE),

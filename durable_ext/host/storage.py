@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from durable_ext.errors import HubNotFoundError
 from durable_ext.functions.storage import connection_setting, open_store
 from durable_ext.host.storage_choice import Chosen
 
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 
     # Each is provider, feed and catalog in one.
     Store = AzureStorageProvider | SqliteProvider
+
+
+@asynccontextmanager
+async def opened_hub(chosen: Chosen) -> AsyncGenerator[Store]:
+    """The store of a hub that is there; creates nothing. Raises HubNotFoundError, HubMismatchError, and as opened."""
+    if chosen.file is not None and not chosen.file.exists():
+        raise HubNotFoundError(
+            f"there is no task hub in {chosen.file}; name another with --storage, start its host, "
+            "or create it by `durable hub create`"
+        )
+    async with opened(chosen) as store:
+        await store.check_hub()
+        yield store
 
 
 @asynccontextmanager

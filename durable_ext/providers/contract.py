@@ -96,8 +96,15 @@ class Provider(ABC):
     async def create_hub(self) -> None:
         """Create what is missing and check the rest. Repeatable.
 
-        Raises HubMismatchError when the hub was made with another partition count or format version, and
-        StorageUnavailableError when the store cannot be reached (the caller waits and tries again).
+        Raises HubMismatchError when the hub was made with another name, partition count or format version, or by
+        another engine, and StorageUnavailableError when the store cannot be reached (the caller waits and tries again).
+        """
+
+    @abstractmethod
+    async def check_hub(self) -> None:
+        """See that the hub is there and was made alike; create nothing. Repeatable.
+
+        Raises HubNotFoundError when nobody has made it, and as `create_hub` does.
         """
 
     @abstractmethod

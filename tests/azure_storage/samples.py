@@ -42,6 +42,11 @@ ODD_IDS = [
 ]
 
 
+def a_hub_name() -> str:
+    """One that nobody else has."""
+    return f"T{uuid.uuid4().hex[:20]}"
+
+
 def execution(instance_id: str = "order-1", execution_id: str = "e1", generation: int = 0) -> Execution:
     return Execution(instance_id=instance_id, execution_id=execution_id, generation=generation)
 
@@ -92,7 +97,7 @@ def work_item(message_id: str = "w1", data: Payload | None = None) -> Message:
 @asynccontextmanager
 async def opened(connection: str, clock: Clock = utc_now, partitions: int = 1) -> AsyncGenerator[AzureStorageProvider]:
     """A provider with a new hub, deleted afterwards."""
-    provider = AzureStorageProvider(connection, f"T{uuid.uuid4().hex[:20]}", partitions, clock=clock)
+    provider = AzureStorageProvider(connection, a_hub_name(), partitions, clock=clock)
     await provider.create_hub()
     try:
         yield provider

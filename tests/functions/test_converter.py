@@ -56,7 +56,7 @@ def test_of_the_worker_and_its_client() -> None:
 def test_of_the_client_of_another_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     app = DurableApp(converter=Counting())
 
-    async def open_store(self: Engine, settings: Any) -> SqliteProvider:
+    async def open_store(self: Engine, settings: Any, *, creates: bool) -> SqliteProvider:
         return SqliteProvider(":memory:")
 
     monkeypatch.setattr(Engine, "_open_store", open_store)

@@ -223,9 +223,10 @@ def test_who_imported_what_before_does_not_matter() -> None:
 
 
 def test_the_real_package_is_not_mixed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, NAME, type(sys)(NAME))
-    with pytest.raises(ConfigurationError, match="imported already"):
-        install()
+    with monkeypatch.context() as real:  # undone before the modules are taken away again
+        real.setitem(sys.modules, NAME, type(sys)(NAME))
+        with pytest.raises(ConfigurationError, match="imported already"):
+            install()
 
 
 def test_one_line_is_enough() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
-from durable_ext.errors import ConfigurationError, StorageUnavailableError
+from durable_ext.errors import ConfigurationError, HubNotFoundError, StorageUnavailableError
 from durable_ext.functions import DurableApp, DurableClient
 from durable_ext.functions.settings import read_settings
 from durable_ext.functions.storage import connection_setting, open_store
@@ -72,6 +72,11 @@ def test_a_client_of_another_hub(monkeypatch: pytest.MonkeyPatch, azurite: str, 
         async def there(client: DurableClient) -> DurableClient:
             return client
 
+        with pytest.raises(HubNotFoundError, match=f"no task hub '{hub}x'"):
+            await there()
+        store = AzureStorageProvider(azurite, f"{hub}x")
+        await store.create_hub()
+        await store.close()
         own, other = await here(), await there()
         assert (await here(), await there()) == (own, other)
         with pytest.raises(ConfigurationError, match="somebody's"):

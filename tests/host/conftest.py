@@ -16,4 +16,6 @@ def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     for name in list(os.environ):
         if name.startswith(("DURABLE_", "AzureWebJobs", "AzureFunctionsJobHost")):
             del os.environ[name]
-    return Hub(tmp_path, capsys)
+    made = Hub(tmp_path, capsys)
+    made.ok("hub", "create")
+    return made

@@ -87,35 +87,75 @@ def test_wrong_command_lines(hub: Hub, arguments: tuple[str, ...]) -> None:
     assert hub.run(*arguments)[0] == ExitCode.USAGE
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("status", "x"),
-        ("history", "x"),
-        ("raise", "x", "go"),
-        ("terminate", "x"),
-        ("suspend", "x"),
-        ("resume", "x"),
-        ("restart", "x"),
-        ("purge", "x"),
-        ("quarantine", "show", "x"),
-        ("quarantine", "replay", "x"),
-        ("quarantine", "delete", "x"),
-        ("wait", "x"),
-        ("wait", "x", "--event", "go"),
-        ("wait", "x", "--value", "key"),
-        ("status", "x", "--follow"),
-        ("executions", "x"),
-        ("values", "x"),
-        ("entity", "show", "@counter@x"),
-        ("schedule", "show", "x"),
-        ("schedule", "pause", "x"),
-        ("schedule", "delete", "x"),
-    ],
+_OF_ONE = (
+    ("status", "x"),
+    ("history", "x"),
+    ("raise", "x", "go"),
+    ("terminate", "x"),
+    ("suspend", "x"),
+    ("resume", "x"),
+    ("restart", "x"),
+    ("purge", "x"),
+    ("quarantine", "show", "x"),
+    ("quarantine", "replay", "x"),
+    ("quarantine", "delete", "x"),
+    ("wait", "x"),
+    ("wait", "x", "--event", "go"),
+    ("wait", "x", "--value", "key"),
+    ("status", "x", "--follow"),
+    ("executions", "x"),
+    ("values", "x"),
+    ("entity", "show", "@counter@x"),
+    ("schedule", "show", "x"),
+    ("schedule", "pause", "x"),
+    ("schedule", "delete", "x"),
 )
-def test_what_is_not_there(hub: Hub, arguments: tuple[str, ...]) -> None:
+
+
+_OF_NONE = (
+    ("list",),
+    ("count",),
+    ("start", "waits"),
+    ("purge", "--status", "Completed"),
+    ("quarantine", "list"),
+    ("entity", "list"),
+    ("entity", "signal", "@counter@x", "add"),
+    ("schedule", "list"),
+    ("export", "--to", "out"),
+)
+
+
+@pytest.mark.parametrize("arguments", [*_OF_ONE, *_OF_NONE])
+def test_no_command_creates_a_hub(hub: Hub, arguments: tuple[str, ...]) -> None:
+    """Neither where there is no file, nor in a file that holds none."""
+    hub.file.unlink()
     assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
-    assert not hub.file.exists(), "a look creates no hub"
+    assert "durable hub create" in hub.errors
+    assert not hub.file.exists()
+    hub.file.touch()
+    assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
+    assert "durable hub create" in hub.errors
+
+
+def test_one_command_creates_a_hub(hub: Hub) -> None:
+    hub.file.unlink()
+    assert hub.json("hub", "create")["storage"] == f"SQLite, {hub.file}"
+    assert hub.json("list") == []
+    assert "There is a task hub" in hub.ok("hub", "create"), "a second time is no error"
+
+
+@pytest.mark.azurite
+def test_a_wrong_name_of_a_hub_creates_nothing_in_an_account(
+    azurite: str, monkeypatch: pytest.MonkeyPatch, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage", azurite)
+    for arguments in (("list",), ("start", "waits"), ("status", "x")):
+        assert main([*arguments, "--storage", "azure", "--hub", "Typo"]) == ExitCode.NOT_FOUND
+        assert "no task hub 'Typo'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", _OF_ONE)
+def test_what_is_not_there(hub: Hub, arguments: tuple[str, ...]) -> None:
     hub.ok("start", "waits")
     assert hub.run(*arguments)[0] == ExitCode.NOT_FOUND
     assert "x" in hub.errors

@@ -175,6 +175,7 @@ def test_the_command(line: Callable[..., Any], tmp_path: Path) -> None:
     assert line("export", "--to", "out")[0] == 3
     SqliteProvider(tmp_path / "hub.sqlite")
     (tmp_path / "hub.sqlite").touch()
+    assert line("hub", "create")[0] == 0
     assert line("start", "greeting", "--input", '"you"', "--id", "it")[0] == 0
     assert line("export", "--to", "out") == (0, "out: 0 executions of 0 instances in 0 files\n")
     assert line("export")[0] == 2

@@ -113,4 +113,4 @@ def test_a_storage_account_that_does_not_answer(empty: Line, account: Account) -
 
 def test_a_hub_that_is_not_in_the_account(empty: Line, account: Account) -> None:
     assert empty.run()[0] == ExitCode.NOT_FOUND
-    assert "there is no such task hub" in empty.errors
+    assert "there is no task hub 'Hub'" in empty.errors

@@ -15,6 +15,7 @@ from durable_ext.host.cli import (
     entities,
     export,
     host,
+    hub,
     lint,
     quarantine,
     read,
@@ -26,6 +27,7 @@ from durable_ext.host.exit_codes import ExitCode, exit_code
 
 _FAMILIES = (
     host,
+    hub,
     start,
     read,
     control,

@@ -32,7 +32,7 @@ def add_commands(commands: Commands) -> None:
     listing.add_argument("--modified-to", metavar="TIME", type=arguments.time, help="the same")
     listing.add_argument("--top", metavar="N", type=int, default=_DEFAULT_TOP, help="at most so many (%(default)s)")
     _add_id(add_command(verbs, "show", _show, "Show an entity with its state."))
-    signal = add_command(verbs, "signal", _signal, "Have an entity run an operation.", creates=True)
+    signal = add_command(verbs, "signal", _signal, "Have an entity run an operation.")
     _add_id(signal)
     signal.add_argument("operation", help="the name of the operation")
     add_json_options(signal, "input", "its input")

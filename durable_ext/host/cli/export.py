@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError
+from durable_ext.errors import InvalidInputError
 from durable_ext.host.cli.filters import add_filter_options, filter_of
 from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
 from durable_ext.host.cli.text import print_json
@@ -44,12 +44,10 @@ def _run(options: argparse.Namespace) -> int:
 
 async def _export(options: argparse.Namespace, chosen: Chosen) -> int:
     from durable_ext.host.export import export_histories
-    from durable_ext.host.storage import opened
+    from durable_ext.host.storage import opened_hub
     from durable_ext.worker.client import Client
 
-    if chosen.file is not None and not chosen.file.exists():
-        raise InstanceNotFoundError(f"there is no task hub in {chosen.file}; name another with --storage")
-    async with opened(chosen) as store, _place(options, chosen) as place:
+    async with opened_hub(chosen) as store, _place(options, chosen) as place:
         report = await export_histories(
             Client(store, store),
             place,

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from durable_ext.errors import InstanceNotFoundError
 from durable_ext.host.storage_choice import Chosen, StorageOptions, choose
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def add_storage_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_command(commands: Commands, name: str, command: Command, summary: str, *, creates: bool = False) -> Any:
-    """Add a command that works on a hub. `creates`: one that may be the first to use the hub."""
+    """Add a command that works on a hub. `creates`: the one that creates it; all others want it to be there."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.add_argument(
@@ -58,9 +57,8 @@ def chosen_storage(options: argparse.Namespace) -> Chosen:
 
 def _run_in_loop(command: Command, creates: bool, options: argparse.Namespace) -> int:
     chosen = chosen_storage(options)
-    if chosen.file is not None and not chosen.file.exists() and not creates:
-        raise InstanceNotFoundError(f"there is no task hub in {chosen.file}; name another with --storage, or start one")
-    return asyncio.run(_run(command, options, chosen, _registry(chosen) if options.load_app else None))
+    registry = _registry(chosen) if options.load_app else None
+    return asyncio.run(_run(partial(command, options), chosen, registry, creates=creates))
 
 
 def _registry(chosen: Chosen) -> Registry:
@@ -70,14 +68,17 @@ def _registry(chosen: Chosen) -> Registry:
     return registry_of(chosen.app_file)
 
 
-async def _run(command: Command, options: argparse.Namespace, chosen: Chosen, registry: Registry | None) -> int:
-    from durable_ext.host.storage import opened
+async def _run(
+    command: Callable[[Client], Awaitable[int]], chosen: Chosen, registry: Registry | None, *, creates: bool
+) -> int:
+    from durable_ext.host.storage import opened, opened_hub
     from durable_ext.worker.client import Client
 
-    async with opened(chosen) as store:
-        await store.create_hub()
+    async with (opened if creates else opened_hub)(chosen) as store:
+        if creates:
+            await store.create_hub()
         client = Client(store, store, converter=None if registry is None else registry.converter)
         if registry is not None:
             client.check_orchestrator, client.check_entity = registry.check_orchestrator, registry.check_entity
             client.version_for = registry.version_for
-        return await command(options, client)
+        return await command(client)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from durable_ext.errors import InstanceNotFoundError, InvalidInputError, StorageError
+from durable_ext.errors import InvalidInputError, StorageError
 from durable_ext.host.apps import registry_of
 from durable_ext.host.cli.filters import add_filter_options, filter_of
 from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from durable_ext.worker.client import Client
 
 _PAGE = 100
-_NOT_FOUND = 404
 
 
 def add_commands(commands: Commands) -> None:
@@ -85,14 +84,11 @@ def _check_file(registry: Registry, path: Path) -> Iterator[Finding]:
 
 
 async def _check_hub(options: argparse.Namespace, chosen: Chosen) -> int:
-    """The hub is opened as it is: unlike other commands this one must not create what is missing."""
-    from durable_ext.host.storage import opened
+    from durable_ext.host.storage import opened_hub
     from durable_ext.worker.client import Client
 
-    if chosen.file is not None and not chosen.file.exists():
-        raise InstanceNotFoundError(f"there is no task hub in {chosen.file}; name another with --storage")
     registry = registry_of(chosen.app_file)
-    async with opened(chosen) as store:
+    async with opened_hub(chosen) as store:
         client = Client(store, store, converter=registry.converter)
         rows = _rows(client, _meant(options))
         with Report(as_json=options.json, quiet=options.quiet) as report:
@@ -113,12 +109,7 @@ def _meant(options: argparse.Namespace) -> InstanceFilter:
 async def _rows(client: Client, where: InstanceFilter) -> AsyncIterator[InstanceRow]:
     continuation: str | None = None
     while True:
-        try:
-            page = await client.catalog.query(where, limit=_PAGE, continuation=continuation)
-        except StorageError as error:
-            if getattr(error, "status", None) == _NOT_FOUND:
-                raise InstanceNotFoundError("there is no such task hub; name another with --hub") from error
-            raise
+        page = await client.catalog.query(where, limit=_PAGE, continuation=continuation)
         for row in page.rows:
             yield row
         continuation = page.continuation

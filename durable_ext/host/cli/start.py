@@ -23,7 +23,7 @@ _DEFAULT_WAIT = 60.0
 
 def add_commands(commands: Commands) -> None:
     """Add the family's parsers."""
-    start = add_command(commands, "start", _start, "Start an orchestration.", creates=True)
+    start = add_command(commands, "start", _start, "Start an orchestration.")
     start.add_argument("name", help="the name of the orchestrator")
     add_json_options(start, "input", "its input")
     start.add_argument("--id", metavar="ID", help="the instance id (default: a new one)")

@@ -9,20 +9,22 @@ from collections.abc import Mapping
 
 import msgspec
 
-from durable_ext.errors import InvalidInputError
+from durable_ext.errors import InvalidInputError, UnreadableRowError
 from durable_ext.providers.azure_storage.client import (
     Condition,
     Continuation,
+    Entity,
     Query,
     StorageClient,
     StorageRefusedError,
 )
 from durable_ext.providers.azure_storage.concurrency import each
+from durable_ext.providers.azure_storage.foreign import ForeignRows
 from durable_ext.providers.azure_storage.instances import Instances
 from durable_ext.providers.azure_storage.names import escape
 from durable_ext.providers.contract import InstanceFilter, Page
 from durable_ext.records.ids import ENTITY_MARK
-from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_PAGE
 
 _continuation = msgspec.json.Decoder(tuple[str, str])
@@ -42,6 +44,7 @@ class Queries:
         self._client = client
         self._table = table
         self._instances = instances
+        self._foreign = ForeignRows(table)
 
     async def query(self, where: InstanceFilter, limit: int, continuation: str | None) -> Page:
         """One page. Raises InvalidInputError for a limit below 1 and for a continuation that is not ours."""
@@ -57,12 +60,21 @@ class Queries:
             raise InvalidInputError("the continuation is none that this hub gave out") from refused
         prefix = escape(where.id_prefix)
         matching = [entity for entity in page.entities if str(entity["PartitionKey"]).startswith(prefix)]
-        rows = await each(matching, self._instances.row_of)
-        return Page(tuple(rows), None if page.continuation is None else encode_continuation(page.continuation))
+        rows = await each(matching, self._readable)
+        readable = tuple(row for row in rows if row is not None)
+        return Page(readable, None if page.continuation is None else encode_continuation(page.continuation))
+
+    async def _readable(self, entity: Entity) -> InstanceRow | None:
+        """The row, or None for one that is not ours or is damaged: it must not keep the others from being seen."""
+        try:
+            return await self._instances.row_of(entity)
+        except UnreadableRowError as error:
+            self._foreign.tell(entity, str(error))
+            return None
 
     async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         """How many match, by status."""
-        query = Query(conditions(where), select=("PartitionKey", "RuntimeStatus"), top=MAX_PAGE)
+        query = Query(conditions(where), select=("PartitionKey", "RowKey", "RuntimeStatus", "Turn"), top=MAX_PAGE)
         counts: Counter[RuntimeStatus] = Counter()
         prefix = escape(where.id_prefix)
         continuation: Continuation | None = None
@@ -70,7 +82,7 @@ class Queries:
             page = await self._client.query_entities(self._table, query, continuation)
             counts.update(
                 RuntimeStatus(str(entity["RuntimeStatus"]))
-                for entity in page.entities
+                for entity in self._foreign.without(page.entities, "Turn")
                 if str(entity["PartitionKey"]).startswith(prefix)
             )
             continuation = page.continuation

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from durable_ext.errors import StorageError
+from durable_ext.errors import HubNotFoundError, StorageError
 
 # Columns by name. A datetime is written as Edm.DateTime; what is read may be its text instead.
 Value = str | int | bool | datetime
@@ -28,6 +28,25 @@ class StorageRefusedError(StorageError):
         super().__init__(f"{call} was refused by storage: {status} {code}")
         self.status = status
         self.code = code
+
+
+class ArtefactMissingError(StorageRefusedError, HubNotFoundError):
+    """A table, queue or container that every hub has is not there."""
+
+    def __init__(self, call: str, status: int, code: str) -> None:
+        super().__init__(call, status, code)
+        self.args = (
+            f"{self.args[0]}; no host has made this task hub, or it was deleted: "
+            "check its name (DURABLE_HUB, --hub), start its host, or create it by `durable hub create`",
+        )
+
+
+_MISSING = frozenset({"TableNotFound", "QueueNotFound", "ContainerNotFound"})
+
+
+def refusal(call: str, status: int, code: str) -> StorageRefusedError:
+    """The error for an answer that is no success."""
+    return (ArtefactMissingError if code in _MISSING else StorageRefusedError)(call, status, code)
 
 
 class Condition(msgspec.Struct, frozen=True):

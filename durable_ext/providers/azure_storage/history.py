@@ -16,6 +16,7 @@ from durable_ext.providers.azure_storage.client import (
     StorageRefusedError,
 )
 from durable_ext.providers.azure_storage.concurrency import each
+from durable_ext.providers.azure_storage.foreign import ForeignRows
 from durable_ext.providers.azure_storage.names import AFTER_TURNS, escape, generation_key
 from durable_ext.records.instance import Execution
 from durable_ext.records.turns import Turn
@@ -49,6 +50,7 @@ class History:
         self._client = client
         self._table = table
         self._blobs = blobs
+        self._foreign = ForeignRows(table)
 
     async def append(self, turn: Turn) -> None:
         """Insert the turn, its blob before it (P1). Raises TurnLostError when another turn is there (P2).
@@ -94,7 +96,7 @@ class History:
         if generation is not None:
             begin, end = generation_key(generation), generation_key(generation + 1)
             where = (*where, Condition("RowKey", "ge", begin), Condition("RowKey", "lt", end))
-        for log in logs_of([entity async for entity in self.scan(Query(where))]):
+        for log in await self.logs(Query(where)):
             if log.is_history:
                 return await self._turns(log.entities)
         return ()
@@ -102,8 +104,8 @@ class History:
     async def consumed(self, instance_id: str) -> frozenset[str]:
         """Ids of the messages that all kept executions consumed (P7)."""
         select = (*KEYS, "MessageIds", turn_rows.BLOB)
-        entities = [entity async for entity in self.scan(Query(_turns_of(instance_id), select))]
-        kept = [entity for log in logs_of(entities) if log.is_history for entity in log.entities]
+        logs = await self.logs(Query(_turns_of(instance_id), select))
+        kept = [entity for log in logs if log.is_history for entity in log.entities]
         contents = await self._contents(kept)
         return frozenset(
             message_id
@@ -122,9 +124,14 @@ class History:
             if continuation is None:
                 return
 
+    async def logs(self, query: Query) -> list[Log]:
+        """The turns of a query, put together by execution. The query asks for KEYS at least."""
+        entities = [entity async for entity in self.scan(query)]
+        return _logs_of(self._foreign.without(entities, "TurnNumber"))
+
     async def _logs(self, instance_id: str, from_generation: int) -> list[Log]:
         where = (*_turns_of(instance_id), Condition("RowKey", "ge", generation_key(from_generation)))
-        return logs_of([entity async for entity in self.scan(Query(where))])
+        return await self.logs(Query(where))
 
     async def _turns(self, entities: Sequence[Entity]) -> tuple[Turn, ...]:
         return tuple(map(turn_rows.turn_of, entities, await self._contents(entities)))
@@ -139,7 +146,7 @@ class History:
         return await each(entities, fetch)
 
 
-def logs_of(entities: Iterable[Entity]) -> list[Log]:
+def _logs_of(entities: Iterable[Entity]) -> list[Log]:
     """Rows in key order, put together by execution."""
     logs: list[Log] = []
     for entity in entities:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from durable_ext.errors import InstanceExistsError, RowChangedError
+from durable_ext.errors import InstanceExistsError, RowChangedError, UnreadableRowError
 from durable_ext.providers.azure_storage import rows
 from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.client import Entity, StorageClient, StorageRefusedError
-from durable_ext.providers.azure_storage.names import HubNames, escape
+from durable_ext.providers.azure_storage.names import HubNames, escape, unescape
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.instance import InstanceRow
 
@@ -73,7 +73,14 @@ class Instances:
             if rows.is_address(entity.get(name)):
                 blob = rows.blob_of(str(entity[name]), self._blobs.container)
                 entity = entity | {name: (await self._blobs.get(blob)).decode()}
-        return rows.row_of(entity, self._blobs.container)
+        try:
+            return rows.row_of(entity, self._blobs.container)
+        except (KeyError, ValueError) as error:
+            what = f"it has no column {error}" if isinstance(error, KeyError) else str(error)
+            raise UnreadableRowError(
+                f"the row of instance {unescape(str(entity['PartitionKey']))!r} in the table {self._names.instances} "
+                f"cannot be read, so something else wrote it, or it is damaged: {what}"
+            ) from error
 
     async def _entity(self, row: InstanceRow) -> Entity:
         entity = rows.entity_of(row, self._names.hub, self._blobs.url_of)

@@ -13,7 +13,7 @@ from durable_ext.providers.azure_storage.client import StorageClient
 from durable_ext.providers.azure_storage.connection import Connection, parse_connection_string
 from durable_ext.providers.azure_storage.feed import StorageFeed
 from durable_ext.providers.azure_storage.history import History
-from durable_ext.providers.azure_storage.hub import create_hub, delete_hub
+from durable_ext.providers.azure_storage.hub import check_hub, create_hub, delete_hub
 from durable_ext.providers.azure_storage.instances import Instances
 from durable_ext.providers.azure_storage.journals import Journals
 from durable_ext.providers.azure_storage.names import HubNames
@@ -78,6 +78,9 @@ class AzureStorageProvider(Provider, Feed, Catalog):
 
     async def create_hub(self) -> None:
         await create_hub(self._client, self.names, self._clock)
+
+    async def check_hub(self) -> None:
+        await check_hub(self._client, self.names)
 
     async def delete_hub(self) -> None:
         await delete_hub(self._client, self.names)

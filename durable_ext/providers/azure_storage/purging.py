@@ -15,7 +15,7 @@ from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.claims import Claims
 from durable_ext.providers.azure_storage.client import Condition, Entity, Query, StorageClient
 from durable_ext.providers.azure_storage.concurrency import each
-from durable_ext.providers.azure_storage.history import KEYS, History, Log, logs_of
+from durable_ext.providers.azure_storage.history import KEYS, History, Log
 from durable_ext.providers.azure_storage.instances import Instances
 from durable_ext.providers.azure_storage.names import AFTER_TURNS, TOMBSTONES_KEY, digest, escape, generation_key
 from durable_ext.providers.azure_storage.odata import time_text
@@ -101,7 +101,7 @@ class Purging:
     async def _logs(self, instance_id: str, below: str = AFTER_TURNS) -> list[Log]:
         where = Condition("PartitionKey", "eq", escape(instance_id)), Condition("RowKey", "lt", below)
         query = Query(where, _SELECT)
-        return logs_of([entity async for entity in self._history.scan(query)])
+        return await self._history.logs(query)
 
     async def _delete(self, entities: Iterable[Entity]) -> None:
         async def delete(entity: Entity) -> None:

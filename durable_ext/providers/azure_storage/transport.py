@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from durable_ext.errors import InvalidInputError, StorageUnavailableError
-from durable_ext.providers.azure_storage.client import StorageRefusedError
+from durable_ext.providers.azure_storage.client import refusal
 from durable_ext.providers.azure_storage.connection import Connection
 from durable_ext.providers.azure_storage.signing import Request, signer_of
 from durable_ext.providers.azure_storage.wire import Answer, Pool
@@ -99,7 +99,7 @@ class Transport:
                 return answer
             trouble = f"{answer.status} {_code(answer)}"
             if answer.status not in _RETRIED:
-                raise StorageRefusedError(call, answer.status, _code(answer))
+                raise refusal(call, answer.status, _code(answer))
         raise StorageUnavailableError(f"{call} failed {_TRIES} times, last with {trouble}")
 
     def _target(self, request: Request) -> str:

@@ -93,7 +93,7 @@ class Database:
     def _writing(self) -> Writer:
         if self._writer is None:
             waits = self._synchronous == Synchronous.FULL and not self.in_memory
-            self._writer = Writer(self._connect(patience=0), self._where, waits_for_disk=waits)
+            self._writer = Writer(self._connect(patience=0), self.where, waits_for_disk=waits)
         return self._writer
 
     def _reading(self) -> sqlite3.Connection:
@@ -107,15 +107,16 @@ class Database:
         try:
             return operation(connection)
         except sqlite3.Error as error:
-            raise storage_error(error, self._where) from error
+            raise storage_error(error, self.where) from error
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The store as errors name it."""
         return "the SQLite hub in memory" if self.in_memory else f"the SQLite file {self._path}"
 
     def _connect(self, *, patience: float) -> sqlite3.Connection:
         if self._is_closed:
-            raise StorageError(f"{self._where} was closed")
+            raise StorageError(f"{self.where} was closed")
         with ExitStack() as undo:
             try:
                 connection = sqlite3.connect(
@@ -127,7 +128,7 @@ class Database:
                 connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
             except sqlite3.DatabaseError as error:
                 if is_locked(error):
-                    raise storage_error(error, self._where) from error
-                raise ConfigurationError(f"{self._where} cannot be opened: {error}") from error
+                    raise storage_error(error, self.where) from error
+                raise ConfigurationError(f"{self.where} cannot be opened: {error}") from error
             undo.pop_all()
         return connection

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from durable_ext.errors import ConfigurationError, StorageError
+from durable_ext.errors import ConfigurationError, HubNotFoundError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
 from durable_ext.providers.sqlite import (
     affinities,
@@ -76,6 +76,14 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def create_hub(self) -> None:
         self._database.create()
         await self._database.write(partial(schema.create, hub=self.hub, partitions=self.partitions))
+
+    async def check_hub(self) -> None:
+        if not self._database.exists() or not await self._database.read(schema.is_there):
+            raise HubNotFoundError(
+                f"there is no task hub in {self._database.where}: name another one, start its host, "
+                "or create it by `durable hub create`"
+            )
+        await self.create_hub()  # checks, and adds the columns that an earlier build did not have
 
     async def delete_hub(self) -> None:
         if self._database.exists():

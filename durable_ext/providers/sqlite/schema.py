@@ -71,6 +71,11 @@ def create(db: Connection, hub: str, partitions: int) -> None:
             )
 
 
+def is_there(db: Connection) -> bool:
+    """Whether a hub was created."""
+    return bool(db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").fetchone())
+
+
 def empty(db: Connection) -> None:
     """Delete every table of the hub."""
     for name in _NAMES:

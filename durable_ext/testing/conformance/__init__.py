@@ -22,6 +22,7 @@ from durable_ext.testing.conformance.catalogs import CatalogConformance
 from durable_ext.testing.conformance.claims import ClaimConformance
 from durable_ext.testing.conformance.cleaning import CleaningConformance
 from durable_ext.testing.conformance.fairness import FairnessConformance
+from durable_ext.testing.conformance.hubs import HubConformance
 from durable_ext.testing.conformance.ids import IdConformance
 from durable_ext.testing.conformance.journals import JournalConformance
 from durable_ext.testing.conformance.leases import LeaseConformance
@@ -46,6 +47,7 @@ __all__ = [
     "CleaningConformance",
     "Conformance",
     "FairnessConformance",
+    "HubConformance",
     "IdConformance",
     "JournalConformance",
     "LeaseConformance",
@@ -85,5 +87,6 @@ class ProviderConformance(
     ValueConformance,
     TagConformance,
     AffinityConformance,
+    HubConformance,
 ):
     """All themes in one class, but SkewConformance, which is for stores that several machines share."""

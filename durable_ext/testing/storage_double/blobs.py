@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable_ext.providers.azure_storage.client import BlobPage, StorageRefusedError
+from durable_ext.providers.azure_storage.client import BlobPage, refusal
 
 _MAX_PAGE = 5000
 
@@ -44,5 +44,5 @@ class Blobs:
     def _blobs(self, call: str, container: str) -> dict[str, bytes]:
         blobs = self._containers.get(container)
         if blobs is None:
-            raise StorageRefusedError(call, 404, "ContainerNotFound")
+            raise refusal(call, 404, "ContainerNotFound")
         return blobs

@@ -6,7 +6,13 @@ import asyncio
 from datetime import datetime, timedelta
 from itertools import count
 
-from durable_ext.providers.azure_storage.client import PeekedMessage, QueueMessage, Receipt, StorageRefusedError
+from durable_ext.providers.azure_storage.client import (
+    PeekedMessage,
+    QueueMessage,
+    Receipt,
+    StorageRefusedError,
+    refusal,
+)
 from durable_ext.providers.contract import Clock
 
 _MAX_MESSAGE = 64 * 1024
@@ -122,7 +128,7 @@ class Queues:
     def _messages(self, call: str, queue: str) -> dict[str, _Kept]:
         messages = self._queues.get(queue)
         if messages is None:
-            raise StorageRefusedError(call, 404, "QueueNotFound")
+            raise refusal(call, 404, "QueueNotFound")
         return messages
 
     def _held(self, call: str, queue: str, message_id: str, receipt: str) -> _Kept:

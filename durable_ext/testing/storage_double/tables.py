@@ -20,6 +20,7 @@ from durable_ext.providers.azure_storage.client import (
     StorageRefusedError,
     Stored,
     Value,
+    refusal,
 )
 from durable_ext.providers.azure_storage.odata import time_text
 from durable_ext.providers.contract import Clock
@@ -43,7 +44,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Tables:
-    """The table service of one account. A page looks at `page_rows` rows at most, whether they match or not."""
+    """The table service of one account. Names of tables ignore case.
+
+    A page looks at `page_rows` rows at most, whether they match or not.
+    """
 
     def __init__(self, clock: Clock, page_rows: int) -> None:
         self._clock = clock
@@ -53,11 +57,11 @@ class Tables:
 
     def create(self, table: str) -> None:
         """One that is there stays as it is."""
-        self._tables.setdefault(table, {})
+        self._tables.setdefault(table.lower(), {})
 
     def delete(self, table: str) -> None:
         """With all its entities."""
-        self._tables.pop(table, None)
+        self._tables.pop(table.lower(), None)
 
     def insert(self, table: str, entity: Entity) -> str:
         """409 when the key is there."""
@@ -96,7 +100,7 @@ class Tables:
 
     def remove(self, table: str, partition_key: str, row_key: str, etag: str) -> None:
         """412 when it is another; one that is gone, or whose table is, is no error."""
-        rows = self._tables.get(table, {})
+        rows = self._tables.get(table.lower(), {})
         found = rows.get(_key(partition_key, row_key))
         if found is None:
             return
@@ -127,9 +131,9 @@ class Tables:
         return EntityPage(page, None)
 
     def _rows(self, call: str, table: str) -> dict[_Key, Stored]:
-        rows = self._tables.get(table)
+        rows = self._tables.get(table.lower())
         if rows is None:
-            raise StorageRefusedError(call, 404, "TableNotFound")
+            raise refusal(call, 404, "TableNotFound")
         return rows
 
     def _write(self, rows: dict[_Key, Stored], key: _Key, entity: Entity) -> str:
