@@ -30,6 +30,7 @@ LOCAL_ORIGIN = "http://localhost:7071"
 # A hub names tables, queues and a container; letters and digits are what all three take.
 _HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 _DEFAULT_HUB = "DurableHub"
+_POLLS = range(1, 3601)  # seconds
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -79,6 +80,12 @@ SETTINGS = (
     Setting(
         "DURABLE_EVENT_GRID_RETRY_STATUS", "`408,429,500,502,503,504`", "Answers of the topic that are worth a retry"
     ),
+    Setting(
+        "DURABLE_POLL_INTERVAL", "`1`", "Most seconds between two looks of `durable host` at a queue of Azure Storage"
+    ),
+    Setting(
+        "DURABLE_IDLE_POLL_INTERVAL", "a second for each queue", "The same once the hub has been idle for two minutes"
+    ),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
@@ -97,6 +104,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings as values. `sqlite_file` None means Azure Storage. `base_url` has no slash at its end.
 
     `max_attempts` is the host's: how often it tries a message before it puts it into the poison queue.
+    `poll_interval` and `idle_poll_interval` are for `durable host`: how long a queue may go without a look.
     `default_version` is `defaultVersion` of host.json, for an app whose code says none.
     """
 
@@ -111,6 +119,8 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_version: str | None = None
     telemetry: Told = Told.OFF
     lifecycle: LifecycleSettings = LifecycleSettings()
+    poll_interval: timedelta = timedelta(seconds=1)
+    idle_poll_interval: timedelta | None = None
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
 
 
@@ -136,6 +146,8 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         default_version=told.default,
         lifecycle=read_lifecycle(text),
         telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
+        poll_interval=timedelta(seconds=whole_number(text, "DURABLE_POLL_INTERVAL", 1, _POLLS)),
+        idle_poll_interval=_idle_interval(text),
         worker=WorkerSettings(
             activity_slots=slots,
             activity_processes=processes,
@@ -151,6 +163,11 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             version_failure=_choice(text, "DURABLE_VERSION_FAILURE", VersionFailure) or told.failure,
         ),
     )
+
+
+def _idle_interval(environ: Mapping[str, str]) -> timedelta | None:
+    seconds = whole_number(environ, "DURABLE_IDLE_POLL_INTERVAL", 0, range(_POLLS.stop))
+    return timedelta(seconds=seconds) if seconds else None
 
 
 def hub_name(environ: Mapping[str, str]) -> str:

@@ -21,7 +21,9 @@ def open_store(settings: AppSettings, environ: Mapping[str, str]) -> AzureStorag
     from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 
     connection = connection_from_settings(connection_setting(settings.connection, environ), environ)
-    return AzureStorageProvider(connection, settings.hub, settings.partitions)
+    store = AzureStorageProvider(connection, settings.hub, settings.partitions)
+    store.feed.longest_pause, store.feed.idle_pause = settings.poll_interval, settings.idle_poll_interval
+    return store
 
 
 def connection_setting(name: str, environ: Mapping[str, str]) -> str:

@@ -66,6 +66,8 @@ def test_every_setting_is_read() -> None:
         ("DURABLE_ACTIVITY_SLOTS", "-1"),
         ("DURABLE_ACTIVITY_SLOTS", "²"),
         ("DURABLE_SESSION_BUDGET", "0"),
+        ("DURABLE_POLL_INTERVAL", "0"),
+        ("DURABLE_IDLE_POLL_INTERVAL", "3601"),
         ("DURABLE_SESSION_BUDGET", "1.5"),
         ("DURABLE_HTTP_AUTH_LEVEL", "everybody"),
         ("DURABLE_WORK_TAGS", "gpu,a b"),

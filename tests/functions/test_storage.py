@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_an_identity_is_enough() -> None:
         await store.close()
 
     asyncio.run(run())
+
+
+def test_the_pauses_between_polls_are_settings() -> None:
+    environ = {"DURABLE_HUB": "Orders", "DURABLE_POLL_INTERVAL": "3", "DURABLE_IDLE_POLL_INTERVAL": "45"}
+    connection = {"AzureWebJobsStorage__accountName": "orders"}
+    usual, chosen = (open_store(read_settings(given, HERE), connection) for given in ({}, environ))
+    assert isinstance(usual, AzureStorageProvider)
+    assert isinstance(chosen, AzureStorageProvider)
+    assert (usual.feed.longest_pause, usual.feed.idle_pause) == (timedelta(seconds=1), None)
+    assert (chosen.feed.longest_pause, chosen.feed.idle_pause) == (timedelta(seconds=3), timedelta(seconds=45))
 
 
 def test_a_missing_connection_stops_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,17 @@ from durable_ext.records.messages import Delivery
 
 # Most that storage hands out at once.
 _BATCH = 32
+# Without a message for so long the whole hub counts as idle.
+_IDLE_AFTER = timedelta(minutes=2)
+# How long a queue of an idle hub rests, for each queue that is polled: all polls together are under one a second.
+_IDLE_PAUSE = timedelta(seconds=1.1)
 
 
 class StorageFeed(Feed):
-    """Long poll with back-off, from `first_pause` to `longest_pause`, doubling.
+    """Long poll with back-off, from `first_pause` to `longest_pause`, doubling; to `idle_pause` when the hub is idle.
 
-    The longest is how long a message of another process may wait when all is idle; both may be set at any time.
+    So long may a message of another process wait; what this process puts, it takes at once. `idle_pause` None: a
+    little over a second for each queue that is polled. All three may be set at any time.
     """
 
     def __init__(self, queues: Queues, names: HubNames) -> None:
@@ -29,7 +34,11 @@ class StorageFeed(Feed):
         self._names = names
         self.first_pause = timedelta(milliseconds=10)
         self.longest_pause = timedelta(seconds=1)
+        self.idle_pause: timedelta | None = None
         self._pauses: dict[str, timedelta] = {}
+        self._next_poll: dict[str, float] = {}
+        self._polled: set[str] = set()
+        self._busy_at: float | None = None
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
@@ -43,19 +52,41 @@ class StorageFeed(Feed):
         loop = asyncio.get_running_loop()
         end = loop.time() + wait.total_seconds()
         event = self._queues.wakes.event(queue)
+        self._polled.add(queue)
+        if self._busy_at is None:
+            self._busy_at = loop.time()
+        await self._rest(queue, event, end)  # of a pause that an earlier call began
         while True:
             event.clear()
             found = await self._queues.receive(queue, min(limit, _BATCH), lease)
-            left = end - loop.time()
             if found:
-                self._pauses.pop(queue, None)
+                self._is_busy(queue)
                 return found
-            if left <= 0:
+            pause = min(self._pauses.get(queue, self.first_pause), self._longest())
+            self._pauses[queue], self._next_poll[queue] = pause * 2, loop.time() + pause.total_seconds()
+            if loop.time() >= end:
                 return found
-            pause = min(self._pauses.get(queue, self.first_pause), self.longest_pause)
-            self._pauses[queue] = pause * 2
-            if await _set_within(event, min(pause.total_seconds(), left)):
-                self._pauses.pop(queue, None)
+            await self._rest(queue, event, end)
+
+    async def _rest(self, queue: str, event: asyncio.Event, end: float) -> None:
+        """Wait until the queue is to be polled: its pause is over, the call at its end, or a message put here."""
+        seconds = min(self._next_poll.get(queue, 0), end) - asyncio.get_running_loop().time()
+        if seconds > 0 and await _set_within(event, seconds):
+            self._is_busy(queue)
+
+    def _is_busy(self, queue: str) -> None:
+        """Something was found in the queue, or put there."""
+        self._pauses.pop(queue, None)
+        self._next_poll.pop(queue, None)
+        self._busy_at = asyncio.get_running_loop().time()
+
+    def _longest(self) -> timedelta:
+        """How long a pause may get now."""
+        since = asyncio.get_running_loop().time() - (self._busy_at or 0)
+        if since < _IDLE_AFTER.total_seconds():
+            return self.longest_pause
+        idle = _IDLE_PAUSE * len(self._polled) if self.idle_pause is None else self.idle_pause
+        return max(self.longest_pause, idle)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
