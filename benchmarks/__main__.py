@@ -12,14 +12,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks import calls, entities, imports, replay, times
+from benchmarks import calls, entities, events, imports, replay, times
 from benchmarks.driver import add_sizes
 from benchmarks.measuring import Plan, Row, measure
 from benchmarks.variants import VARIANTS
 from benchmarks.workloads import SCALES
 from durable_ext.host.azurite import Azurite
 
-_PARTS = ("calls", "times", "replay", "entities", "imports")
+_PARTS = ("calls", "times", "replay", "entities", "events", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _title("One entity")
         with Azurite() as server:
             print(*entities.figures(server.connection_string, scale), sep="\n")
+    if "events" in wanted:
+        _title("Events")
+        with Azurite() as server:
+            print(*events.figures(server.connection_string, scale), sep="\n")
     if "imports" in wanted:
         _title("Imports")
         print(*imports.report(), sep="\n")

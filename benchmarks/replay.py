@@ -15,7 +15,6 @@ from pathlib import Path
 
 from benchmarks.engine import Store, running
 from benchmarks.workloads import EngineRunner, Scale, registry, run_one, w4, warm_up
-from durable_ext.authoring.payload import JsonConverter
 from durable_ext.providers.azure_storage import AzureStorageProvider
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.instance import InstanceRow
@@ -120,7 +119,7 @@ async def _copy(store: Store, row: InstanceRow, turns: Sequence[Turn]) -> None:
 
 
 async def _load_and_replay(name: str, store: Store, instance_id: str) -> list[Figure]:
-    loader = Loader(store, registry(), JsonConverter(), PayloadStore(store))
+    loader = Loader(store, registry(), utc_now, PayloadStore(store))
     began = time.perf_counter()
     state = await loader.load(instance_id)
     loaded = time.perf_counter()

@@ -95,12 +95,16 @@ async def timer(ctx: OrchestrationContext, milliseconds: int) -> int:
     return milliseconds
 
 
+async def waiting(ctx: OrchestrationContext, _: int) -> int:
+    return await ctx.wait_for_external_event("go", int)
+
+
 def registry() -> Registry:
     """The orchestrators and activities of all workloads."""
     names = Registry()
     for activity in (add_one, add_one_stamped):
         names.add_activity(activity)
-    for orchestrator in (chain, long_chain, fan_out, fan_out_queued, hello, parent, timer):
+    for orchestrator in (chain, long_chain, fan_out, fan_out_queued, hello, parent, timer, waiting):
         names.add_orchestrator(orchestrator)
     return names
 

@@ -67,6 +67,7 @@ class DurableClient(Client):
         self.check_orchestrator, self.check_entity = native.check_orchestrator, native.check_entity
         self.version_for = native.version_for
         self.telemetry = native.telemetry
+        self.is_at_work = native.is_at_work
         self._native = native
         self._settings = settings
         self._elsewhere = elsewhere
@@ -305,9 +306,9 @@ class DurableClient(Client):
             raise ConfigurationError("this client was made for one hub; get one for another by durable_client_input")
         return await self._elsewhere(hub, connection)
 
-    async def _send_start(self, message: Message) -> None:
-        # By the worker's own client, which knows whether this process takes the start itself (S4).
-        await self._native._send_start(message)
+    async def _deliver(self, message: Message) -> None:
+        # By the worker's own client, which knows whether this process deals with it (S4).
+        await self._native._deliver(message)
 
 
 def _filter(

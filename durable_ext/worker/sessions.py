@@ -15,6 +15,8 @@ from durable_ext.worker.state import SessionState
 _MOST_OPEN_CHILDREN = 100
 # What is kept in memory must be younger than any tombstone, else it could write after a purge (P10).
 _LONGEST_KEPT = timedelta(hours=1)
+# For so long after its last turn here, another process is taken not to have ended an instance.
+_JUST_NOW = timedelta(minutes=1)
 
 
 class Sessions:
@@ -39,6 +41,15 @@ class Sessions:
     def lives_here(self, instance_id: str) -> bool:
         """Whether the instance has a session, or is kept in memory, here."""
         return instance_id in self._open or instance_id in self._kept
+
+    def is_at_work(self, instance_id: str) -> bool:
+        """Whether the instance runs here, or has taken a turn here a moment ago and goes on: nobody need look it up."""
+        entry = self._open.get(instance_id)
+        if entry is not None:
+            state = entry[0].state
+            return state is not None and state.ledger.turns > 0 and state.ledger.ended is None
+        kept = self._kept.get(instance_id)
+        return kept is not None and self._services.clock() - kept[0] < _JUST_NOW
 
     def has_room(self) -> bool:
         """Whether one more child may be opened here."""

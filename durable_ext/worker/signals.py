@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from durable_ext.records.instance import InstanceRow
 
-# Of how many instances that began here the process remembers it.
+# Of how many instances that were last dealt with here the process remembers it.
 _MOST_FOLLOWED = 10_000
 
 
@@ -47,18 +47,18 @@ class Signals:
 
     def __init__(self) -> None:
         self._watches: dict[str, set[Watch]] = defaultdict(set)
-        # When each instance was started here; None once a row of it was written.
+        # Since when a row of each instance is awaited from a session here; None once one was written.
         self._followed: dict[str, datetime | None] = {}
 
     def follow(self, instance_id: str, now: datetime) -> None:
-        """Remember that the instance was started here."""
+        """Remember that something that will change the row of the instance is dealt with here."""
         self._followed.pop(instance_id, None)
         self._followed[instance_id] = now
         while len(self._followed) > _MOST_FOLLOWED:
             del self._followed[next(iter(self._followed))]
 
-    def started_ago(self, instance_id: str, now: datetime) -> float | None:
-        """Seconds since the instance was started here; None when it was not, infinite once a row of it was written."""
+    def followed_for(self, instance_id: str, now: datetime) -> float | None:
+        """Seconds since `follow`; None when there was none, infinite once a row was written since."""
         if instance_id not in self._followed:
             return None
         since = self._followed[instance_id]

@@ -89,6 +89,7 @@ class Worker:
         self._deferral = Deferral(self._services)
         self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
         self._sessions = Sessions(self._services)
+        self.client.is_at_work = self._sessions.is_at_work
         self._janitor, self._apart = Janitor(self._services), OwnDeliveries(self._services)
         telemetry.watch(self._readings)
 

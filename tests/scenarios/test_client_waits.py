@@ -14,6 +14,7 @@ from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError, PayloadError
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Delivery
+from durable_ext.testing.injection import Fault
 from durable_ext.worker.client import Client, StartOptions
 
 from .engine import LEASE, Process
@@ -162,6 +163,55 @@ def test_what_has_happened_already_is_not_waited_for(store: str, elsewhere: bool
         for instance_id in ids:
             assert (await client.wait_for_completion(instance_id, _SOON)).runtime_status is RuntimeStatus.FAILED
         assert hub.clock() - before < timedelta(seconds=0.6)
+
+    run_on(store, test)
+
+
+@on_both
+def test_an_event_to_an_instance_at_work_here_is_put_and_dealt_with_here(store: str) -> None:
+    """Nobody looks whether the instance is there, and nobody polls for the event; one that has ended is refused."""
+
+    async def test(hub: AnyHub) -> None:
+        calls: list[str] = []
+
+        def noted(call: str, _number: int) -> Fault:
+            calls.append(call)
+            return Fault.NONE
+
+        process = hub.process(app(Broken()), plan=noted)
+        client = process.client
+        client.local = Here(process)
+        await client.start("order", instance_id="x")
+        await client.wait_for_start("x", _SOON)
+        await hub.clock.sleep(0.1)
+        calls.clear()
+        await client.raise_event("x", "packed")
+        assert (await client.wait_for_completion("x", _SOON)).runtime_status is RuntimeStatus.FAILED
+        await hub.clock.sleep(0.1)
+        # The activity and the end of the instance are commits of their own.
+        assert sorted(calls) == ["append"] * 2 + ["complete", "reserve", "update_row"]
+        with pytest.raises(InstanceStateError, match="has ended"):
+            await client.raise_event("x", "packed")
+        with pytest.raises(InstanceNotFoundError):
+            await client.raise_event("nobody", "packed")
+
+    run_on(store, test)
+
+
+@on_both
+def test_what_rested_here_for_long_is_looked_up_before_an_event_is_sent(store: str) -> None:
+    """Another process may have ended it meanwhile."""
+
+    async def test(hub: AnyHub) -> None:
+        process, other = hub.process(app(Broken())), hub.process(app(Broken()))
+        process.client.local, other.client.local = Here(process), Here(other)
+        await process.client.start("order", instance_id="x")
+        await process.client.wait_for_start("x", _SOON)
+        await hub.clock.sleep(120)
+        await other.client.raise_event("x", "packed")
+        await other.client.wait_for_completion("x", _SOON)
+        with pytest.raises(InstanceStateError, match="has ended"):
+            await process.client.raise_event("x", "packed")
 
     run_on(store, test)
 

@@ -73,6 +73,7 @@ def test_without_one_it_is_the_reason_and_children_have_the_reason_only(store: s
         client = process.client
         await client.start("mother", instance_id="x")
         await client.start("listen", instance_id="y")
+        await hub.clock.sleep(1)
         await client.wait_for_start("child", _MINUTE)
         await client.terminate("x", "enough", output=_LONG)
         await client.terminate("y", "enough")
@@ -92,6 +93,7 @@ def test_the_parent_hears_the_reason(store: str) -> None:
         process.start()
         client = process.client
         await client.start("mother", instance_id="x")
+        await hub.clock.sleep(1)
         await client.wait_for_start("child", _MINUTE)
         await client.terminate("child", "enough", output="nothing done")
         assert "enough" in (await client.wait_for_completion("x", _MINUTE)).output

@@ -31,7 +31,7 @@ class CommandingClient(ClientCore):
         check_name("event name", name)
         if message_id is not None:
             check_name("message id", message_id)
-        await self._running(instance_id)
+        await self._check_running(instance_id)
         payload = await self._payloads.put(instance_id, encode(self.converter, data))
         with self.telemetry.sending(Sending.EVENT, name, instance_id) as trace:
             await self._command(instance_id, RaiseEvent(name=name, input=payload), message_id, trace)
@@ -44,17 +44,17 @@ class CommandingClient(ClientCore):
         Children have the reason only. Raises as raise_event, and PayloadError for an output that is not data.
         """
         why = check_reason(reason)
-        await self._running(instance_id)
+        await self._check_running(instance_id)
         shown = None if output is None else encode(self.converter, output)
         stored = None if shown is None else await self._payloads.put(instance_id, shown)
         await self._command(instance_id, Terminate(reason=why, recursive=recursive, output=stored))
 
     async def suspend(self, instance_id: str, reason: str = "") -> None:
         """Keep what happens to the instance from its code until it is resumed. Raises as raise_event."""
-        await self._running(instance_id)
+        await self._check_running(instance_id)
         await self._command(instance_id, Suspend(reason=check_reason(reason)))
 
     async def resume(self, instance_id: str, reason: str = "") -> None:
         """Undo suspend. Raises as raise_event."""
-        await self._running(instance_id)
+        await self._check_running(instance_id)
         await self._command(instance_id, Resume(reason=check_reason(reason)))

@@ -12,7 +12,6 @@ from durable_ext.errors import InstanceNotFoundError, InstanceStateError, Invali
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
 from durable_ext.records.failures import Failure
 from durable_ext.records.given import check_version
-from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.records.payloads import Payload
 from durable_ext.records.trace import TraceContext
@@ -35,7 +34,7 @@ class LocalDelivery(Protocol):
         ...
 
     def has_room(self) -> bool:
-        """Whether one more instance may begin here."""
+        """Whether one more message may be dealt with here."""
         ...
 
     def adopt(self, delivery: Delivery) -> None:
@@ -65,6 +64,7 @@ class ClientCore:
         self.check_entity: Callable[[str], None] = _is_any
         self.version_for: Callable[[str, str | None], str | None] = _as_asked
         self.local: LocalDelivery | None = None
+        self.is_at_work: Callable[[str], bool] = _is_nowhere
         self.telemetry: Telemetry = SILENCE
 
     @property
@@ -93,11 +93,17 @@ class ClientCore:
             raise unknown(instance_id)
         return stored
 
-    async def _running(self, instance_id: str) -> InstanceRow:
+    async def _check_running(self, instance_id: str) -> None:
+        """Raise InstanceNotFoundError, or InstanceStateError when the instance has ended.
+
+        Storage is asked unless the instance is at work in this process. One that another process ended this very moment
+        then drops the command, and says so in the log, as it does when it ends before the command comes.
+        """
+        if self.is_at_work(instance_id):
+            return
         row = (await self._existing(instance_id)).row
         if row.status.is_terminal:
             raise InstanceStateError(f"instance {instance_id!r} has ended: it is {row.status.value}")
-        return row
 
     async def _command(
         self, instance_id: str, body: Body, message_id: str | None = None, trace: TraceContext | None = None
@@ -111,7 +117,21 @@ class ClientCore:
             resent=message_id is not None,
             trace=trace,
         )
-        await self._provider.send([message])
+        await self._deliver(message)
+
+    async def _deliver(self, message: Message) -> None:
+        """Have this process deal with a message that is for now, if it has room (S4); else put it into its queue."""
+        if self.local is None or message.due is not None or not self.local.has_room():
+            await self._provider.send([message])
+            return
+        # Put already received: nobody polls for it, and if this process dies it comes back after its lease.
+        self.local.adopt(await self._provider.reserve(message, self.local.lease))
+        self._signals.follow(message.instance_id, self.now)
+
+
+def _is_nowhere(_instance_id: str) -> bool:
+    """What a client knows of the work of this process when it belongs to no worker."""
+    return False
 
 
 def _is_any(_name: str) -> None:

@@ -153,4 +153,4 @@ class ReadingClient(ClientCore):
             return (await self._existing(instance_id)).row
 
         with self._signals.watch(instance_id) as watch:
-            yield RowWatch(watch, read, self._signals.started_ago(instance_id, self.now))
+            yield RowWatch(watch, read, self._signals.followed_for(instance_id, self.now))

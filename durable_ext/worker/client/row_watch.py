@@ -9,22 +9,23 @@ from durable_ext.worker.signals import Watch
 
 _POLL_FIRST = 0.05
 _POLL_LAST = 2.0
-# What was started here runs here, unless this process gives it away.
+# What is dealt with here is published here, unless this process gives it away.
 _POLL_HERE = 1.0
 
 
 class RowWatch:
     """Looks at one instance again and again, for one waiter. `read` raises InstanceNotFoundError.
 
-    `started_ago` are the seconds since this process started the instance, or None: its session publishes its rows, so
-    that even the first look can wait for that. Infinite when a row was published since: then the look comes at once.
+    `followed_for` are the seconds since this process has had something to do for the instance, None when it has not.
+    Its session publishes what comes of it, so that even the first look can wait for that. Infinite when a row was
+    published since: then the look comes at once.
     """
 
-    def __init__(self, watch: Watch, read: Callable[[], Awaitable[InstanceRow]], started_ago: float | None) -> None:
+    def __init__(self, watch: Watch, read: Callable[[], Awaitable[InstanceRow]], followed_for: float | None) -> None:
         self._watch = watch
         self._read = read
-        self._pause = _POLL_FIRST if started_ago is None else _POLL_HERE
-        self._patience = 0 if started_ago is None else max(0, _POLL_HERE - started_ago)
+        self._pause = _POLL_FIRST if followed_for is None else _POLL_HERE
+        self._patience = 0 if followed_for is None else max(0, _POLL_HERE - followed_for)
 
     def looked(self) -> None:
         """The waiter has looked for itself: the next look comes after a pause."""

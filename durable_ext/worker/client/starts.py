@@ -78,7 +78,7 @@ class StartingClient(ClientCore):
         with self.telemetry.sending(Sending.START, name, instance_id) as trace:
             row = row if trace is None else msgspec.structs.replace(row, trace=trace)
             row, etag, previous = await self._claim(row, options.replace)
-            await self._send_start(start_message(row, etag, previous=previous))
+            await self._deliver(start_message(row, etag, previous=previous))
         return instance_id
 
     async def _first_event(self, instance_id: str, options: StartOptions) -> FirstEvent | None:
@@ -87,14 +87,6 @@ class StartingClient(ClientCore):
         name, data = options.first_event
         check_name("event name", name)
         return FirstEvent(name=name, input=await self._payloads.put(instance_id, encode(self.converter, data)))
-
-    async def _send_start(self, message: Message) -> None:
-        if self.local is None or message.due is not None or not self.local.has_room():
-            await self._provider.send([message])
-            return
-        self._signals.follow(message.instance_id, self.now)
-        # Put already received: nobody polls for it, and if this process dies it comes back after its lease (S4).
-        self.local.adopt(await self._provider.reserve(message, self.local.lease))
 
     async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
         """Write the row; it, its etag, and the execution it replaced."""
