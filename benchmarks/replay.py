@@ -19,6 +19,7 @@ from durable_ext.providers.azure_storage import AzureStorageProvider
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.turns import Turn
+from durable_ext.worker.client import utc_now
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.state import Loader, SessionState

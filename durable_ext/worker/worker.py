@@ -89,7 +89,6 @@ class Worker:
         self._deferral = Deferral(self._services)
         self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
         self._sessions = Sessions(self._services)
-        self.client.is_at_work = self._sessions.is_at_work
         self._janitor, self._apart = Janitor(self._services), OwnDeliveries(self._services)
         telemetry.watch(self._readings)
 
@@ -106,6 +105,7 @@ class Worker:
             client.check_entity = registry.check_entity
         client.version_for = registry.version_for
         client.telemetry = settings.telemetry
+        client.is_at_work = lambda instance_id: self._sessions.is_at_work(instance_id)
         return client
 
     def _make_activities(
