@@ -44,3 +44,9 @@ TOMBSTONE_AGE = timedelta(hours=24)
 
 # Rows of one page of a table query.
 MAX_PAGE = 1000
+
+# Bytes after which a page of rows ends, however few there are on it: rows may be a million times as long as others.
+MAX_PAGE_BYTES = 16 * 1024 * 1024
+
+# What a blob may hold that was written by an earlier build, whose references do not tell the size.
+MAX_BLOB_BYTES = 256 * 1024 * 1024

@@ -15,8 +15,8 @@ from durable_ext.providers.contract import InstanceFilter, Page
 from durable_ext.providers.sqlite.instances import row_of
 from durable_ext.providers.sqlite.times import time_text
 from durable_ext.records.ids import ENTITY_MARK
-from durable_ext.records.instance import TERMINAL, RuntimeStatus
-from durable_ext.records.limits import MAX_PAGE
+from durable_ext.records.instance import TERMINAL, InstanceRow, RuntimeStatus
+from durable_ext.records.limits import MAX_PAGE, MAX_PAGE_BYTES
 
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
@@ -33,16 +33,24 @@ _places = msgspec.json.Decoder(_Place)
 
 
 def query(db: Connection, where: InstanceFilter, limit: int, after: str) -> Page:
-    """One page of the rows behind an id. Ids are compared by code point."""
+    """One page of the rows behind an id, short where rows are long. Ids are compared by code point."""
     conditions, values = _conditions(where)
     size = min(limit, MAX_PAGE)
     found = db.execute(
         f"SELECT instance_id, record FROM instances WHERE {conditions} AND instance_id > ?"  # noqa: S608 - values are bound
         " ORDER BY instance_id LIMIT ?",
         (*values, after, size + 1),
-    ).fetchall()
-    rows = tuple(row_of(record) for _, record in found[:size])
-    return Page(rows, encode_place(found[size - 1][0]) if len(found) > size else None)
+    )
+    rows: list[InstanceRow] = []
+    length = 0
+    for instance_id, record in found:
+        if len(rows) == size or (rows and length + len(record) > MAX_PAGE_BYTES):
+            return Page(tuple(rows), encode_place(rows[-1].instance_id))
+        rows.append(row_of(record))
+        length += len(record)
+        if length > MAX_PAGE_BYTES:  # the next row is not even looked at: it may be as long again
+            return Page(tuple(rows), encode_place(instance_id))
+    return Page(tuple(rows), None)
 
 
 def count(db: Connection, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from durable_ext.errors import ConfigurationError, StorageError
 from durable_ext.providers.sqlite.failures import is_locked, storage_error
+from durable_ext.providers.sqlite.opened_file import OpenedFile
 from durable_ext.providers.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _MEMORY = ":memory:"
 # How long a read waits for another process that recovers or closes the file. Writes wait without blocking the loop.
 _READ_PATIENCE = 5.0
+# What a write-ahead log that was large once keeps of its size.
+_LOG_BYTES = 64 * 1024 * 1024
 
 
 class Synchronous(StrEnum):
@@ -38,6 +41,7 @@ class Database:
     def __init__(self, path: str | Path, synchronous: Synchronous) -> None:
         self.in_memory = str(path) == _MEMORY
         self._path = path
+        self._file = None if self.in_memory else OpenedFile(path)
         self._synchronous = synchronous
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
@@ -93,7 +97,7 @@ class Database:
     def _writing(self) -> Writer:
         if self._writer is None:
             waits = self._synchronous == Synchronous.FULL and not self.in_memory
-            self._writer = Writer(self._connect(patience=0), self.where, waits_for_disk=waits)
+            self._writer = Writer(self._connect(patience=0), self.where, self._check_file, waits_for_disk=waits)
         return self._writer
 
     def _reading(self) -> sqlite3.Connection:
@@ -105,9 +109,16 @@ class Database:
 
     def _guarded(self, operation: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
         try:
-            return operation(connection)
+            found = operation(connection)
         except sqlite3.Error as error:
+            self._check_file()
             raise storage_error(error, self.where) from error
+        self._check_file()
+        return found
+
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
 
     @property
     def where(self) -> str:
@@ -117,18 +128,29 @@ class Database:
     def _connect(self, *, patience: float) -> sqlite3.Connection:
         if self._is_closed:
             raise StorageError(f"{self.where} was closed")
+        self._check_file()  # a connection would make a file where none is
         with ExitStack() as undo:
             try:
                 connection = sqlite3.connect(
                     self._path, timeout=_READ_PATIENCE, isolation_level=None, check_same_thread=False
                 )
                 undo.callback(connection.close)
+                _prepare_to_shrink(connection)
                 connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
                 connection.execute(f"PRAGMA synchronous = {Synchronous(self._synchronous).value}")
                 connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
             except sqlite3.DatabaseError as error:
                 if is_locked(error):
                     raise storage_error(error, self.where) from error
                 raise ConfigurationError(f"{self.where} cannot be opened: {error}") from error
+            if self._file is not None:
+                self._file.opened()
             undo.pop_all()
         return connection
+
+
+def _prepare_to_shrink(connection: sqlite3.Connection) -> None:
+    """Before its first table a file learns that a purge gives room back to the disk; afterwards it cannot."""
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeVar
 
 from durable_ext.errors import ConfigurationError, HubNotFoundError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Loaded, Page, Provider, VersionedRow
@@ -33,6 +35,8 @@ from durable_ext.records.messages import Delivery, Message, Quarantined
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.progress import Report
 from durable_ext.records.turns import Turn
+
+T = TypeVar("T")
 
 # A file takes any payload in place; this is less than its own limit for one text, a billion bytes.
 _INLINE_LIMIT = 2**31 - 1
@@ -218,7 +222,7 @@ class SqliteProvider(Provider, Feed, Catalog):
 
     async def purge(self, row: InstanceRow) -> None:
         now = time_text(self._clock())
-        await self._database.write(lambda db: purging.purge(db, row.execution, now))
+        await self._shrinking(lambda db: purging.purge(db, row.execution, now))
 
     async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
         time = time_text(older_than)
@@ -230,7 +234,14 @@ class SqliteProvider(Provider, Feed, Catalog):
         await self._database.write(lambda db: withdrawals.sweep(db, outlived))
         await self._database.write(lambda db: affinities.sweep(db, time))
         logs = await self._database.scan(lambda db: purging.headless(db, time))
-        return await self._database.write(lambda db: purging.sweep(db, time, logs))
+        return await self._shrinking(lambda db: purging.sweep(db, time, logs))
+
+    async def _shrinking(self, operation: Callable[[Connection], T]) -> T:
+        """Do it, and give the room it freed back to the disk, a little in each transaction."""
+        result, goes_on = await self._database.write(lambda db: (operation(db), purging.shrink(db)))
+        while goes_on:
+            goes_on = await self._database.write(purging.shrink)
+        return result
 
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
         return await self._database.read(lambda db: quarantine.oldest(db, limit))

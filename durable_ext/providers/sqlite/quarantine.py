@@ -7,6 +7,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from durable_ext.providers.sqlite.times import time_of, time_text
+from durable_ext.records.limits import MAX_PAGE_BYTES
 from durable_ext.records.messages import Quarantined
 
 _COLUMNS = "id, queue, body, reason, instance_id, dequeue_count, time, stack"
@@ -30,9 +31,16 @@ def keep(db: Connection, message: Quarantined) -> None:
 
 
 def oldest(db: Connection, limit: int) -> list[Quarantined]:
-    """The oldest kept messages, in the order of their times."""
+    """The oldest kept messages, in the order of their times; fewer where they are long."""
     found = db.execute(f"SELECT {_COLUMNS} FROM quarantine ORDER BY time, id LIMIT ?", (limit,))  # noqa: S608 - our own columns
-    return [_message_of(row) for row in found.fetchall()]
+    kept: list[Quarantined] = []
+    length = 0
+    for row in found:
+        kept.append(_message_of(row))
+        length += len(kept[-1].body) + len(kept[-1].stack)
+        if length > MAX_PAGE_BYTES:
+            break
+    return kept
 
 
 def find(db: Connection, message_id: str) -> Quarantined | None:

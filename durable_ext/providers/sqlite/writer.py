@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from durable_ext.errors import DurableError
+from durable_ext.errors import DurableError, StorageError
 from durable_ext.providers.sqlite.failures import is_locked, storage_error
 
 T = TypeVar("T")
@@ -51,12 +51,20 @@ class Writer:
 
     An operation may run more than once, each time on a database without its effects. It raises a DurableError only
     before it wrote anything; after any other error the group is rolled back and tried one by one, so that none spoils
-    the others.
+    the others. `check_file` raises a StorageError when nobody could find again what was written.
     """
 
-    def __init__(self, connection: sqlite3.Connection, where: str, *, waits_for_disk: bool) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        where: str,
+        check_file: Callable[[], None] = lambda: None,
+        *,
+        waits_for_disk: bool,
+    ) -> None:
         self.connection = connection
         self._where = where
+        self._check_file = check_file
         self._committer = ThreadPoolExecutor(1, "sqlite-commit") if waits_for_disk else None
         self._waiting: deque[_Write] = deque()
         self._is_scheduled = False
@@ -129,9 +137,17 @@ class Writer:
     def _settle(self, group: list[_Write], failure: sqlite3.Error | None) -> None:
         if failure is not None:
             _failure_of(self.connection.rollback)
-        error = None if failure is None else storage_error(failure, self._where)
+        error = self._lost_file() or (None if failure is None else storage_error(failure, self._where))
         for write in group:
             write.settle(error)
+
+    def _lost_file(self) -> StorageError | None:
+        """Asked after a commit, so that nobody is told of one that went into a deleted file."""
+        try:
+            self._check_file()
+        except StorageError as error:
+            return error
+        return None
 
     def _one_by_one(self, group: list[_Write]) -> None:
         _failure_of(self.connection.rollback)
@@ -145,7 +161,7 @@ class Writer:
                 known = isinstance(error, sqlite3.Error | OverflowError | UnicodeError)
                 write.settle(storage_error(error, self._where) if known else error)
             else:
-                write.settle()
+                write.settle(self._lost_file())
         self._go_on()
 
     def _go_on(self) -> None:
@@ -162,7 +178,7 @@ class Writer:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
             return
         self._blocked_since = None
-        failure = storage_error(error, self._where)
+        failure = self._lost_file() or storage_error(error, self._where)
         group = list(self._waiting)
         self._waiting.clear()
         for write in group:
