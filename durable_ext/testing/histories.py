@@ -33,6 +33,8 @@ from durable_ext.testing.harness_apps import app_of, registry_of
 # The release of the event shapes; a newer build reads older ones.
 RELEASE = "0.1"
 _EXPORTED = ("*.jsonl", "*.jsonl.gz")
+# A history with all its payloads; what unpacks to more was not written by an export.
+_LONGEST_LINE = 1024 * 1024 * 1024
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
@@ -171,7 +173,10 @@ def read_export(path: str | Path) -> Iterator[History]:
     number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):  # noqa: B007 - named when a line is wrong
+            while line := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise InvalidInputError(f"{path}, line {number}, is over {_LONGEST_LINE} bytes and is not read")
                 yield msgspec.json.decode(line, type=History)
     except (msgspec.DecodeError, zlib.error, EOFError) as error:
         raise InvalidInputError(f"{path}, line {number}, is no history: {error}") from error

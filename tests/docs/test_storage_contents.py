@@ -128,6 +128,7 @@ _PLACES = {
     "escaped instance id": r"[^^][^/]*",
     "digest": r"[0-9a-f]{32}",
     "hash": r"[0-9a-f]{64}",
+    "size": r"[0-9]+",
     "RowKey": _TURN,
     "empty": "",
     "as above": _TURN,

@@ -6,16 +6,20 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.client import StorageClient
 from durable_ext.providers.azure_storage.concurrency import each
-from durable_ext.providers.azure_storage.names import content_name, folder
+from durable_ext.providers.azure_storage.names import content_name, folder, size_in
+from durable_ext.records.limits import MAX_BLOB_BYTES
 
 # Above this, packing takes longer than handing it to a thread, which does not hold up the loop.
 _IN_THREAD_BYTES = 256 * 1024
 _LEVEL = 3
+# What zlib calls the gzip format.
+_GZIP = 31
 
 Made = TypeVar("Made")
 
@@ -37,22 +41,27 @@ class Blobs:
         """Store a content under a name that is made of it, so that writing it twice is harmless (P13)."""
         await self._client.put_blob(self.container, name, await _threaded(_pack, data))
 
-    async def get(self, name: str) -> bytes:
-        """The content. Raises StorageError when the blob is gone or damaged."""
-        data = await self.find(name)
+    async def get(self, name: str, size: int | None = None) -> bytes:
+        """The content. Raises StorageError as `find`, and when the blob is gone."""
+        data = await self.find(name, size)
         if data is None:
             raise StorageError(f"the blob {name!r} is gone; was its instance purged?")
         return data
 
-    async def find(self, name: str) -> bytes | None:
-        """The content, or None when the blob is gone. Raises StorageError when it is damaged."""
-        packed = await self._client.get_blob(self.container, name)
+    async def find(self, name: str, size: int | None = None) -> bytes | None:
+        """The content, or None when the blob is gone. Raises StorageError when it is damaged, or not of the size that
+        its name tells, or else `size`: no more than that is fetched and unpacked."""
+        size = size_in(name) or size
+        most = MAX_BLOB_BYTES if size is None else size
+        packed = await self._client.get_blob(self.container, name, _packed_at_most(most))
         if packed is None:
             return None
-        try:
-            return await _threaded(gzip.decompress, packed)
-        except (OSError, EOFError, zlib.error) as error:
-            raise StorageError(f"the blob {name!r} is no gzip data") from error
+        data = await _threaded(partial(_unpack, most=most), packed)
+        if data is None:
+            raise StorageError(f"the blob {name!r} is no gzip data, or holds more than {most} bytes")
+        if size is not None and len(data) != size:
+            raise StorageError(f"the blob {name!r} holds {len(data)} bytes instead of {size}")
+        return data
 
     async def delete(self, name: str) -> None:
         """Delete one. Gone already is done (P13)."""
@@ -88,6 +97,21 @@ class Blobs:
 def _pack(data: bytes) -> bytes:
     # Without a time in it: equal contents are equal blobs.
     return gzip.compress(data, _LEVEL, mtime=0)
+
+
+def _packed_at_most(size: int) -> int:
+    """What a content takes that could not be made smaller, and then some."""
+    return size + size // 100 + 1024
+
+
+def _unpack(packed: bytes, most: int) -> bytes | None:
+    """The content; None when there is more of it, or when it is damaged."""
+    unpacking = zlib.decompressobj(wbits=_GZIP)
+    try:
+        data = unpacking.decompress(packed, most + 1)
+    except zlib.error:
+        return None
+    return data if unpacking.eof and len(data) <= most else None
 
 
 async def _threaded(call: Callable[[bytes], Made], data: bytes) -> Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from durable_ext.providers.azure_storage.client import (
     Condition,
     Continuation,
     Entity,
+    EntityPage,
     Query,
     StorageClient,
     StorageRefusedError,
@@ -21,11 +22,12 @@ from durable_ext.providers.azure_storage.client import (
 from durable_ext.providers.azure_storage.concurrency import each
 from durable_ext.providers.azure_storage.foreign import ForeignRows
 from durable_ext.providers.azure_storage.instances import Instances
-from durable_ext.providers.azure_storage.names import escape
+from durable_ext.providers.azure_storage.names import escape, size_in
+from durable_ext.providers.azure_storage.rows import FETCHED_COLUMNS, is_address
 from durable_ext.providers.contract import InstanceFilter, Page
 from durable_ext.records.ids import ENTITY_MARK
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
-from durable_ext.records.limits import MAX_PAGE
+from durable_ext.records.limits import MAX_PAGE, MAX_PAGE_BYTES
 
 _continuation = msgspec.json.Decoder(tuple[str, str])
 # The first code point after the surrogates: keys are compared by UTF-16, where surrogates come before it.
@@ -34,6 +36,8 @@ _AFTER_SURROGATES = 0xE000
 
 _BEHIND_ENTITIES = chr(ord(ENTITY_MARK) + 1)
 _ENTITIES = [Condition("PartitionKey", "ge", ENTITY_MARK), Condition("PartitionKey", "lt", _BEHIND_ENTITIES)]
+# In place of the first half of storage's own continuations, in which it cannot stand: go on with this row.
+_FROM_KEY = "^from"
 _NO_ENTITIES = Condition("PartitionKey", "outside", (ENTITY_MARK, _BEHIND_ENTITIES))
 
 
@@ -50,19 +54,23 @@ class Queries:
         """One page. Raises InvalidInputError for a limit below 1 and for a continuation that is not ours."""
         if limit < 1:
             raise InvalidInputError(f"a page of {limit} instances was asked for; ask for at least 1")
-        query = Query(conditions(where), top=min(limit, MAX_PAGE))
         start = None if continuation is None else decode_continuation(continuation)
+        conditions = conditions_of(where)
+        if start is not None and start[0] == _FROM_KEY:
+            conditions, start = (*conditions, Condition("PartitionKey", "ge", start[1])), None
+        query = Query(conditions, top=min(limit, MAX_PAGE))
         try:
             page = await self._client.query_entities(self._table, query, start)
         except StorageRefusedError as refused:
             if start is None or refused.status != 400:
                 raise
             raise InvalidInputError("the continuation is none that this hub gave out") from refused
+        shown, following = _shown(page)
         prefix = escape(where.id_prefix)
-        matching = [entity for entity in page.entities if str(entity["PartitionKey"]).startswith(prefix)]
+        matching = [entity for entity in shown if str(entity["PartitionKey"]).startswith(prefix)]
         rows = await each(matching, self._readable)
         readable = tuple(row for row in rows if row is not None)
-        return Page(readable, None if page.continuation is None else encode_continuation(page.continuation))
+        return Page(readable, None if following is None else encode_continuation(following))
 
     async def _readable(self, entity: Entity) -> InstanceRow | None:
         """The row, or None for one that is not ours or is damaged: it must not keep the others from being seen."""
@@ -74,7 +82,7 @@ class Queries:
 
     async def count(self, where: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         """How many match, by status."""
-        query = Query(conditions(where), select=("PartitionKey", "RowKey", "RuntimeStatus", "Turn"), top=MAX_PAGE)
+        query = Query(conditions_of(where), select=("PartitionKey", "RowKey", "RuntimeStatus", "Turn"), top=MAX_PAGE)
         counts: Counter[RuntimeStatus] = Counter()
         prefix = escape(where.id_prefix)
         continuation: Continuation | None = None
@@ -90,7 +98,7 @@ class Queries:
                 return dict(counts)
 
 
-def conditions(where: InstanceFilter) -> tuple[Condition, ...]:
+def conditions_of(where: InstanceFilter) -> tuple[Condition, ...]:
     """The filter as conditions on columns."""
     found: list[Condition] = []
     if where.id_prefix:
@@ -114,6 +122,22 @@ def conditions(where: InstanceFilter) -> tuple[Condition, ...]:
         found += [Condition(column, "ge", since)] if since is not None else []
         found += [Condition(column, "le", until)] if until is not None else []
     return tuple(found)
+
+
+def _shown(page: EntityPage) -> tuple[Sequence[Entity], Continuation | None]:
+    """The rows of a page that fit an answer, one at least, and where to go on: where storage says, or from a row."""
+    length = 0
+    for number, entity in enumerate(page.entities):
+        length += sum(len(value) for value in entity.values() if isinstance(value, str))
+        length += _moved_bytes(entity)
+        if number and length > MAX_PAGE_BYTES:
+            return page.entities[:number], (_FROM_KEY, str(entity["PartitionKey"]))
+    return page.entities, page.continuation
+
+
+def _moved_bytes(entity: Entity) -> int:
+    """Of columns in blobs that are fetched with the row."""
+    return sum(size_in(str(entity[name])) or 0 for name in FETCHED_COLUMNS if is_address(entity.get(name)))
 
 
 def _after(prefix: str) -> str:

@@ -197,8 +197,8 @@ class StorageClient(ABC):
         """Write gzip JSON, whatever is there. A repeat writes the same."""
 
     @abstractmethod
-    async def get_blob(self, container: str, name: str) -> bytes | None:
-        """The data as it was put, or None."""
+    async def get_blob(self, container: str, name: str, most: int | None = None) -> bytes | None:
+        """The data as it was put, or None. Of data longer than `most` only the first bytes, one more than that."""
 
     @abstractmethod
     async def list_blobs(self, container: str, prefix: str, continuation: str | None = None) -> BlobPage:

@@ -209,10 +209,12 @@ class HttpClient(StorageClient):
         request.headers["x-ms-blob-content-type"] = "application/json"
         await self._transport.send("put blob", request, (201,))
 
-    async def get_blob(self, container: str, name: str) -> bytes | None:
+    async def get_blob(self, container: str, name: str, most: int | None = None) -> bytes | None:
         request = self._request("blob", "GET", f"{container}/{quote(name)}")
-        answer = await self._transport.send("get blob", request, (200, 404))
-        return answer.body if answer.status == 200 else None
+        if most is not None:
+            request.headers["x-ms-range"] = f"bytes=0-{most}"
+        answer = await self._transport.send("get blob", request, (200, 206, 404))
+        return None if answer.status == 404 else answer.body
 
     async def list_blobs(self, container: str, prefix: str, continuation: str | None = None) -> BlobPage:
         query = [("restype", "container"), ("comp", "list"), ("prefix", prefix)]

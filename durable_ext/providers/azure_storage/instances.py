@@ -69,7 +69,7 @@ class Instances:
 
     async def row_of(self, entity: Entity) -> InstanceRow:
         """The record of an entity. Payloads stay where they are; what else was moved is fetched."""
-        for name in ("FailureDetails", "Tags", "FirstEvent"):
+        for name in rows.FETCHED_COLUMNS:
             if rows.is_address(entity.get(name)):
                 blob = rows.blob_of(str(entity[name]), self._blobs.container)
                 entity = entity | {name: (await self._blobs.get(blob)).decode()}

@@ -31,6 +31,7 @@ _ESCAPES = {ord("^"): "^^", ord("/"): "^0", ord("\\"): "^1", ord("#"): "^2", ord
 }
 _NEEDS_ESCAPE = re.compile(r"[\^/\\#?\x00-\x1f\x7f-\x9f]")
 _ESCAPED = re.compile(r"\^(.)", re.DOTALL)
+_SIZE = re.compile(r"[0-9a-f]{64}-([0-9]{1,15})\.json\.gz$")
 _ORIGINALS = {text[1]: chr(code) for code, text in _ESCAPES.items()}
 
 POISON_SUFFIX = "-poison"
@@ -96,8 +97,14 @@ def folder(instance_id: str) -> str:
 
 
 def content_name(data: bytes) -> str:
-    """The blob name of a content (P1)."""
-    return hashlib.sha256(data).hexdigest() + ".json.gz"
+    """The blob name of a content (P1). It tells the size, so that who reads it knows where to stop."""
+    return f"{hashlib.sha256(data).hexdigest()}-{len(data)}.json.gz"
+
+
+def size_in(name: str) -> int | None:
+    """The size of its content that a blob name tells; None for one that an earlier build made."""
+    found = _SIZE.search(name)
+    return None if found is None else int(found[1])
 
 
 def generation_key(generation: int) -> str:

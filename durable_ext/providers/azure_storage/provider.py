@@ -133,7 +133,7 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         return stored(await self._blobs.put_content(instance_id, data), len(data))
 
     async def get_payload(self, payload: Payload) -> bytes:
-        return payload.data if payload.blob is None else await self._blobs.get(payload.blob)
+        return payload.data if payload.blob is None else await self._blobs.get(payload.blob, payload.size or None)
 
     async def quarantine(self, message: Quarantined) -> None:
         await self._quarantine.keep(message)

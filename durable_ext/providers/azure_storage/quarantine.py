@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
+from datetime import datetime
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.blobs import Blobs
@@ -11,7 +13,7 @@ from durable_ext.providers.azure_storage.names import POISON_SUFFIX, QUARANTINE_
 from durable_ext.providers.azure_storage.queues import Queues
 from durable_ext.providers.azure_storage.rows import time_of, too_long
 from durable_ext.records.codec import decode_messages
-from durable_ext.records.limits import MAX_COLUMN_CHARACTERS, MAX_QUEUE_MESSAGE_BYTES
+from durable_ext.records.limits import MAX_COLUMN_CHARACTERS, MAX_PAGE_BYTES, MAX_QUEUE_MESSAGE_BYTES
 from durable_ext.records.messages import Quarantined
 
 _ROW_KEY = ""
@@ -42,23 +44,30 @@ class Quarantine:
         }
         if too_long(message.body):
             data = message.body.encode()
-            name = f"{QUARANTINE_FOLDER}/{content_name(message.id.encode())}"
+            name = f"{QUARANTINE_FOLDER}/{digest(message.id)}-{content_name(data)}"
             await self._blobs.put(name, data)
             entity |= {"Body": "", "BodyBlob": name}
         await self._client.put_entity(self._table, entity)
 
     async def list(self, limit: int) -> Sequence[Quarantined]:
-        """The oldest, in the order of their times. Reads all: a hub has few, and an operator asks."""
-        entities: list[Entity] = []
+        """The oldest, in the order of their times; fewer where they are long. Reads all: a hub has few, and an operator
+        asks."""
+        oldest: list[Entity] = []
         continuation: Continuation | None = None
         while True:
             page = await self._client.query_entities(self._table, Query(()), continuation)
-            entities += page.entities
+            oldest = heapq.nsmallest(limit, [*oldest, *page.entities], key=_age)
             continuation = page.continuation
             if continuation is None:
                 break
-        entities.sort(key=lambda entity: (time_of(entity["Time"]), str(entity["MessageId"])))
-        return [await self._message_of(entity) for entity in entities[:limit]]
+        kept: list[Quarantined] = []
+        length = 0
+        for entity in oldest:
+            kept.append(await self._message_of(entity))
+            length += len(kept[-1].body) + len(kept[-1].stack)
+            if length > MAX_PAGE_BYTES:
+                break
+        return kept
 
     async def find(self, message_id: str) -> Quarantined | None:
         """One message, or None."""
@@ -104,3 +113,7 @@ class Quarantine:
             # A row that an earlier build wrote has none.
             stack=str(entity.get("Stack", "")),
         )
+
+
+def _age(entity: Entity) -> tuple[datetime, str]:
+    return time_of(entity["Time"]), str(entity["MessageId"])

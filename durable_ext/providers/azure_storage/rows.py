@@ -25,7 +25,9 @@ from durable_ext.records.trace import TraceContext
 INSTANCE_ROW_KEY = ""
 _PAYLOADS = ("Input", "Output", "CustomStatus")
 # Columns whose text may be long; what does not fit goes to a blob (P1).
-LONG_COLUMNS = (*_PAYLOADS, "FailureDetails", "Tags", "FirstEvent")
+# Of these, the ones that are fetched with their row.
+FETCHED_COLUMNS = ("FailureDetails", "Tags", "FirstEvent")
+LONG_COLUMNS = (*_PAYLOADS, *FETCHED_COLUMNS)
 
 _failure = msgspec.json.Decoder(Failure)
 _parent = msgspec.json.Decoder(Parent)

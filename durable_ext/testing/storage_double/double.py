@@ -122,9 +122,10 @@ class StorageDouble(StorageClient):
         async with _round_trip:
             self._blobs.put(container, name, data)
 
-    async def get_blob(self, container: str, name: str) -> bytes | None:
+    async def get_blob(self, container: str, name: str, most: int | None = None) -> bytes | None:
         async with _round_trip:
-            return self._blobs.get(container, name)
+            data = self._blobs.get(container, name)
+            return data if data is None or most is None else data[: most + 1]
 
     async def list_blobs(self, container: str, prefix: str, continuation: str | None = None) -> BlobPage:
         async with _round_trip:
