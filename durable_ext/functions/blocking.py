@@ -142,6 +142,7 @@ class BlockingClient:
     get_status = _Waiting(DurableClient.get_status)
     get_status_all = _Waiting(DurableClient.get_status_all)
     get_status_by = _Waiting(DurableClient.get_status_by)
+    row = _Waiting(DurableClient.row)
     status_of = _Waiting(DurableClient.status_of)
     list = _Iterating(DurableClient.list)
     pages = _Iterating(DurableClient.pages)

@@ -89,12 +89,15 @@ class Engine:
 
     async def api(self) -> AsgiApp:
         """The management API over this app's client. Raises as `worker`."""
-        from durable_ext.http_api.app import create_app
+        from durable_ext.http_api.app import Served, create_app
         from durable_ext.http_api.links import hub_query
 
         if self._api is None:
+            asks_keys = self.settings.auth_level != "anonymous"
             self._api = create_app(
-                (await self.worker()).client, query=hub_query(self.settings.hub, self.settings.connection)
+                (await self.worker()).client,
+                query=hub_query(self.settings.hub, self.settings.connection),
+                served=Served(limits=self.settings.http.limits, asks_keys=asks_keys),
             )
         return self._api
 

@@ -17,6 +17,7 @@ import msgspec
 
 from durable_ext.errors import ConfigurationError, InvalidInputError
 from durable_ext.functions.host_options import host_versions, most_attempts, route_prefix
+from durable_ext.functions.http_settings import HttpSettings, read_http
 from durable_ext.functions.lifecycle_settings import LifecycleSettings, read_lifecycle, whole_number
 from durable_ext.records.ids import DEFAULT_TAG, check_tag
 from durable_ext.records.limits import DEFAULT_PARTITIONS, MAX_PARTITIONS
@@ -87,6 +88,12 @@ SETTINGS = (
         "DURABLE_IDLE_POLL_INTERVAL", "a second for each queue", "The same once the hub has been idle for two minutes"
     ),
     Setting("DURABLE_HTTP_AUTH_LEVEL", "`function`", "Who may call the management API: a level of the Functions host"),
+    Setting("DURABLE_HTTP_HOSTS", "none", "More names by which `durable host` may be called, by commas; `*`: any"),
+    Setting("DURABLE_HTTP_ORIGINS", "none", "Origins whose pages may call `durable host`, by commas; `*`: any"),
+    Setting("DURABLE_HTTP_BODY_MB", "`100`", "Largest body of a request"),
+    Setting("DURABLE_HTTP_BODY_SECONDS", "`120`", "How long a body may take to arrive"),
+    Setting("DURABLE_HTTP_IN_FLIGHT_MB", "`256`", "Bodies and answers that are under way at a time; see below"),
+    Setting("DURABLE_HTTP_PAGE_MB", "`16`", "Length at which a list or a history goes on in another page"),
     Setting("DURABLE_BASE_URL", "from the request", "Address of the app, as its callers see it, for management links"),
 )
 
@@ -121,6 +128,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: LifecycleSettings = LifecycleSettings()
     poll_interval: timedelta = timedelta(seconds=1)
     idle_poll_interval: timedelta | None = None
+    http: HttpSettings = HttpSettings()
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
 
 
@@ -145,6 +153,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
         max_attempts=attempts,
         default_version=told.default,
         lifecycle=read_lifecycle(text),
+        http=read_http(text),
         telemetry=_choice(text, "DURABLE_TELEMETRY", Told) or Told.OFF,
         poll_interval=timedelta(seconds=whole_number(text, "DURABLE_POLL_INTERVAL", 1, _POLLS)),
         idle_poll_interval=_idle_interval(text),

@@ -6,11 +6,16 @@ taken: a string that holds JSON means that JSON, any other text means itself.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from durable_ext.authoring.payload import NULL
+from durable_ext.http_api.intake import read_whole
+from durable_ext.http_api.limits import HttpLimits
 from durable_ext.http_api.refusals import Refusal
+from durable_ext.http_api.room import Share
 
 # A value is stored and sent inside other JSON, a few levels deeper than here.
 _HEADROOM = 200
@@ -18,20 +23,20 @@ _HEADROOM = 200
 _NOTHING = msgspec.Raw(NULL)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body without surrounding white space. Raises Refusal: 413 above `limit` bytes."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared[:18]) > limit:
-        raise _too_large(limit)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-    except ClientDisconnect as error:
-        raise Refusal(400, "cut_off", "the body ended too early; send it again") from error
-    return bytes(body.strip())
+_JSON = re.compile(r"(?:application/(?:[a-z0-9.!#$&^_-]+\+)?|text/)json", re.IGNORECASE)
+
+
+async def read_json(request: Request, limits: HttpLimits, share: Share) -> bytes:
+    """The whole body without surrounding white space. Raises Refusal as `read_whole`, and 415 when it is not said to be
+    JSON: what a form, or a page of another origin, can send without asking is none."""
+    body = (await read_whole(request, limits, share)).strip()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if body and not _JSON.fullmatch(media_type):
+        given = f"not {media_type}" if media_type else "and it says nothing of its type"
+        raise Refusal(
+            415, "wrong_content_type", f"the body is taken as JSON only, {given}; send Content-Type: application/json"
+        )
+    return body
 
 
 def start_input(body: bytes) -> msgspec.Raw:
@@ -83,7 +88,3 @@ def _checked(body: bytes) -> msgspec.Raw:
     if body.count(b"[") + body.count(b"{") > _HEADROOM:
         msgspec.json.decode(b"[" * _HEADROOM + body + b"]" * _HEADROOM, type=msgspec.Raw)
     return msgspec.Raw(body)
-
-
-def _too_large(limit: int) -> Refusal:
-    return Refusal(413, "too_large", f"the body is over {limit} bytes; put large data elsewhere and send its address")

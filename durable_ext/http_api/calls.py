@@ -11,8 +11,10 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from durable_ext.http_api.bodies import read_body
+from durable_ext.http_api.bodies import read_json
+from durable_ext.http_api.limits import HttpLimits
 from durable_ext.http_api.links import management_urls
+from durable_ext.http_api.room import Share
 from durable_ext.records.ids import check_instance_id
 from durable_ext.worker.client import Client
 
@@ -22,14 +24,17 @@ ClientSource = Callable[[], Awaitable[Client]]
 @dataclass(frozen=True)
 class Call:
     """`params` are the decoded parts of the path, `base_url` is the absolute URL the API is mounted at, `link_query`
-    goes to every URL handed out."""
+    goes to every URL handed out. `share` is what the request holds of the room for all. `asks_keys`: whether callers
+    need a key."""
 
     request: Request
     params: Mapping[str, str]
     base_url: str
     link_query: str
     client: ClientSource
-    body_limit: int
+    limits: HttpLimits
+    share: Share
+    asks_keys: bool = False
 
     @property
     def query(self) -> QueryParams:
@@ -41,8 +46,8 @@ class Call:
         return check_instance_id(self.params["id"])
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refusal 413 when it is over the limit."""
-        return await read_body(self.request, self.body_limit)
+        """The whole body, which is JSON or empty. Raises Refusal for one that is not taken."""
+        return await read_json(self.request, self.limits, self.share)
 
     def urls(self, instance_id: str) -> dict[str, str]:
         """The management URLs of an instance."""

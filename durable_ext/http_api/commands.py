@@ -16,6 +16,7 @@ from durable_ext.errors import ConfigurationError, InstanceNotFoundError, Instan
 from durable_ext.http_api import statuses
 from durable_ext.http_api.bodies import event_data, start_input, termination_output
 from durable_ext.http_api.calls import Call, accepted, json_response
+from durable_ext.http_api.pages import row_size
 from durable_ext.http_api.queries import flag, waiting_time
 from durable_ext.http_api.refusals import Refusal
 from durable_ext.records.instance import RuntimeStatus
@@ -69,6 +70,7 @@ async def _started(call: Call, client: Client, starting: Awaitable[str], waiting
     if ended is None:
         urls = call.urls(instance_id)
         return json_response(urls, 202, {"Location": urls["statusQueryGetUri"], "Retry-After": _FIRST_LOOK_SECONDS})
+    call.share.keep(row_size(ended.row, with_input=True))
     if ended.runtime_status is RuntimeStatus.COMPLETED:
         return json_response(statuses.output_of(ended.row))
     failed = ended.runtime_status is RuntimeStatus.FAILED and waiting.failed_is_500
@@ -89,9 +91,6 @@ async def _ended(client: Client, instance_id: str, timeout: timedelta) -> Instan
 async def raise_event(call: Call) -> Response:
     """Raise an external event."""
     instance_id = call.instance_id
-    media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Refusal(400, "wrong_content_type", "events are taken as JSON only; send Content-Type: application/json")
     data: msgspec.Raw = event_data(await call.body())
     client = await call.client()
     with client.telemetry.incoming(call.request.headers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 
 import msgspec
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from durable_ext.http_api import queries, statuses
 from durable_ext.http_api.bodies import event_data
 from durable_ext.http_api.calls import Call, accepted, json_response
 from durable_ext.http_api.continuations import CONTINUATION, closed, opened
+from durable_ext.http_api.pages import fitting_page, row_size
 from durable_ext.http_api.queries import flag
 from durable_ext.http_api.refusals import Refusal
 from durable_ext.providers.contract import InstanceFilter
@@ -45,6 +47,7 @@ async def show(call: Call) -> Response:
     found = await client.read_entity(entity_id, msgspec.Raw)
     if found is None or not found.exists:
         raise InstanceNotFoundError(f"entity {entity_id} does not exist: nobody has given it a state")
+    call.share.keep(len(found.state))
     return json_response(found.state)
 
 
@@ -61,7 +64,13 @@ async def list_entities(call: Call) -> Response:
     with_state = flag(call.query, "fetchState", False)
     continuation = opened(call.request.headers.get(CONTINUATION, ""))
     client = await call.client()
-    page = await client.catalog.query(where, limit=queries.page_size(call.query), continuation=continuation)
+    page = await fitting_page(
+        lambda limit: client.catalog.query(where, limit=limit, continuation=continuation),
+        queries.page_size(call.query),
+        partial(row_size, with_input=with_state),
+        call.limits.page,
+    )
+    call.share.take(sum(row_size(row, with_input=with_state) for row in page.rows))
     there = [row for row in page.rows if EntitySummary.of(row.custom_status).exists]
     shown = await statuses.side_by_side(there, lambda row: _view(call, row, with_state=with_state))
     return json_response(shown, 200, {} if page.continuation is None else {CONTINUATION: closed(page.continuation)})

@@ -34,9 +34,14 @@ _ANSWERS = {
 
 def to_history(turns: Sequence[Turn], *, with_input: bool, with_output: bool) -> list[HistoryEvent]:
     """The events of one execution. `Input` and `Result` are Payloads, present when wanted; times are aware UTC."""
+    return [event for _, event in placed(turns, with_input=with_input, with_output=with_output)]
+
+
+def placed(turns: Sequence[Turn], *, with_input: bool, with_output: bool) -> list[tuple[int, HistoryEvent]]:
+    """The same, each with its place in the execution, which stays when more comes behind it."""
     shaper = _Shaper(turns, with_input=with_input, with_output=with_output)
-    shaped = (shaper.shape(event, turn.time) for turn, event in _each(turns))
-    return [event for event in shaped if event is not None]
+    shaped = ((place, shaper.shape(event, turn.time)) for place, (turn, event) in enumerate(_each(turns)))
+    return [(place, event) for place, event in shaped if event is not None]
 
 
 def _each(turns: Sequence[Turn]) -> Iterable[tuple[Turn, events.Event]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -11,6 +12,15 @@ from durable_ext.errors import InstanceNotFoundError, InstanceStateError, Invali
 from durable_ext.http_api import queries, statuses
 from durable_ext.http_api.calls import Call, json_response
 from durable_ext.http_api.continuations import CONTINUATION, closed, opened
+from durable_ext.http_api.history import HistoryEvent, placed
+from durable_ext.http_api.pages import (
+    event_size,
+    first_event,
+    fitting_page,
+    how_many_fit,
+    place_of_event,
+    row_size,
+)
 from durable_ext.http_api.queries import flag
 from durable_ext.http_api.refusals import RETRY_SECONDS, Refusal
 from durable_ext.records.instance import RuntimeStatus
@@ -34,19 +44,42 @@ async def get_instance(call: Call) -> Response:
     with_progress = flag(call.query, "showProgress", False)
     failed_is_500 = flag(call.query, "returnInternalServerErrorOnFailure", False)
     client = await call.client()
-    status = await client.get(instance_id, with_input=with_input)
-    if status is None:
+    row = await client.row(instance_id)
+    if row is None:
         raise InstanceNotFoundError(f"no instance has the id {instance_id!r}")
-    history: list[dict[str, object]] | msgspec.UnsetType = msgspec.UNSET
+    call.share.take(row_size(row, with_input=with_input))
+    status = await client.status_of(row, with_input=with_input)
+    history: list[HistoryEvent] | msgspec.UnsetType = msgspec.UNSET
+    headers: dict[str, str] = {}
     if with_history:
-        history = await statuses.history(client, instance_id, with_input=with_input, with_output=with_output)
+        history, headers = await _history(call, instance_id, with_input=with_input, with_output=with_output)
     shown = statuses.view(status, history)
     if with_progress:
         shown = msgspec.structs.replace(shown, activity_progress=await statuses.progress(client, instance_id))
     if status.runtime_status.is_terminal:
         failed = status.runtime_status is RuntimeStatus.FAILED and failed_is_500
-        return json_response(shown, 500 if failed else 200)
-    return json_response(shown, 202, {"Location": _same_url(call, instance_id), "Retry-After": RETRY_SECONDS})
+        return json_response(shown, 500 if failed else 200, headers)
+    headers |= {"Location": _same_url(call, instance_id), "Retry-After": RETRY_SECONDS}
+    return json_response(shown, 202, headers)
+
+
+async def _history(
+    call: Call, instance_id: str, *, with_input: bool, with_output: bool
+) -> tuple[list[HistoryEvent], dict[str, str]]:
+    """The events that fit an answer, and the header that names where the others begin."""
+    client = await call.client()
+    turns = await client.history(instance_id)
+    if not turns:
+        return [], {}
+    execution_id = turns[0].execution.execution_id
+    first = first_event(opened(call.request.headers.get(CONTINUATION, "")), execution_id)
+    events = [found for found in placed(turns, with_input=with_input, with_output=with_output) if found[0] >= first]
+    count = how_many_fit(events, lambda found: event_size(found[1]), call.limits.page)
+    call.share.take(sum(event_size(event) for _, event in events[:count]))
+    shown = await statuses.loaded_events(client, [event for _, event in events[:count]])
+    if count == len(events):
+        return shown, {}
+    return shown, {CONTINUATION: closed(place_of_event(execution_id, events[count][0]))}
 
 
 def _same_url(call: Call, instance_id: str) -> str:
@@ -65,7 +98,13 @@ async def list_instances(call: Call) -> Response:
     with_input = flag(call.query, "showInput", True)
     continuation = opened(call.request.headers.get(CONTINUATION, ""))
     client = await call.client()
-    page = await client.catalog.query(where, limit=limit, continuation=continuation)
+    page = await fitting_page(
+        lambda limit: client.catalog.query(where, limit=limit, continuation=continuation),
+        limit,
+        partial(row_size, with_input=with_input),
+        call.limits.page,
+    )
+    call.share.take(sum(row_size(row, with_input=with_input) for row in page.rows))
     shown = await statuses.views(client, page.rows, with_input=with_input)
     return json_response(shown, 200, {} if page.continuation is None else {CONTINUATION: closed(page.continuation)})
 

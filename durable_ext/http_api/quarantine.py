@@ -6,13 +6,16 @@ from starlette.responses import Response
 
 from durable_ext.http_api import queries
 from durable_ext.http_api.calls import Call, accepted, json_response
+from durable_ext.http_api.pages import how_many_fit
 from durable_ext.http_api.refusals import Refusal
 
 
 async def list_messages(call: Call) -> Response:
-    """Quarantined messages, oldest first."""
+    """Quarantined messages, oldest first; fewer than asked for where they are long."""
     limit = queries.page_size(call.query)
-    return json_response(await (await call.client()).catalog.list_quarantined(limit=limit))
+    found = await (await call.client()).catalog.list_quarantined(limit=limit)
+    fitting = how_many_fit(found, lambda message: len(message.body) + len(message.stack), call.limits.page)
+    return json_response(found[:fitting])
 
 
 async def show_message(call: Call) -> Response:

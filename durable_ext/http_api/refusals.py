@@ -23,6 +23,8 @@ from durable_ext.errors import (
 _log = logging.getLogger("durable_ext.http_api")
 
 RETRY_SECONDS = "5"
+# Who was too slow with a body may still be sending it: nothing else can come on that connection.
+_HEADERS: Mapping[int, Mapping[str, str]] = {503: {"Retry-After": RETRY_SECONDS}, 408: {"Connection": "close"}}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,8 +53,7 @@ class Refusal(DurableError):
             summary="The orchestration was not started." if for_start else None,
             exception_message=message if for_start else None,
         )
-        headers: Mapping[str, str] = {"Retry-After": RETRY_SECONDS} if self.status == 503 else {}
-        return Response(msgspec.json.encode(problem), self.status, headers, "application/json")
+        return Response(msgspec.json.encode(problem), self.status, _HEADERS.get(self.status), "application/json")
 
 
 def refusal_of(error: Exception, place: str) -> Refusal:

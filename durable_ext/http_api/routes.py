@@ -13,7 +13,7 @@ from durable_ext.http_api.endpoints import Answer, Endpoint, Param
 from durable_ext.http_api.openapi import document
 from durable_ext.http_api.queries import LONGEST_WAIT, PAGE
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.limits import MAX_PAGE
+from durable_ext.records.limits import MAX_INSTANCE_ID, MAX_PAGE
 
 
 async def show_index(call: Call) -> Response:
@@ -24,7 +24,7 @@ async def show_index(call: Call) -> Response:
 
 async def show_openapi(call: Call) -> Response:
     """The OpenAPI document of this very table."""
-    return json_response(document(ROUTES, call.base_url))
+    return json_response(document(ROUTES, call.base_url, call.limits, asks_keys=call.asks_keys))
 
 
 def _flag(name: str, default: bool, text: str) -> Param:
@@ -52,7 +52,7 @@ _MODIFIED_TO = Param(
     "Last operation then or earlier; UTC without offset.",
 )
 _STATUSES = Param("runtimeStatus", _STATUS_NAMES, "Statuses, separated by commas.")
-_PREFIX = Param("instanceIdPrefix", {"type": "string"}, "How the instance id begins.")
+_PREFIX = Param("instanceIdPrefix", {"type": "string", "maxLength": MAX_INSTANCE_ID}, "How the instance id begins.")
 _TOP = Param(
     "top", {"type": "integer", "minimum": 1, "default": PAGE}, f"Most items of the answer, {MAX_PAGE} at most."
 )
@@ -65,7 +65,6 @@ _WAIT = (
 
 _BAD = Answer("A value in the path, the query, a header or the body is wrong.", "Problem")
 _UNKNOWN = Answer("There is no such instance.", "Problem")
-_TOO_LARGE = Answer("The body is too large.", "Problem")
 _TAKEN = Answer("The instance id is taken by an instance that has not ended.", "Problem")
 _NO_ORCHESTRATOR = Answer("A value is wrong, or there is no such orchestrator.", "Problem")
 _STARTED = {
@@ -114,11 +113,11 @@ ROUTES: tuple[Endpoint, ...] = (
         {200: Answer("An OpenAPI document.", "Any")},
         uses_hub=False,
     ),
-    _start("orchestrators/{name}", "Start an orchestration under a new id.", {**_STARTED, 413: _TOO_LARGE}),
+    _start("orchestrators/{name}", "Start an orchestration under a new id.", _STARTED),
     _start(
         "orchestrators/{name}/{id}",
         "Start an orchestration under an id.",
-        {**_STARTED, 409: _TAKEN, 413: _TOO_LARGE},
+        {**_STARTED, 409: _TAKEN},
     ),
     Endpoint(
         "GET",
@@ -154,6 +153,7 @@ ROUTES: tuple[Endpoint, ...] = (
             _flag("showProgress", False, "Whether it is shown what its running activities said last."),
             _SHOW_INPUT,
             _FAILED_IS_500,
+            _CONTINUE,
         ),
     ),
     Endpoint(
@@ -168,7 +168,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "instances/{id}/raiseEvent/{eventName...}",
         commands.raise_event,
         "Raise an external event.",
-        {**_SENT, 413: _TOO_LARGE},
+        _SENT,
         body="The data of the event; none is null. A JSON string that holds JSON text means that JSON.",
     ),
     Endpoint(
@@ -176,7 +176,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "instances/{id}/terminate",
         commands.terminate,
         "End an instance and its children.",
-        {**_SENT, 413: _TOO_LARGE},
+        _SENT,
         (_REASON,),
         body="An object whose `output` the status shows instead of the reason. Any other body is passed over.",
     ),
@@ -212,7 +212,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "entities/{name}/{key}",
         entities.signal,
         "Have an entity run an operation.",
-        {202: Answer("The operation is on its way."), 400: _BAD, 404: _NO_ENTITY, 413: _TOO_LARGE},
+        {202: Answer("The operation is on its way."), 400: _BAD, 404: _NO_ENTITY},
         (Param("op", {"type": "string"}, "The name of the operation.", required=True),),
         body="The input of the operation. A JSON string that holds JSON text means that JSON.",
     ),

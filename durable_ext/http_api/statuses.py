@@ -11,7 +11,7 @@ import msgspec
 
 from durable_ext.authoring.payload import NULL
 from durable_ext.authoring.status import InstanceStatus
-from durable_ext.http_api.history import to_history
+from durable_ext.http_api.history import HistoryEvent, to_history
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.payloads import Payload
@@ -110,14 +110,19 @@ async def views(client: Client, rows: Sequence[InstanceRow], *, with_input: bool
     return await side_by_side(rows, load)
 
 
-async def history(client: Client, instance_id: str, *, with_input: bool, with_output: bool) -> list[dict[str, Any]]:
-    """The history events of the current execution, with the payloads that are wanted."""
+async def history(client: Client, instance_id: str, *, with_input: bool, with_output: bool) -> list[HistoryEvent]:
+    """All history events of the current execution, with the payloads that are wanted."""
+    turns = await client.history(instance_id)
+    return await loaded_events(client, to_history(turns, with_input=with_input, with_output=with_output))
 
-    async def load(event: dict[str, Any]) -> dict[str, Any]:
+
+async def loaded_events(client: Client, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
+    """History events with their payloads loaded."""
+
+    async def load(event: HistoryEvent) -> HistoryEvent:
         return {name: await _loaded(client, value) for name, value in event.items()}
 
-    turns = await client.history(instance_id)
-    return await side_by_side(to_history(turns, with_input=with_input, with_output=with_output), load)
+    return await side_by_side(events, load)
 
 
 async def _loaded(client: Client, value: Any) -> Any:

@@ -74,6 +74,14 @@ def test_every_setting_is_read() -> None:
         ("DURABLE_LEAVE_UNKNOWN", "-1"),
         ("DURABLE_LEAVE_UNKNOWN", "86401"),
         ("DURABLE_BASE_URL", "orders.example"),
+        ("DURABLE_HTTP_BODY_MB", "0"),
+        ("DURABLE_HTTP_BODY_SECONDS", "soon"),
+        ("DURABLE_HTTP_IN_FLIGHT_MB", "99"),
+        ("DURABLE_HTTP_PAGE_MB", "1.5"),
+        ("DURABLE_HTTP_HOSTS", "http://orders.example"),
+        ("DURABLE_HTTP_HOSTS", "orders.example:80"),
+        ("DURABLE_HTTP_ORIGINS", "orders.example"),
+        ("DURABLE_HTTP_ORIGINS", "https://orders.example/path"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
@@ -120,6 +128,27 @@ def test_the_route_prefix_is_that_of_the_host(tmp_path: Path) -> None:
     assert read_settings({}, tmp_path).route_prefix == "v1"
     assert read_settings({override: ""}, tmp_path).route_prefix == ""
     assert read_settings({override: "x"}, EMPTY).route_prefix == "x"
+
+
+def test_limits_of_http() -> None:
+    limits = read_settings({}, EMPTY).http.limits
+    mb = 1024 * 1024
+    assert (limits.body, limits.in_flight, limits.page) == (100 * mb, 256 * mb, 16 * mb)
+    assert limits.arrival == timedelta(minutes=2)
+    # Room for one body is there, however large it may be.
+    assert read_settings({"DURABLE_HTTP_BODY_MB": "500"}, EMPTY).http.limits.in_flight == 500 * mb
+    given = {"DURABLE_HTTP_BODY_MB": "1", "DURABLE_HTTP_IN_FLIGHT_MB": "2", "DURABLE_HTTP_PAGE_MB": "3"}
+    limits = read_settings({**given, "DURABLE_HTTP_BODY_SECONDS": "4"}, EMPTY).http.limits
+    assert (limits.body, limits.in_flight, limits.page) == (mb, 2 * mb, 3 * mb)
+    assert limits.arrival == timedelta(seconds=4)
+
+
+def test_names_and_origins_are_listed_by_commas() -> None:
+    given = {"DURABLE_HTTP_HOSTS": "A.example, [::1]", "DURABLE_HTTP_ORIGINS": "https://A.example/,http://b:80"}
+    http = read_settings(given, EMPTY).http
+    assert http.hosts == {"a.example", "[::1]"}
+    assert http.origins == {"https://a.example", "http://b:80"}
+    assert read_settings({"DURABLE_HTTP_HOSTS": "*", "DURABLE_HTTP_ORIGINS": "*"}, EMPTY).http.origins == {"*"}
 
 
 def test_the_attempts_are_those_of_the_host(tmp_path: Path) -> None:

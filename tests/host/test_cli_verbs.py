@@ -286,6 +286,7 @@ COMMANDS: dict[str, str | None] = {
     "restart": "restart",
     "get": "status",
     "get_many": None,  # a loop over status
+    "row": None,  # a part of others
     "status_of": None,  # a part of others
     "list": "list",
     "pages": "list",

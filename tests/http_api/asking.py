@@ -25,7 +25,9 @@ def ask(
     *,
     root_path: str = "",
 ) -> httpx.Response:
-    """The answer to `GET instances/x?top=1`, with the path below the base."""
+    """The answer to `GET instances/x?top=1`, with the path below the base; a body is JSON unless headers are given."""
+    if headers is None and content is not None:
+        headers = JSON
     app = create_app(hub.client) if isinstance(hub, Hub) else hub
     method, _, path = request.partition(" ")
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from durable_ext.errors import StorageUnavailableError
-from durable_ext.http_api.app import create_app
+from durable_ext.http_api.app import Served, create_app
 from durable_ext.http_api.bodies import event_data, start_input
+from durable_ext.http_api.limits import HttpLimits
 from durable_ext.http_api.refusals import Refusal
 from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import RaiseEvent, Resume, StartExecution, Suspend, Terminate
@@ -91,7 +92,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
         yield b""
 
     response = ask(
-        create_app(Hub().client, body_limit=5000),
+        create_app(Hub().client, served=Served(limits=HttpLimits(body=5000))),
         "POST orchestrators/greet",
         cast("bytes", chunks()),
         {"Content-Length": "5001"},
@@ -108,7 +109,11 @@ def test_a_body_without_a_length_is_measured_on_the_way() -> None:
             taken += 1
             yield b"1" * 1000
 
-    response = ask(create_app(Hub().client, body_limit=5000), "POST orchestrators/greet", cast("bytes", chunks()))
+    response = ask(
+        create_app(Hub().client, served=Served(limits=HttpLimits(body=5000))),
+        "POST orchestrators/greet",
+        cast("bytes", chunks()),
+    )
     assert response.status_code == 413
     assert taken < 10
 
@@ -246,9 +251,9 @@ def test_event_names(path: str, name: str) -> None:
     [
         ("application/json", 202),
         ("Application/JSON; charset=utf-8", 202),
-        ("text/plain", 400),
-        ("application/x-www-form-urlencoded", 400),
-        (None, 400),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        (None, 415),
     ],
 )
 def test_events_are_json_only(content_type: str | None, status: int) -> None:

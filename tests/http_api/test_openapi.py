@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from durable_ext.http_api.app import Served, create_app
+from durable_ext.http_api.limits import HttpLimits
 from durable_ext.http_api.openapi import document
 from durable_ext.http_api.routes import ROUTES
 from durable_ext.records.instance import RuntimeStatus
@@ -78,6 +80,28 @@ def test_answers_have_the_fields_they_say() -> None:
         assert set(schema(name)["properties"]) - {"failure"} == set(answer)  # of failed instances only
         assert set(schema(name)["required"]) <= set(answer)
     assert set(schema("Problem")["required"]) == set(ask(hub, "GET instances/nobody").json())
+
+
+def test_it_tells_limits() -> None:
+    whole = document(ROUTES, BASE, HttpLimits(body=12345))
+    terminate = whole["paths"]["/instances/{id}/terminate"]["post"]
+    assert "12345 bytes" in terminate["requestBody"]["description"]
+    assert {"408", "413", "415"} <= terminate["responses"].keys()
+    longest = {param["name"]: param["schema"].get("maxLength") for param in terminate["parameters"]}
+    assert longest["id"] == 256
+    assert whole["components"]["schemas"]["StatusList"]["maxItems"] == 1000
+
+
+def test_it_tells_of_keys_where_they_are_asked_for() -> None:
+    assert "security" not in document(ROUTES, BASE)
+    served = ask(create_app(Hub().client, served=Served(asks_keys=True)), "GET openapi.json").json()
+    schemes = served["components"]["securitySchemes"]
+    assert {(scheme["in"], scheme["name"]) for scheme in schemes.values()} == {
+        ("header", "x-functions-key"),
+        ("query", "code"),
+    }
+    assert served["security"] == [{name: []} for name in schemes]
+    assert all("401" in operation["responses"] for path in served["paths"].values() for operation in path.values())
 
 
 def test_queries_that_are_read_are_described() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from durable_ext.errors import ConfigurationError, StorageError, StorageUnavailableError
-from durable_ext.http_api.app import create_app
+from durable_ext.http_api.app import Served, create_app
+from durable_ext.http_api.limits import HttpLimits
 from durable_ext.http_api.openapi import answers_of, document
 from durable_ext.http_api.routes import ROUTES
 from durable_ext.records.instance import RuntimeStatus
@@ -136,7 +137,7 @@ def operation_of(place: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("place", "status", "request_line", "body", "word"), CASES)
 def test_status(place: str, status: int, request_line: str, body: bytes, word: str) -> None:
-    response = ask(create_app(QuickHub().client, body_limit=1500), request_line, body, JSON)
+    response = ask(create_app(QuickHub().client, served=Served(limits=HttpLimits(body=1500))), request_line, body, JSON)
     assert response.status_code == status
     content = operation_of(place)["responses"][str(status)].get("content")
     assert bool(response.content) == bool(content)
@@ -158,8 +159,8 @@ def test_a_start_that_fails_in_time_answers_its_status(path: str, flagged: str) 
 
 def test_the_document_promises_what_is_tested() -> None:
     tested = {(place, status) for place, status, *_ in CASES}
-    # Tested for every route below, and above.
-    common = {500, 503}
+    # Tested for every route below, and for every route with a body in test_limits.
+    common = {500, 503, 408, 415}
     promised = {
         (f"{route.method} /{route.path.replace('...', '')}", status) for route in ROUTES for status in answers_of(route)
     }

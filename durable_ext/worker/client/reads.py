@@ -41,6 +41,11 @@ class ReadingClient(ClientCore):
             return status
         return InstanceStatus(status.row, self.converter, await self.activity_progress(instance_id))
 
+    async def row(self, instance_id: str) -> InstanceRow | None:
+        """The instance as it is stored, or None: long payloads are named, with their sizes, and not loaded."""
+        stored = await self._row(instance_id)
+        return None if stored is None else stored.row
+
     async def status_of(self, row: InstanceRow, *, with_input: bool = True) -> InstanceStatus:
         """A row with its payloads loaded; without its input when the caller does not want it."""
         loaded = msgspec.structs.replace(
