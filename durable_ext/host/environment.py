@@ -19,14 +19,16 @@ FOLDER = ".durable"
 
 
 class LocalSettings(msgspec.Struct, frozen=True):
-    """What local.settings.json says: `values` for the environment, and the port."""
+    """What local.settings.json says: `values` for the environment, the port, and the origins whose pages may call."""
 
     values: dict[str, str] = {}
     port: int | None = None
+    origins: str = ""
 
 
 class _Host(msgspec.Struct, rename="pascal"):
     local_http_port: int | None = None
+    cors: str | None = msgspec.field(default=None, name="CORS")
 
 
 class _File(msgspec.Struct, rename="pascal"):
@@ -47,13 +49,16 @@ def read_local_settings(folder: Path) -> LocalSettings:
     if content.is_encrypted:
         raise ConfigurationError(f"{path} is encrypted; decrypt it with: func settings decrypt")
     values = {name: _text(value) for name, value in (content.values or {}).items()}
-    return LocalSettings(values, content.host.local_http_port if content.host else None)
+    told = content.host or _Host()
+    return LocalSettings(values, told.local_http_port, told.cors or "")
 
 
 def apply(settings: LocalSettings, folder: Path, environ: MutableMapping[str, str]) -> None:
     """Lay local.settings.json and host.json of the folder under the environment. Raises ConfigurationError."""
     for name, value in settings.values.items():
         environ.setdefault(name, value)
+    if settings.origins:
+        environ.setdefault("DURABLE_HTTP_ORIGINS", settings.origins)
     host_options.keep_in(environ, folder)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_ext.errors import StorageError
+from durable_ext.host.callers import Callers, Guarded
 from durable_ext.host.outage import Backoff, Outage
 from durable_ext.host.pump import Pump, PumpSettings
 from durable_ext.host.server import FunctionsApp, Keys, make_server
@@ -28,12 +29,20 @@ if TYPE_CHECKING:
     from durable_ext.host.storage import Store
 
 
+# For giving back what has not ended when the grace is used up.
+_LEAST_GRACE = timedelta(seconds=1)
+
+
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`grace`: how long what is under way may take to end when the host is stopped. `keys` None: nobody is asked."""
+    """`grace`: how long what is under way may take to end when the host is stopped. `keys` None: nobody is asked.
+
+    `address`: where it listens, which tells whom it may expect as callers.
+    """
 
     pump: PumpSettings = PumpSettings()
     grace: timedelta = timedelta(seconds=10)
     keys: Keys | None = None
+    address: str = "127.0.0.1"
 
 
 class Host:
@@ -52,11 +61,13 @@ class Host:
         self._say = say
         self._outage = Outage()
         self._timers = Timers(functions.timers, os.environ, utc_now, self._outage)
-        self._app = FunctionsApp(functions.http, engine.settings.route_prefix, settings.keys)
+        http = engine.settings.http
+        self._app = FunctionsApp(functions.http, engine.settings.route_prefix, settings.keys, http.limits)
+        self._callers = Callers(settings.address, engine.settings.base_url, http)
 
     async def run(self, store: Store, listener: socket.socket, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain. Raises HubMismatchError, and StorageError that waiting cannot mend."""
-        server = make_server(self._app, self._settings.grace.total_seconds())
+        server = make_server(Guarded(self._app, self._callers), self._settings.grace.total_seconds())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             if await self._reach_storage(store, stop):
@@ -106,10 +117,12 @@ class Host:
 
     async def _drain(self, worker: Worker, pump: Pump) -> None:
         """What is under way ends or is given back (S5): work items first, because the worker lets go of its threads."""
-        grace = self._settings.grace / 2
-        await pump.settle_work(grace)
-        await worker.drain(grace)
-        await pump.settle(timedelta(seconds=1))
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await pump.settle_work(self._settings.grace)
+        rest = self._settings.grace - timedelta(seconds=clock() - begun)
+        await worker.drain(max(rest, _LEAST_GRACE))
+        await pump.settle(_LEAST_GRACE)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_ext.errors import ConfigurationError
 from durable_ext.functions.routes import Template, split_path
+from durable_ext.http_api.limits import HttpLimits
+from durable_ext.http_api.room import Room
 
 if TYPE_CHECKING:
     import uvicorn
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from durable_ext.http_api.room import Share
 
 logger = logging.getLogger("durable_ext.host")
 
-LARGEST_BODY = 100 * 1024 * 1024
 # As the Functions host: a request that comes while the host starts waits this long.
 _START_PATIENCE = 30.0
 
@@ -62,22 +65,37 @@ class Keys:
 class FunctionsApp:
     """An ASGI app over HTTP functions. `keys` None: nobody is asked for one. Until `ready` is set requests wait."""
 
-    def __init__(self, functions: Sequence[HttpFunction], prefix: str, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        functions: Sequence[HttpFunction],
+        prefix: str,
+        keys: Keys | None = None,
+        limits: HttpLimits = HttpLimits(),  # noqa: B008 - frozen
+    ) -> None:
         self.ready = asyncio.Event()
         self._keys = keys
+        self._limits = limits
+        self._room = Room(limits.in_flight)
         ordered = sorted(functions, key=lambda function: function.name)
         self._routes = [(Template(f"{prefix}/{function.route}"), function) for function in ordered]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.requests import Request
 
+        from durable_ext.http_api.outgoing import send_in_pieces
+
         if scope["type"] != "http":
             raise NotImplementedError(f"the host serves HTTP only, not {scope['type']}")
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+        with self._room.share() as share:
+            response = await self._answer(Request(scope, receive), share)
+            share.keep(len(response.body))
+            await send_in_pieces(response, scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, share: Share) -> Response:
         from starlette.responses import Response
+
+        from durable_ext.http_api.intake import read_whole
+        from durable_ext.http_api.refusals import Refusal
 
         found = self._match(request)
         if found is None:
@@ -87,13 +105,14 @@ class FunctionsApp:
             return Response(status_code=401)
         if not await self._is_ready():
             return Response("the host is waiting for its storage", status_code=503, headers={"retry-after": "5"})
-        body = await _read_body(request)
-        if body is None:
-            return Response(status_code=413)
         try:
+            body = await read_whole(request, self._limits, share)
             status, headers, content = await function.invoke(
                 request.method, _url(request), request.headers, values, body
             )
+        except Refusal as refusal:
+            logger.info("function %s was not called: %s", function.name, refusal)
+            return refusal.answer()
         except Exception as error:  # noqa: BLE001 - logged; the caller sees an empty 500, as under Functions
             _tell(function.name, error)
             return Response(status_code=500)
@@ -138,16 +157,6 @@ def _key_of(request: Request) -> str:
     return request.headers.get("x-functions-key") or request.query_params.get("code", "")
 
 
-async def _read_body(request: Request) -> bytes | None:
-    """The body, or None when it is too large."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_BODY:
-            return None
-    return bytes(body)
-
-
 def listen(address: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any. Raises ConfigurationError when the port is taken."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -164,7 +173,7 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(app: FunctionsApp, grace: float) -> uvicorn.Server:
+def make_server(app: ASGIApp, grace: float) -> uvicorn.Server:
     """A uvicorn server that leaves signals to the host. `grace`: seconds for requests under way when it is stopped."""
     import uvicorn
 

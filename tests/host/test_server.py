@@ -7,6 +7,8 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from durable_ext.errors import ConfigurationError
 from durable_ext.host import server as server_module
 from durable_ext.host.server import FunctionsApp, Keys, listen, make_server
+from durable_ext.http_api.limits import HttpLimits
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
@@ -49,8 +52,13 @@ class Function:
         return self.answer(self.seen[-1])
 
 
-def app_of(*functions: Function, keys: Keys | None = None, prefix: str = "api") -> FunctionsApp:
-    app = FunctionsApp(functions, prefix, keys)
+def app_of(
+    *functions: Function,
+    keys: Keys | None = None,
+    prefix: str = "api",
+    limits: HttpLimits = HttpLimits(),  # noqa: B008 - frozen
+) -> FunctionsApp:
+    app = FunctionsApp(functions, prefix, keys, limits)
     app.ready.set()
     return app
 
@@ -152,12 +160,78 @@ def test_without_a_function_key_only_the_admin_key_counts() -> None:
         Keys("f", "")
 
 
-def test_a_body_that_is_too_large_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "LARGEST_BODY", 3)
+def test_a_body_that_is_too_large_is_413_and_says_so() -> None:
     function = Function("a", "x")
-    assert request(app_of(function), "POST", "/api/x", content=b"1234").status_code == 413
+    app = app_of(function, limits=HttpLimits(body=3))
+    refused = request(app, "POST", "/api/x", content=b"1234")
+    assert (refused.status_code, refused.json()["error"]) == (413, "too_large")
+    assert "3 bytes" in refused.json()["message"]
     assert function.seen == []
-    assert request(app_of(function), "POST", "/api/x", content=b"123").status_code == 200
+    assert request(app, "POST", "/api/x", content=b"123").status_code == 200
+
+
+def test_bodies_and_answers_share_the_room_there_is() -> None:
+    function = Function("a", "x", answer=lambda _: (200, [], b"1234567890"))
+    app = app_of(function, limits=HttpLimits(body=100, in_flight=100))
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    async def slow_reader(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            begun.set()
+            await gone.wait()
+
+    async def nothing() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def run() -> list[int]:
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/x",
+            "raw_path": b"/api/x",
+            "headers": [],
+        }
+        reading = asyncio.create_task(app({**scope, "query_string": b""}, nothing, slow_reader))
+        await begun.wait()
+        async with calling(app) as client:
+            while_reading = await client.post("/api/x", content=b"1" * 95)
+            gone.set()
+            await reading
+            afterwards = await client.post("/api/x", content=b"1" * 95)
+        return [while_reading.status_code, afterwards.status_code]
+
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == [503, 200]
+
+
+def test_a_body_that_does_not_arrive_in_time_is_408() -> None:
+    function = Function("a", "x")
+
+    async def parts() -> AsyncGenerator[bytes]:
+        yield b"1"
+        await asyncio.Event().wait()
+
+    app = app_of(function, limits=HttpLimits(arrival=timedelta(milliseconds=20)))
+    assert request(app, "POST", "/api/x", content=parts()).status_code == 408
+    assert function.seen == []
+
+
+def test_a_caller_who_leaves_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "durable_ext.host")
+    function = Function("a", "x")
+    arriving = iter([{"type": "http.request", "body": b"1", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(arriving)
+
+    async def send(_: Any) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": "/api/x", "raw_path": b"/api/x", "query_string": b""}
+    asyncio.run(cast("Any", app_of(function))({**scope, "headers": []}, receive, send))
+    assert function.seen == []
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert "\n" not in record.getMessage()
+    assert "function a" in record.getMessage()
 
 
 def test_requests_wait_for_storage_and_then_go_on() -> None:

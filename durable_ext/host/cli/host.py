@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from durable_ext.errors import ConfigurationError
 from durable_ext.host.apps import load_app
 from durable_ext.host.cli.options import Commands, add_storage_options, chosen_storage
+from durable_ext.host.cli.terminal import harmless
 from durable_ext.host.environment import DEFAULT_PORT
 from durable_ext.host.exit_codes import ExitCode
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from durable_ext.functions.local import LocalFunctions
     from durable_ext.host.host import Host, HostSettings
     from durable_ext.host.storage_choice import Chosen
+
+logger = logging.getLogger("durable_ext.host")
 
 _LOCALHOST = "127.0.0.1"
 # Threads that have nothing to do need this long at most to notice that they may end.
@@ -43,15 +46,31 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--enable-auth", action="store_true", help="ask callers for a key; see docs/cli.md")
     parser.add_argument("--verbose", action="store_true", help="log more")
     add_storage_options(parser)
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Run the app until it is stopped."""
     _log(verbose=options.verbose)
     chosen = chosen_storage(options)
     port = options.port if options.port is not None else chosen.local.port or DEFAULT_PORT
+    _warn_if_open(options, chosen)
     _run_in_front(options, chosen, _listen(options.address, port))
     return ExitCode.OK
+
+
+def _warn_if_open(options: argparse.Namespace, chosen: Chosen) -> None:
+    from durable_ext.host.callers import is_loopback
+
+    if is_loopback(options.address) or (options.enable_auth and chosen.settings.auth_level != "anonymous"):
+        return
+    cure = "set DURABLE_HTTP_AUTH_LEVEL to function" if options.enable_auth else "add --enable-auth"
+    logger.warning(
+        "%s is open to other machines and asks for no key: whoever reaches it may read, change and delete every"
+        " instance; %s, or leave --address out",
+        options.address,
+        cure,
+    )
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -102,7 +121,7 @@ def _settings(options: argparse.Namespace) -> HostSettings:
     keys = None
     if options.enable_auth:
         keys = Keys(os.environ.get("DURABLE_EXT_FUNCTION_KEY", ""), os.environ.get("DURABLE_EXT_ADMIN_KEY", ""))
-    return HostSettings(pump=pump, grace=timedelta(seconds=options.grace), keys=keys)
+    return HostSettings(pump=pump, grace=timedelta(seconds=options.grace), keys=keys, address=options.address)
 
 
 def _introduce(functions: LocalFunctions, chosen: Chosen) -> None:
@@ -151,16 +170,21 @@ def _leave_threads() -> None:
 
 
 def _log(*, verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="[%(asctime)s.%(msecs)03dZ] %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("[%(asctime)s.%(msecs)03dZ] %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.Formatter.converter = time.gmtime
     logging.getLogger("durable_ext").setLevel(logging.DEBUG if verbose else logging.INFO)
     for noisy in ("azure", "aiohttp", "uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
+class _Lines(logging.Formatter):
+    """Records as people read them; what they quote of payloads does nothing to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(harmless(line), flush=True)
