@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from durable_ext.errors import DurableError
 from durable_ext.host.cli import (
@@ -23,6 +24,7 @@ from durable_ext.host.cli import (
     schedules,
     start,
 )
+from durable_ext.host.cli.terminal import harmless, shielded
 from durable_ext.host.exit_codes import ExitCode, exit_code
 
 _FAMILIES = (
@@ -43,10 +45,16 @@ _FAMILIES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = make_parser().parse_args(arguments)
+    # An app prints what it wants; what the host says for itself it shields itself.
+    with nullcontext() if options.run is host.run else shielded():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return int(options.run(options))
     except (DurableError, TimeoutError) as error:
-        print(f"durable: {error}", file=sys.stderr)
+        print(f"durable: {harmless(str(error))}", file=sys.stderr)
         return int(exit_code(error))
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)

@@ -11,7 +11,7 @@ from durable_ext.host.cli.input import add_json_options, given_json
 from durable_ext.host.cli.listing import first_of, tell_of_more
 from durable_ext.host.cli.options import Commands, add_command
 from durable_ext.host.cli.start import add_time_options, time_of
-from durable_ext.host.cli.text import print_json, print_table, shortened, time_text
+from durable_ext.host.cli.text import print_json, print_table, shortened, shown, time_text
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def _show(options: argparse.Namespace, client: Client) -> int:
     else:
         for title, value in plain.items():
             if value is not None:
-                print(f"{title:18} {value if isinstance(value, str) and title != 'state' else shortened(value)}")
+                print(f"{title:18} {shortened(value) if title == 'state' else shown(value)}")
     return ExitCode.OK
 
 

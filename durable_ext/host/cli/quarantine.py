@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from durable_ext.errors import InstanceNotFoundError
 from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.terminal import harmless, one_line
 from durable_ext.host.cli.text import print_json, print_table, quarantined_json, time_text
 from durable_ext.host.exit_codes import ExitCode
 
@@ -49,9 +50,9 @@ async def _show(options: argparse.Namespace, client: Client) -> int:
         return ExitCode.OK
     stack = fields.pop("stack")
     for title, value in fields.items():
-        print(f"{title:16} {value}")
+        print(f"{title:16} {one_line(str(value))}")
     if stack:
-        print(f"\n{stack.rstrip()}")
+        print(f"\n{harmless(stack.rstrip())}")
     return ExitCode.OK
 
 

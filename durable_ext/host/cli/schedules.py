@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from durable_ext.host.cli import arguments
 from durable_ext.host.cli.input import add_json_options, given_json
 from durable_ext.host.cli.options import Commands, add_command
-from durable_ext.host.cli.text import print_json, print_table, shortened, time_text
+from durable_ext.host.cli.text import print_json, print_table, shown, time_text
 from durable_ext.host.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def _described(verb: _Verb, options: argparse.Namespace, client: Client) -
         return ExitCode.OK
     for title, value in plain.items():
         if value is not None:
-            print(f"{title:18} {value if isinstance(value, str) else shortened(value)}")
+            print(f"{title:18} {shown(value)}")
     return ExitCode.OK
 
 

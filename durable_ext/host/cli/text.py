@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from durable_ext.host.cli.terminal import harmless, one_line
 from durable_ext.records.codec import encode_events
 from durable_ext.records.events import Event
 from durable_ext.records.messages import Quarantined
@@ -27,7 +28,7 @@ def print_json(value: Any) -> None:
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows in columns as wide as they need."""
-    table = [tuple(titles), *[tuple(row) for row in rows]]
+    table = [tuple(titles), *[tuple(map(one_line, row)) for row in rows]]
     widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
     for row in table:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -40,8 +41,13 @@ def time_text(time: datetime | None) -> str:
 
 def shortened(value: Any) -> str:
     """A value as JSON, cut where a line would get too long."""
-    text = msgspec.json.encode(value).decode()
+    text = one_line(msgspec.json.encode(value).decode())
     return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+
+
+def shown(value: Any) -> str:
+    """A text as it is, on one line; any other value as JSON."""
+    return one_line(value) if isinstance(value, str) else shortened(value)
 
 
 def status_json(status: InstanceStatus) -> dict[str, Any]:
@@ -78,11 +84,12 @@ def print_status(status: InstanceStatus) -> None:
     """An instance, a line for each thing there is to know."""
     for title, value in status_json(status).items():
         if value is not None and title != "failure":
-            print(f"{title:18} {value if isinstance(value, str) else shortened(value)}")
+            print(f"{title:18} {shown(value)}")
     for said in progress_json(status):
-        print(f"{'progress':18} {said['name']} ({said['taskId']}): {shortened(said['progress'])} at {said['time']}")
+        who = f"{one_line(said['name'])} ({said['taskId']})"
+        print(f"{'progress':18} {who}: {shortened(said['progress'])} at {said['time']}")
     if status.failure is not None and status.failure.traceback:
-        print(status.failure.traceback.rstrip())
+        print(harmless(status.failure.traceback.rstrip()))
 
 
 def turn_json(turn: Turn) -> dict[str, Any]:
@@ -128,5 +135,5 @@ def quarantined_json(message: Quarantined) -> dict[str, Any]:
 
 
 def _fields(plain: Mapping[str, Any]) -> str:
-    texts = [f"{name}={value if isinstance(value, str) else shortened(value)}" for name, value in plain.items()]
+    texts = [f"{name}={shown(value)}" for name, value in plain.items()]
     return " ".join(texts)

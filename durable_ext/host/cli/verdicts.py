@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from durable_ext.host.cli.terminal import harmless, unshielded_stderr
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.records.parting import Parting, Place
 
@@ -78,7 +79,7 @@ class Report:
 
     def _show_progress(self, text: str) -> None:
         if self._shows_progress:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{harmless(text)}", end="", file=unshielded_stderr(), flush=True)
 
 
 def _shows_progress() -> bool:
