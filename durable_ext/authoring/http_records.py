@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,8 +15,20 @@ from durable_ext.errors import InvalidInputError
 _POLL_PAUSE = timedelta(seconds=30)
 _SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(days=1)
-# Headers whose names say that they open something.
-_SECRET = re.compile(r"(?i)auth|cookie|key|token|secret|signature|passw|credential|session")
+# Headers that say how to answer, or what a body is. Any other may be a secret, whatever its name.
+_HARMLESS = frozenset(
+    (
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "user-agent",
+    )
+)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -133,13 +144,14 @@ def origin_of(uri: str) -> tuple[str, str, int]:
 
 
 def without_secrets(request: HttpRequest, before: str) -> HttpRequest:
-    """The request as it may go on from the address `before`: to another origin neither secrets nor tokens go along.
+    """The request as it may go on from the address `before`: to another origin only what is known to be harmless goes
+    along, no other header and no token.
 
     Raises InvalidInputError for an address that no request can go to.
     """
     if origin_of(request.uri) == origin_of(before):
         return request
-    kept = {name: value for name, value in request.headers.items() if not _SECRET.search(name)}
+    kept = {name: value for name, value in request.headers.items() if name.lower() in _HARMLESS}
     return msgspec.structs.replace(request, headers=kept, token_source=None)
 
 

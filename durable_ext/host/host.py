@@ -112,17 +112,20 @@ class Host:
             server.should_exit = True
             for task in feeding:
                 task.cancel()
-            await self._drain(worker, pump)
+            await drain(worker, pump, self._settings.grace)
             keeper.cancel()
 
-    async def _drain(self, worker: Worker, pump: Pump) -> None:
-        """What is under way ends or is given back (S5): work items first, because the worker lets go of its threads."""
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        await pump.settle_work(self._settings.grace)
-        rest = self._settings.grace - timedelta(seconds=clock() - begun)
-        await worker.drain(max(rest, _LEAST_GRACE))
-        await pump.settle(_LEAST_GRACE)
+
+async def drain(worker: Worker, pump: Pump, grace: timedelta) -> None:
+    """What is under way ends within the grace or is given back (S5).
+
+    Work items come first, because the worker lets go of its threads; sessions, which go on meanwhile, get what is left.
+    """
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    await pump.settle_work(grace)
+    await worker.drain(max(grace - timedelta(seconds=clock() - begun), _LEAST_GRACE))
+    await pump.settle(_LEAST_GRACE)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

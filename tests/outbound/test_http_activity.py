@@ -86,7 +86,7 @@ def test_a_redirect_to_another_origin_loses_what_is_secret() -> None:
                 return web.Response(status=307, headers={"Location": f"{other}/e"})
 
             async def ask(there: str) -> Any:
-                headers = {"x-functions-key": "hidden", "Cookie": "hidden=1", "X-Plain": "shown"}
+                headers = {"x-functions-key": "hidden", "X-PAT": "hidden", "X-Plain": "hidden", "Accept": "text/shown"}
                 return await send_request(HttpRequest(method="GET", uri=f"{there}/away", headers=headers))
 
             return await _served({"/away": away}, ask)

@@ -18,7 +18,7 @@ from durable_ext.records.events import Event, ExecutionCompleted, Input, TaskSch
 from .conftest import Begin
 from .events import NOON, SECOND, answer, completed, facts, failure, fired, refusal, timer
 
-SECRETS = {"Authorization": "Bearer x", "X-Functions-Key": "k", "Cookie": "c", "Accept": "text/plain"}
+SECRETS = {"Authorization": "Bearer x", "X-Functions-Key": "k", "X-PAT": "p", "Accept": "text/plain"}
 
 
 def response(status: int, content: str = "", **headers: str) -> dict[str, Any]:
