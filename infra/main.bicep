@@ -1,5 +1,6 @@
 // Everything one task hub needs on Azure: a Flex Consumption app, its storage account, its identity and its telemetry.
-// No secret is made or stored: storage and telemetry take Entra tokens only, and the app has one identity for both.
+// No secret is made or stored: storage and telemetry take Entra tokens only, the app has one identity for both, and
+// nobody publishes by password. Storage hears the app's own network only.
 // docs/deploy.md walks through it.
 
 targetScope = 'resourceGroup'
@@ -47,6 +48,15 @@ param maximumInstanceCount int = 100
 @description('Instances kept warm and paid for while idle: [{ name: \'http\', instanceCount: 1 }], or function:<name>.')
 param alwaysReady array = []
 
+@description('Whether storage takes calls from the network of the app only, which the template then makes. Needs the resource provider Microsoft.App.')
+param closedNetwork bool = true
+
+@description('Addresses of the network of the app. A subnet of Flex Consumption needs at least 32.')
+param networkPrefix string = '10.20.0.0/24'
+
+@description('Public addresses beside it that storage takes calls from, as 203.0.113.7 or 203.0.113.0/24: who runs the durable command.')
+param allowedIpRanges array = []
+
 @description('Days that logs are kept.')
 @minValue(30)
 @maxValue(730)
@@ -54,13 +64,18 @@ param logRetentionDays int = 30
 
 var suffix = uniqueString(resourceGroup().id, name)
 var deploymentContainerName = 'app-package'
+// What the app is deployed from, what the Functions host keeps for itself, and the long payloads of the hub.
+var containerNames = [
+  deploymentContainerName
+  'azure-webjobs-hosts'
+  'azure-webjobs-secrets'
+  '${toLower(hub)}-largemessages'
+]
 
 // Built-in roles, by the ids that are the same in every tenant.
-var storageRoles = [
-  {
-    name: 'Storage Blob Data Owner'
-    id: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-  }
+var blobOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+// For the whole account: the app makes its queues and tables itself, those of tags under names that only it knows.
+var accountRoles = [
   {
     name: 'Storage Queue Data Contributor'
     id: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
@@ -75,6 +90,39 @@ var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-${name}-${suffix}'
   location: location
+}
+
+resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = if (closedNetwork) {
+  name: 'vnet-${name}-${suffix}'
+  location: location
+  properties: {
+    addressSpace: {
+      addressPrefixes: [
+        networkPrefix
+      ]
+    }
+    subnets: [
+      {
+        name: 'app'
+        properties: {
+          addressPrefix: networkPrefix
+          delegations: [
+            {
+              name: 'flex'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+          serviceEndpoints: [
+            {
+              service: 'Microsoft.Storage'
+            }
+          ]
+        }
+      }
+    ]
+  }
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
@@ -95,7 +143,17 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
-      defaultAction: 'Allow'
+      defaultAction: closedNetwork ? 'Deny' : 'Allow'
+      virtualNetworkRules: closedNetwork ? [
+        {
+          id: network.properties.subnets[0].id
+          action: 'Allow'
+        }
+      ] : []
+      ipRules: [for range in allowedIpRanges: {
+        value: range
+        action: 'Allow'
+      }]
     }
   }
 }
@@ -111,13 +169,13 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   }
 }
 
-resource deploymentContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [for container in containerNames: {
   parent: blobs
-  name: deploymentContainerName
+  name: container
   properties: {
     publicAccess: 'None'
   }
-}
+}]
 
 resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   name: 'log-${name}-${suffix}'
@@ -141,7 +199,18 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource storageAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in storageRoles: {
+resource blobAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, number) in containerNames: {
+  name: guid(containers[number].id, identity.id, blobOwner)
+  scope: containers[number]
+  properties: {
+    description: 'Storage Blob Data Owner'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobOwner)
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}]
+
+resource storageAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in accountRoles: {
   name: guid(storage.id, identity.id, role.id)
   scope: storage
   properties: {
@@ -189,6 +258,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    virtualNetworkSubnetId: closedNetwork ? network.properties.subnets[0].id : null
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
@@ -223,11 +293,21 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
   // The first start reads storage; without the roles it would fail and be tried again much later.
   dependsOn: [
-    deploymentContainer
+    containers
+    blobAccess
     storageAccess
     insightsAccess
   ]
 }
+
+// Code is published with an Entra token, as `func azure functionapp publish` does; no password opens the app.
+resource publishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for way in ['ftp', 'scm']: {
+  parent: app
+  name: way
+  properties: {
+    allow: false
+  }
+}]
 
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app

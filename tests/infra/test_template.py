@@ -10,8 +10,8 @@ from .template import TEMPLATE, parsed, resources, smallest, the_resource
 
 TEXT = TEMPLATE.read_text(encoding="utf-8")
 
+BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 ROLES = {
-    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
     "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
 }
@@ -57,13 +57,45 @@ def purged_blobs_are_gone(text: str) -> bool:
 
 def roles_are_given(text: str) -> bool:
     variables = parsed(text)["variables"]
-    listed = {role["name"]: role["id"] for role in variables["storageRoles"]["value"]}
-    scopes = {body["scope"] for body in resources(text, "Microsoft.Authorization/roleAssignments").values()}
+    listed = {role["name"]: role["id"] for role in variables["accountRoles"]["value"]}
+    assignments = resources(text, "Microsoft.Authorization/roleAssignments")
     return (
         listed == ROLES
+        and variables["blobOwner"]["value"] == BLOB_OWNER
         and variables["monitoringMetricsPublisher"]["value"] == MONITORING_METRICS_PUBLISHER
-        and scopes == {"storage", "insights"}
+        and (assignments["storageAccess"]["scope"], assignments["insightsAccess"]["scope"]) == ("storage", "insights")
     )
+
+
+def blobs_are_opened_by_container(text: str) -> bool:
+    assignments = resources(text, "Microsoft.Authorization/roleAssignments")
+    names = parsed(text)["variables"]["containerNames"]["value"]
+    return (
+        "containers" in str(assignments["blobAccess"]["scope"])
+        and "blobOwner" not in str(assignments["storageAccess"])
+        and {"azure-webjobs-hosts", "azure-webjobs-secrets", "deploymentContainerName"} <= set(map(str, names))
+        and any("-largemessages" in str(name) for name in names)
+    )
+
+
+def storage_hears_the_network_of_the_app(text: str) -> bool:
+    rules = the_resource(text, "Microsoft.Storage/storageAccounts")["properties"]["networkAcls"]
+    default = rules["defaultAction"]["operator"]["operands"]
+    subnet = the_resource(text, "Microsoft.Network/virtualNetworks")["config"]["properties"]["subnets"][0]["properties"]
+    site = the_resource(text, "Microsoft.Web/sites")["properties"]
+    return (
+        parsed(text)["parameters"]["closedNetwork"]["default"] is True
+        and (default["condition"], default["true_value"]) == ("closedNetwork", "Deny")
+        and "network" in str(rules["virtualNetworkRules"])
+        and subnet["serviceEndpoints"] == [{"service": "Microsoft.Storage"}]
+        and subnet["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
+        and "network" in str(site["virtualNetworkSubnetId"])
+    )
+
+
+def nobody_publishes_by_password(text: str) -> bool:
+    policy = the_resource(text, "Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    return (policy["parent"], policy["properties"]["allow"]) == ("app", False) and "['ftp', 'scm']" in text
 
 
 def roles_come_first(text: str) -> bool:
@@ -129,11 +161,24 @@ RULES: list[tuple[Rule, str, str]] = [
     (telemetry_takes_no_keys, "DisableLocalAuth: true", "DisableLocalAuth: false"),
     (purged_blobs_are_gone, "enabled: false", "enabled: true"),
     (roles_are_given, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
+    (blobs_are_opened_by_container, "scope: containers[number]", "scope: storage"),
+    (blobs_are_opened_by_container, "  'azure-webjobs-hosts'\n", ""),
+    (storage_hears_the_network_of_the_app, "param closedNetwork bool = true", "param closedNetwork bool = false"),
+    (storage_hears_the_network_of_the_app, "closedNetwork ? 'Deny' : 'Allow'", "closedNetwork ? 'Allow' : 'Allow'"),
+    (storage_hears_the_network_of_the_app, "service: 'Microsoft.Storage'", "service: 'Microsoft.Sql'"),
+    (
+        storage_hears_the_network_of_the_app,
+        "    virtualNetworkSubnetId: closedNetwork ? network.properties.subnets[0].id : null\n",
+        "",
+    ),
+    (nobody_publishes_by_password, "    allow: false", "    allow: true"),
+    (nobody_publishes_by_password, "['ftp', 'scm']", "['ftp']"),
     (roles_are_given, "974c5e8b", "974c5e8c"),
     (roles_are_given, "0a9a7e1f", "0a9a7e10"),
     (roles_are_given, "3913510d", "3913510e"),
     (roles_are_given, "scope: insights", "scope: storage"),
     (roles_come_first, "    storageAccess\n", ""),
+    (roles_come_first, "    blobAccess\n", ""),
     (plan_is_flex, "tier: 'FlexConsumption'", "tier: 'Dynamic'"),
     (runtime_is_python, "@allowed(['3.11', '3.12'])", "@allowed(['3.10', '3.11'])"),
     (http_is_concurrent, "param httpPerInstanceConcurrency int = 32", "param httpPerInstanceConcurrency int = 1"),
