@@ -50,9 +50,9 @@ def _add_queue(container: func.Blueprint, engine: Engine, queue: str, name: str)
 
     async def process_poison(message: func.QueueMessage) -> None:
         worker = await engine.worker()
-        # The host has put a copy there, which counts from 1 again; what matters is how often it was tried before.
-        attempts = engine.settings.max_attempts
-        await worker.process_poison(await _delivery(worker, queue + POISON_SUFFIX, message, attempts))
+        # The host has put a copy there, which counts from 1 again; what matters is how often it was handed out before.
+        handed_out = engine.settings.max_attempts
+        await worker.process_poison(await _delivery(worker, queue + POISON_SUFFIX, message, handed_out))
 
     _add_queue_trigger(container, engine, queue, process, name)
     _add_queue_trigger(container, engine, queue + POISON_SUFFIX, process_poison, f"{name}_poison")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from durable_ext.errors import StorageError
+from durable_ext.errors import ConfigurationError, StorageError
 from durable_ext.host.callers import Callers, Guarded
 from durable_ext.host.outage import Backoff, Outage
 from durable_ext.host.pump import Pump, PumpSettings
 from durable_ext.host.server import FunctionsApp, Keys, make_server
 from durable_ext.host.timers import Timers
 from durable_ext.worker.client import utc_now
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -36,13 +37,19 @@ _LEAST_GRACE = timedelta(seconds=1)
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`grace`: how long what is under way may take to end when the host is stopped. `keys` None: nobody is asked.
 
-    `address`: where it listens, which tells whom it may expect as callers.
+    `address`: where it listens, which tells whom it may expect as callers. `max_attempts`: a message that failed so
+    often is given up.
     """
 
     pump: PumpSettings = PumpSettings()
     grace: timedelta = timedelta(seconds=10)
     keys: Keys | None = None
     address: str = "127.0.0.1"
+    max_attempts: int = 5
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ConfigurationError("max_attempts is at least 1")
 
 
 class Host:
@@ -59,7 +66,7 @@ class Host:
         self._functions = functions
         self._settings = settings
         self._say = say
-        self._outage = Outage()
+        self._outage = Outage(Mishaps(engine.telemetry))
         self._timers = Timers(functions.timers, os.environ, utc_now, self._outage)
         http = engine.settings.http
         self._app = FunctionsApp(functions.http, engine.settings.route_prefix, settings.keys, http.limits)
@@ -94,7 +101,7 @@ class Host:
         return False
 
     async def _work(self, store: Store, stop: asyncio.Event, server: uvicorn.Server) -> None:
-        settings = msgspec.structs.replace(self._engine.worker_settings, most_attempts=self._settings.pump.max_attempts)
+        settings = msgspec.structs.replace(self._engine.worker_settings, most_attempts=self._settings.max_attempts)
         worker = Worker(store, store, self._engine.registry, settings=settings)
         self._engine.attach(worker)
         pump_settings = msgspec.structs.replace(

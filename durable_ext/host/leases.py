@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from durable_ext.errors import LeaseLostError, StorageError
+from durable_ext.errors import LeaseLostError
 from durable_ext.host.outage import Outage
 from durable_ext.providers.contract import Provider
 from durable_ext.records.messages import Delivery
@@ -79,8 +79,8 @@ class LeaseKeeper:
                 held.lost = True
                 self.let_go(held)
                 held.stop()
-            except StorageError as error:
-                self._outage.noticed(error)
+            except Exception as error:  # noqa: BLE001 - one lease that cannot be renewed must not end all others
+                self._outage.noticed(error, "lease")
             else:
                 held.renewed_at = began
                 self._outage.over()

@@ -1,4 +1,7 @@
-"""A storage outage as people want to hear of it: once when it begins, once when it is over, whoever notices it."""
+"""A storage outage as people want to hear of it: once when it begins, once when it is over, whoever notices it.
+
+What a provider may not raise is no outage: each such error is a mishap of its own, and is tried again all the same.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import logging
 
 from durable_ext.errors import StorageError
+from durable_ext.worker.mishaps import Mishaps
 
 logger = logging.getLogger("durable_ext.host")
 
@@ -16,12 +20,15 @@ LONGEST_PAUSE = 30.0
 class Outage:
     """Shared by everything in a process that calls storage without being asked by somebody who could be told."""
 
-    def __init__(self) -> None:
+    def __init__(self, mishaps: Mishaps | None = None) -> None:
+        self._mishaps = mishaps or Mishaps()
         self._since: float | None = None
 
-    def noticed(self, error: StorageError) -> None:
+    def noticed(self, error: Exception, where: str) -> None:
         """A call failed. Logged when it is the first of the outage."""
-        if self._since is None:
+        if not isinstance(error, StorageError):
+            self._mishaps.met(where, error)
+        elif self._since is None:
             self._since = asyncio.get_running_loop().time()
             logger.warning("storage: %s; trying again, at most %d seconds apart", error, LONGEST_PAUSE)
 

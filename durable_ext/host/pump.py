@@ -1,7 +1,8 @@
 """The pump: deliveries from the feeds, through the worker, to their end. What the triggers do under Functions (F2).
 
 One poller a queue, each with a bound on what it holds; one keeper for all leases (S6). Processed: completed. Failed:
-made visible again after a pause. Failed too often: to the worker as poison, then completed (P11).
+made visible again after a pause. The worker decides what has failed too often (P11): how often storage handed out a
+delivery does not tell.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ class Processor(Protocol):
     """What the pump needs of a worker."""
 
     async def process(self, delivery: Delivery) -> None: ...
-    async def process_poison(self, delivery: Delivery) -> None: ...
 
 
 class Receive(Protocol):
@@ -43,15 +43,14 @@ class Receive(Protocol):
 
 
 class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`lease`: how long a delivery stays hidden after its process died. `max_attempts`: then it is poison.
-    `control_batch`, `work_batch`: deliveries of one receive. `control_room`: messages of one control queue held at
-    once; a session mostly waits, so many fit. `work_room`: work items held at once; more than run here would keep them
+    """`lease`: how long a delivery stays hidden after its process died. `control_batch`,
+    `work_batch`: deliveries of one receive. `control_room`: messages of one control queue held at once; a session
+    mostly waits, so many fit. `work_room`: work items held at once; more than run here would keep them
     from other processes. `start_room`: instances started here that may begin here without a queue. `work_tags`: which
     work items are received; `default` are those without a tag.
     """
 
     lease: timedelta = timedelta(seconds=30)
-    max_attempts: int = 5
     control_batch: int = 16
     work_batch: int = 4
     control_room: int = 128
@@ -62,8 +61,6 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.lease < timedelta(seconds=1):
             raise ConfigurationError("a lease is at least one second")
-        if self.max_attempts < 1:
-            raise ConfigurationError("max_attempts is at least 1")
 
 
 class Room:
@@ -129,7 +126,7 @@ class Pump:
         await self._keeper.run()
 
     async def poll(self) -> None:
-        """Receive and hand on, until cancelled. Storage errors slow it down and never end it."""
+        """Receive and hand on, until cancelled. Errors of the provider slow it down and never end it."""
         self._is_polling = True
         try:
             await self._poll_all()
@@ -197,8 +194,8 @@ class Pump:
             limit = min(await room.free(), batch)
             try:
                 deliveries = await receive(limit=limit, lease=self._settings.lease, wait=_LONGEST_WAIT)
-            except StorageError as error:
-                self._outage.noticed(error)
+            except Exception as error:  # noqa: BLE001 - one queue that cannot be read must not end the host
+                self._outage.noticed(error, "receive")
                 await backoff.pause()
                 continue
             self._outage.over()
@@ -221,7 +218,7 @@ class Pump:
             raise LookupError("a delivery is handled in a task")
         held = self._keeper.hold(delivery, task.cancel)
         try:
-            await self._process(delivery)
+            await self._worker.process(delivery)
         except asyncio.CancelledError:
             if not held.lost:
                 await self._give_back(held, timedelta(0))
@@ -233,20 +230,14 @@ class Pump:
         finally:
             self._keeper.let_go(held)
 
-    async def _process(self, delivery: Delivery) -> None:
-        if delivery.dequeue_count > self._settings.max_attempts:
-            await self._worker.process_poison(delivery)
-        else:
-            await self._worker.process(delivery)
-
     async def _complete(self, held: Held) -> None:
         # If this fails the delivery comes back, is known, and is completed then (P7).
         self._keeper.let_go(held)
         async with held.receipt:
             try:
                 await self._provider.complete(held.delivery)
-            except StorageError as error:
-                self._outage.noticed(error)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the delivery comes back
+                self._outage.noticed(error, "complete")
 
     async def _give_back(self, held: Held, delay: timedelta) -> None:
         # If this fails the delivery comes back when its lease is over.
@@ -254,19 +245,18 @@ class Pump:
         async with held.receipt:
             try:
                 await self._provider.abandon(held.delivery, delay)
-            except StorageError as error:
-                self._outage.noticed(error)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the delivery comes back
+                self._outage.noticed(error, "abandon")
 
     def _say(self, delivery: Delivery, error: Exception) -> None:
         if isinstance(error, StorageError) and error.retryable:
-            self._outage.noticed(error)
+            self._outage.noticed(error, "process")
             return
         logger.warning(
-            "delivery %s of %s, attempt %d of %d: %s: %s",
+            "delivery %s of %s, handed out %d times, comes back: %s: %s",
             delivery.id,
             delivery.queue,
             delivery.dequeue_count,
-            self._settings.max_attempts,
             type(error).__name__,
             error,
             exc_info=None if isinstance(error, DurableError) else error,

@@ -64,7 +64,7 @@ class Timers:
         try:
             await timer.invoke()
         except StorageError as error:
-            self._outage.noticed(error)
+            self._outage.noticed(error, "timer")
         except Exception as error:  # noqa: BLE001 - a failed run is logged and must not end the schedule
             _tell(timer.name, error)
 

@@ -175,9 +175,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
 
     `execution_id` None means whichever execution is current. `due` keeps the message hidden until then. `resent`
     marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
-    `recoveries` counts the processes that died with the message in their hands; each was followed by a copy (F2).
-    `failures` counts the attempts that failed before it was put by itself again, in a queue message whose own count
-    begins anew (P11). `after` is the message that the same sender sent before to the same entity: it is taken first.
+    `recoveries` counts how often it was handed out in queue messages before, whose copy this is: to processes that are
+    gone (F2), and by a host that gave up. It makes a suspect and proves nothing. `failures` counts the attempts that
+    failed (P11). `after` is the message that the same sender sent before to the same entity: it is taken first.
     `trace` is the span that sent it, while somebody traces.
     """
 

@@ -157,6 +157,7 @@ _UNITS: Mapping[Counted, str] = {
     Counted.PUT_OFF: "{message}",
     Counted.LOST_TURN: "{turn}",
     Counted.BROKEN_SESSION: "{session}",
+    Counted.MISHAP: "{error}",
 }
 
 

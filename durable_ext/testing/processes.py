@@ -40,7 +40,7 @@ _in_background: ContextVar[bool] = ContextVar("_in_background", default=False)
 class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a process runs. `plan`: its faults, and `repeats`: a call whose answer is lost is made again (FaultGate).
     `doubled`: it gets every delivery twice. `tidy_every`: the pause between two rounds of the janitor.
-    `most_attempts`: a delivery that came more often is poison. `wait`: how long a call for messages waits; a store in
+    `most_attempts`: a message that failed so often is given up. `wait`: how long a call for messages waits; a store in
     memory wakes who waits. `in_company`: others wait for the same messages, and chance decides who gets one.
     """
 
@@ -76,7 +76,6 @@ class Process:
         self.worker = worker
         self.provider = provider
         self.gate = gate or provider
-        self.most_attempts = settings.most_attempts
         self.in_hand = 0
         self._store = store
         self._settings = settings
@@ -149,7 +148,7 @@ class Process:
     async def _handle(self, delivery: Delivery) -> None:
         held = [delivery]
         self.in_hand += 1
-        work = asyncio.create_task(self._process(delivery))
+        work = asyncio.create_task(self.worker.process(delivery))
         keeper = asyncio.create_task(self._keep(held, work))
         try:
             await work
@@ -165,12 +164,6 @@ class Process:
         finally:
             keeper.cancel()
             self.in_hand -= 1
-
-    async def _process(self, delivery: Delivery) -> None:
-        if delivery.dequeue_count > self.most_attempts:
-            await self.worker.process_poison(delivery)
-        else:
-            await self.worker.process(delivery)
 
     async def _keep(self, held: list[Delivery], work: asyncio.Task[None]) -> bool:
         """Renew the lease for as long as it takes; True when it is lost, and the work stopped (S6)."""

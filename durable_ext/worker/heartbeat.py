@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Message
+from durable_ext.worker.mishaps import Mishaps
 
 logger = logging.getLogger("durable_ext.heartbeat")
 
@@ -30,10 +31,6 @@ _MOMENT = timedelta(seconds=1)
 _MISSED_BEATS = 3
 # A journal as old as this when it is first seen is a dead process's too, unless clocks are three beats apart.
 _STALE_BEATS = 4
-# A message in whose company so many processes died may be what kills them (P11).
-_MOST_RECOVERIES = 5
-
-GiveUp = Callable[[Message, int, str], Awaitable[None]]
 
 
 class Held:
@@ -49,9 +46,9 @@ class Held:
 class Heartbeat:
     """The journal of this process, and its eye on those of others."""
 
-    def __init__(self, provider: Provider, process_id: str, clock: Clock, beat: timedelta, give_up: GiveUp) -> None:
+    def __init__(self, provider: Provider, process_id: str, clock: Clock, beat: timedelta, mishaps: Mishaps) -> None:
         self._provider = provider
-        self._give_up = give_up
+        self._mishaps = mishaps
         self._process_id = process_id
         self._clock = clock
         self._beat = beat
@@ -89,6 +86,12 @@ class Heartbeat:
         theirs = {message.id for message in self._messages_elsewhere(now)}
         return wanted & (ours | theirs)
 
+    async def living(self) -> frozenset[str]:
+        """The other processes that hold messages and live. Raises StorageError."""
+        await self._look(_MOMENT)
+        now = self._clock()
+        return frozenset(key for key, (kept, seen_at) in self._others.items() if self._lives(kept, seen_at, now))
+
     async def recovered_elsewhere(self, message: Message) -> bool:
         """Whether another living process deals with a copy of the message that was sent for a dead one.
 
@@ -105,7 +108,7 @@ class Heartbeat:
         now = self._clock()
         for kept, seen_at in list(self._others.values()):
             if not self._lives(kept, seen_at, now):
-                await self._recover(kept, now)
+                await self._try_to_recover(kept, now)
         self._start()
 
     async def close(self) -> None:
@@ -117,7 +120,7 @@ class Heartbeat:
         if self._written_at is not None:
             try:
                 await self._provider.delete_journal(self._process_id)
-            except StorageError as error:
+            except Exception as error:  # noqa: BLE001 - the end of a process goes on to its end
                 logger.warning("the journal of this process stays until another one finds it: %s", error)
 
     def _start(self) -> None:
@@ -139,6 +142,8 @@ class Heartbeat:
                     await self.watch()
             except StorageError as error:
                 logger.warning("a heartbeat failed and is made up for: %s", error)
+            except Exception as error:  # noqa: BLE001 - a process that beats no more is taken for dead
+                self._mishaps.met("heartbeat", error)
 
     async def _write(self) -> None:
         """Write the journal when it says too little, or must show that this process lives; delete it at rest."""
@@ -178,25 +183,32 @@ class Heartbeat:
             if self._lives(kept, seen_at, now):
                 yield from kept.journal.messages
 
+    async def _try_to_recover(self, kept: KeptJournal, now: datetime) -> None:
+        """One journal that cannot be dealt with keeps no other waiting."""
+        try:
+            await self._recover(kept, now)
+        except StorageError as error:
+            if error.retryable:
+                raise
+            logger.error("what process %s held is sent again later: %s", kept.journal.process_id, error)
+        except Exception as error:  # noqa: BLE001 - it is tried again at the next look
+            self._mishaps.met("recovery", error)
+
     async def _recover(self, kept: KeptJournal, now: datetime) -> None:
         """Send again what a dead process held. Its journal goes last: should this process die too, another sees it."""
         journal = kept.journal
         if not await self._provider.write_journal(msgspec.structs.replace(journal, time=now), replacing=kept.etag):
             return  # it lives after all, or another process recovers it
         copies = [_copy(message) for message in journal.messages]
-        again = [copy for copy in copies if copy.recoveries <= _MOST_RECOVERIES]
-        if again:
-            await self._provider.send(again)
-        for copy in copies:
-            if copy.recoveries > _MOST_RECOVERIES:
-                await self._give_up(copy, copy.recoveries, "")
+        if copies:
+            await self._provider.send(copies)
         await self._provider.delete_journal(journal.process_id)
         self._others.pop(journal.process_id, None)
         logger.warning(
             "process %s is gone since %s; %d messages it held are sent again",
             journal.process_id,
             journal.time,
-            len(again),
+            len(copies),
         )
 
 

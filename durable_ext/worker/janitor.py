@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import InstanceFilter
+from durable_ext.records.failures import reason_of
 from durable_ext.records.ids import check_tag
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
@@ -53,18 +54,17 @@ class Janitor:
         Raises StorageError.
         """
         now = self._services.clock()
-        await self._services.heartbeat.watch()
-        await self._send_starts(now)
-        await self._refresh_rows(now)
-        await self._refresh_entities(now)
-        if self._swept_at is None or now - self._swept_at > _SWEEP_INTERVAL:
-            removed = await self._catalog.sweep(now - TOMBSTONE_AGE)
-            self._swept_at = now
-            if removed:
-                logger.info("removed %d tombstones and logs without a start", removed)
         # Last: what only a gauge wants must not keep the round from anything.
-        if self._services.settings.telemetry.measures:
-            await self._look_at_queues()
+        watch, starts, rows, entities = self._watch, self._send_starts, self._refresh_rows, self._refresh_entities
+        for chore in (watch, starts, rows, entities, self._sweep, self._look):
+            try:
+                await chore(now)
+            except StorageError as error:
+                if error.retryable:
+                    raise
+                logger.error("a part of this round failed: %s", error)
+            except Exception as error:  # noqa: BLE001 - what fails in one of them each time must not silence the others
+                self._services.mishaps.met("janitor", error)
 
     def readings(self) -> Iterable[Reading]:
         """How long the oldest work item of each queue served here waits, as of the last round."""
@@ -72,7 +72,21 @@ class Janitor:
         for tag, since in list(self._oldest_work.items()):
             yield Reading(Level.OLDEST_WORK, max((now - since).total_seconds(), 0.0), {"durable.work.tag": tag})
 
-    async def _look_at_queues(self) -> None:
+    async def _watch(self, _now: datetime) -> None:
+        await self._services.heartbeat.watch()
+
+    async def _sweep(self, now: datetime) -> None:
+        if self._swept_at is not None and now - self._swept_at <= _SWEEP_INTERVAL:
+            return
+        removed = await self._catalog.sweep(now - TOMBSTONE_AGE)
+        self._swept_at = now
+        if removed:
+            logger.info("removed %d tombstones and logs without a start", removed)
+
+    async def _look(self, _now: datetime) -> None:
+        """How long the work items of each queue wait."""
+        if not self._services.settings.telemetry.measures:
+            return
         found = {
             tag: await self._services.provider.oldest_work(check_tag(tag)) for tag in self._services.settings.work_tags
         }
@@ -82,7 +96,7 @@ class Janitor:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.PENDING}), created_to=now - _PENDING_AGE)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._pending_place)
         self._pending_place = page.continuation
-        await _each(page.rows, lambda row: self._send_start(row, now))
+        await self._each(page.rows, lambda row: self._send_start(row, now))
 
     async def _send_start(self, row: InstanceRow, now: datetime) -> None:
         if row.scheduled_start is not None and row.scheduled_start > now - _PENDING_AGE:
@@ -114,13 +128,13 @@ class Janitor:
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
         self._running_place = page.continuation
         self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
-        await _each(page.rows, lambda row: self._refresh_row(row, now))
+        await self._each(page.rows, lambda row: self._refresh_row(row, now))
 
     async def _refresh_entities(self, now: datetime) -> None:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.RUNNING}), updated_to=now - _STALE_AGE, entities=True)
         page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._entities_place)
         self._entities_place = page.continuation
-        await _each(page.rows, lambda row: self._refresh_entity(row, now))
+        await self._each(page.rows, lambda row: self._refresh_entity(row, now))
 
     async def _refresh_entity(self, row: InstanceRow, now: datetime) -> None:
         await self._prune(row, now)
@@ -147,13 +161,15 @@ class Janitor:
         )
         self._pruned[row.instance_id] = now
 
-
-async def _each(rows: Sequence[InstanceRow], tidy: Callable[[InstanceRow], Awaitable[None]]) -> None:
-    """One after the other; an instance that cannot be read does not keep the others waiting (P11)."""
-    for row in rows:
-        try:
-            await tidy(row)
-        except StorageError as error:
-            if error.retryable:
-                raise
-            logger.error("instance %s cannot be tidied: %s", row.instance_id, error)
+    async def _each(self, rows: Sequence[InstanceRow], tidy: Callable[[InstanceRow], Awaitable[None]]) -> None:
+        """One after the other; an instance that cannot be read does not keep the others waiting (P11)."""
+        for row in rows:
+            try:
+                await tidy(row)
+            except StorageError as error:
+                if error.retryable:
+                    raise
+                logger.error("instance %s cannot be tidied: %s", row.instance_id, error)
+            except Exception as error:  # noqa: BLE001 - as above, whatever it was
+                logger.error("instance %s cannot be tidied: %s", row.instance_id, reason_of(error))
+                self._services.mishaps.met("janitor", error)

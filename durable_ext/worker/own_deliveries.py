@@ -13,6 +13,7 @@ from datetime import timedelta
 import msgspec
 
 from durable_ext.errors import LeaseLostError, StorageError
+from durable_ext.records.failures import reason_of
 from durable_ext.records.messages import Delivery, Message
 from durable_ext.worker.services import Services
 
@@ -64,7 +65,7 @@ class OwnDeliveries:
             while not work.done():
                 done, _ = await asyncio.wait([work], timeout=lease.total_seconds() / 2)
                 if not done:
-                    delivery = await self._services.provider.extend(delivery, lease)
+                    delivery = await self._extended(delivery, lease)
             work.result()
             await self._services.provider.complete(delivery)
         except LeaseLostError:
@@ -74,11 +75,23 @@ class OwnDeliveries:
             work.cancel()
             await self._give_back(delivery)
 
+    async def _extended(self, delivery: Delivery, lease: timedelta) -> Delivery:
+        """The delivery with its new receipt. Where storage cannot be asked the work goes on: nobody else can ask it."""
+        try:
+            return await self._services.provider.extend(delivery, lease)
+        except LeaseLostError:
+            raise
+        except StorageError as error:
+            logger.warning("the lease of delivery %s is renewed later: %s", delivery.id, error)
+        except Exception as error:  # noqa: BLE001 - as above, whatever it was
+            self._services.mishaps.met("lease", error)
+        return delivery
+
     async def _give_back(self, delivery: Delivery) -> None:
         try:
             await self._services.provider.abandon(delivery, _PAUSE)
-        except StorageError as error:
-            logger.warning("delivery %s comes back when its lease ends: %s", delivery.id, error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the lease ends
+            logger.warning("delivery %s comes back when its lease ends: %s", delivery.id, reason_of(error))
 
 
 def _retrieve(work: asyncio.Task[None]) -> None:

@@ -14,6 +14,7 @@ from durable_ext.worker.activities.withdrawals import Withdrawals
 from durable_ext.worker.entities.code import EntityCode
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.lifecycle import Notices
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
@@ -37,5 +38,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     withdrawals: Withdrawals
     affinities: Affinities
     notices: Notices
+    mishaps: Mishaps
     process_id: str
     next_commit_id: Callable[[], str]

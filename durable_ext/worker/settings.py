@@ -32,7 +32,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     longer gets a delivery of its own, leased for `own_lease` at a time (S7). `status_interval`: how far the Instances
     row may lag behind a session under way (P8). `heartbeat`: how often a process that holds messages says so; three
     beats left out, and others take up what it held (F2). `sessions`: False keeps nothing in memory: every turn replays.
-    `most_attempts`: a delivery that fails as often is given up, with its reason (P11); the host's own bound, at most.
+    `most_attempts`: a message at which processes failed as often is given up, with its reason (P11); the host's own
+    bound, at most.
     `work_tags`: only activities with one of these tags run here; `default` are those without a tag. None at all:
     orchestrations only. `leave_unknown`: how long an activity that is not registered here is left for other processes
     before it fails; zero, the default: it fails at once. `most_affinities`: sessions of activities held here at once;

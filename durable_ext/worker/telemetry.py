@@ -48,6 +48,7 @@ class Counted(StrEnum):
     PUT_OFF = "durable.message.put_off"
     LOST_TURN = "durable.turn.lost"
     BROKEN_SESSION = "durable.session.broken"
+    MISHAP = "durable.mishap"
 
 
 class Level(StrEnum):

@@ -25,15 +25,17 @@ from durable_ext.worker.activities.progress import Reports
 from durable_ext.worker.activities.repeated import is_settled
 from durable_ext.worker.activities.runner import ActivityRunner
 from durable_ext.worker.activities.withdrawals import Withdrawals
+from durable_ext.worker.attempts import Attempt, NotedAttempts, is_noted
 from durable_ext.worker.client import Client, utc_now
 from durable_ext.worker.company import Company, Presence
 from durable_ext.worker.deferral import GUARDED_FOR, HELD_ELSEWHERE_FOR, NOT_SERVED_FOR, Deferral
 from durable_ext.worker.entities.code import EntityCode
-from durable_ext.worker.giving_up import GivingUp, attempts_of
+from durable_ext.worker.giving_up import GivingUp, passes
 from durable_ext.worker.heartbeat import Heartbeat
 from durable_ext.worker.items import Item
 from durable_ext.worker.janitor import Janitor
 from durable_ext.worker.lifecycle import Notices
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.own_deliveries import OwnDeliveries
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
@@ -63,12 +65,12 @@ class Worker:
         settings = settings or WorkerSettings()
         telemetry = settings.telemetry
         provider = telemetry.measured(provider)
-        signals, payloads = Signals(), PayloadStore(provider, registry.converter)
+        signals, payloads, mishaps = Signals(), PayloadStore(provider, registry.converter), Mishaps(telemetry)
         process_id = uuid.uuid4().hex
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         self.provider, self.catalog, self.registry = provider, catalog, registry
         self.client = self._make_client(clock, signals, settings)
-        self._services = Services(
+        self._services = services = Services(
             provider=provider,
             catalog=catalog,
             settings=settings,
@@ -77,19 +79,19 @@ class Worker:
             loader=Loader(provider, registry, clock, payloads),
             entities=EntityCode(registry, payloads, telemetry),
             payloads=payloads,
-            activities=self._make_activities(settings, payloads, clock, next_id),
+            activities=self._make_activities(settings, payloads, clock, next_id, mishaps),
             projector=Projector(provider, signals),
-            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, self._give_up),
-            affinities=Affinities(provider, clock, settings, process_id),
-            withdrawals=Withdrawals(provider, clock, settings.own_lease / 2),
+            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, mishaps),
+            affinities=Affinities(provider, clock, settings, process_id, mishaps),
+            withdrawals=Withdrawals(provider, clock, settings.own_lease / 2, mishaps),
             notices=Notices(settings.lifecycle),
+            mishaps=mishaps,
             process_id=process_id,
             next_commit_id=next_id,
         )
-        self._deferral = Deferral(self._services)
-        self._giving_up, self._company = GivingUp(self._services, self._deferral), Company()
-        self._sessions = Sessions(self._services)
-        self._janitor, self._apart = Janitor(self._services), OwnDeliveries(self._services)
+        self._deferral, self._company = Deferral(services), Company()
+        self._giving_up, self._noted = GivingUp(services, self._deferral), NotedAttempts(services)
+        self._sessions, self._janitor, self._apart = Sessions(services), Janitor(services), OwnDeliveries(services)
         telemetry.watch(self._readings)
 
     @property
@@ -109,10 +111,15 @@ class Worker:
         return client
 
     def _make_activities(
-        self, settings: WorkerSettings, payloads: PayloadStore, clock: Clock, next_id: Callable[[], str]
+        self,
+        settings: WorkerSettings,
+        payloads: PayloadStore,
+        clock: Clock,
+        next_id: Callable[[], str],
+        mishaps: Mishaps,
     ) -> ActivityRunner:
         claims = Claims(self.provider.claim, self.provider.read_row, next_id)
-        reports = Reports(self.provider, payloads, self.registry.converter, clock)
+        reports = Reports(self.provider, payloads, self.registry.converter, clock, mishaps)
         runner = ActivityRunner(self.registry, payloads, settings, claims, reports)
         runner.own = own_activities(self.client)
         return runner
@@ -129,7 +136,7 @@ class Worker:
             await self._giving_up.keep_defect(delivery)
             return
         if len(delivery.messages) == 1:
-            await self._process_alone(delivery.messages[0], delivery)
+            await self._try(delivery.messages[0], delivery)
             return
         works = [self._process_of_many(message, delivery) for message in delivery.messages]
         # All come to their end before the delivery is given back: it guards them.
@@ -138,14 +145,19 @@ class Worker:
                 raise outcome
 
     async def process_poison(self, delivery: Delivery) -> None:
-        """Deal with a delivery that came too often, and nobody knows why (P11).
+        """Deal with a delivery that the host gave up, because it came as often as the host lets it (P11).
 
-        A work item becomes a failed task of its orchestration, a message that no turn consumed is quarantined. Of one
-        that is in history, what it asked for goes to the queues. Raises StorageError.
+        The host cannot know whether anybody failed at it, so its messages go back to their queues, as suspects: each
+        attempt at them is noted, and who kills its process each time is given up there. Raises StorageError.
         """
         await self._giving_up.keep_defect(delivery)
-        for message in delivery.messages:
-            await self._give_up(message, attempts_of(message, delivery), delivery.queue)
+        again = [
+            msgspec.structs.replace(message, resent=True, recoveries=message.recoveries + delivery.dequeue_count)
+            for message in delivery.messages
+        ]
+        if again:
+            logger.warning("delivery %s of %s goes back: %d messages", delivery.id, delivery.queue, len(again))
+            await self.provider.send(again)
 
     async def tidy(self) -> None:
         """One round of the janitor (P3, P8, P9, P10). Raises StorageError."""
@@ -161,59 +173,71 @@ class Worker:
         await self._services.notices.close(grace)
         await self._services.heartbeat.close()
 
-    async def _process_alone(self, message: Message, delivery: Delivery) -> None:
-        with self._company.present(message.instance_id) as presence:
-            try:
-                await self._process_one(message, delivery)
-            except Exception as error:
-                failure = await self._own_failure(message, delivery, presence, error)
-                if failure is None:
-                    return
-                if not self._giving_up.is_last(message, delivery):
-                    raise
-                await self._giving_up.failed(message, delivery, failure)
-
     async def _process_of_many(self, message: Message, delivery: Delivery) -> None:
         """One message of several: if it is slow or fails it goes on by itself, and its neighbours are done (S7)."""
-        with self._company.present(message.instance_id) as presence:
-            work = asyncio.create_task(self._process_one(message, delivery))
-            try:
-                if not await self._apart.goes_apart(work, message):
-                    await work
-            except Exception as error:  # noqa: BLE001 - whatever it was, this message comes back alone (S7)
-                failure = await self._own_failure(message, delivery, presence, error)
-                if failure is not None:
-                    await self._giving_up.failed_among_others(message, delivery, failure)
+        work = asyncio.create_task(self._try(message, delivery))
+        try:
+            is_apart = await self._apart.goes_apart(work, message)
+        except Exception as error:  # noqa: BLE001 - the work is stopped, and its message comes back alone (S7)
+            await self._giving_up.failed(Attempt(message, delivery, message.failures), error)
+        else:
+            if not is_apart:
+                await work
 
-    async def _own_failure(
-        self, message: Message, delivery: Delivery, presence: Presence, error: Exception
-    ) -> Exception | None:
+    async def _try(self, message: Message, delivery: Delivery) -> None:
+        """Deal with a message; one that was handed out often under a note, so that a death of this process counts."""
+        if not is_noted(message, delivery):
+            await self._attempt(Attempt(message, delivery, message.failures))
+            return
+        async with self._noted.noting(message) as unended:
+            attempt = Attempt(message, delivery, message.failures + unended)
+            if unended and attempt.earlier >= self._services.settings.most_attempts:
+                await self._give_up(attempt)
+            else:
+                await self._attempt(attempt)
+
+    async def _attempt(self, attempt: Attempt) -> None:
+        with self._company.present(attempt.message.instance_id) as presence:
+            try:
+                await self._process_one(attempt)
+            except Exception as error:  # noqa: BLE001 - whatever it was, it decides what becomes of the message (P11)
+                failure = await self._own_failure(attempt, presence, error)
+                if failure is not None:
+                    await self._giving_up.failed(attempt, failure)
+
+    async def _own_failure(self, attempt: Attempt, presence: Presence, error: Exception) -> Exception | None:
         """The failure of a message; a last attempt that failed in company is made once more without it (P11)."""
-        if message.is_work_item or not (presence.accompanied and self._giving_up.is_last(message, delivery)):
+        message = attempt.message
+        if message.is_work_item or passes(error) or not (presence.accompanied and self._giving_up.is_last(attempt)):
             return error
         async with self._company.one_by_one(message.instance_id):
             try:
-                await self._process_one(message, delivery)
+                await self._process_one(attempt)
             except Exception as own:  # noqa: BLE001 - whatever it was, it is this message's own, and is kept with it (P11)
                 return own
         return None
 
-    async def _give_up(self, message: Message, attempts: int, queue: str) -> None:
+    async def _give_up(self, attempt: Attempt) -> None:
         """A message with which processes ended too often.
 
         When its turn is in history, it did no harm itself: something that turn asked for may have. Each of those gets a
-        message of its own, and attempts with it (P6, P11).
+        message of its own, and attempts with it (P6, P11). Should that end processes too, it is given up after all.
         """
-        if message.is_work_item or message.id not in await self.provider.consumed(message.instance_id):
-            await self._giving_up.give_up(message, attempts, queue)
+        message, most = attempt.message, self._services.settings.most_attempts
+        is_cause = message.is_work_item or attempt.earlier >= 2 * most
+        if is_cause or message.id not in await self.provider.consumed(message.instance_id):
+            await self._giving_up.give_up(attempt)
+            await self._noted.forget(message)
             return
         try:
-            await self._through_session(Item(message, queue=queue, attempt=attempts + ATTEMPTS_HERE))
-        except Exception as error:  # noqa: BLE001 - whatever it was, an operator hears of it (P11)
-            await self._giving_up.give_up(message, attempts, queue, error)
+            await self._through_session(Item(message, queue=attempt.delivery.queue, attempt=most + ATTEMPTS_HERE))
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is put off or an operator hears of it (P11)
+            await self._giving_up.failed(attempt, error)
 
-    async def _process_one(self, message: Message, delivery: Delivery) -> None:
-        item = Item(message, queue=delivery.queue, attempt=delivery.dequeue_count + message.recoveries)
+    async def _process_one(self, attempt: Attempt) -> None:
+        message, delivery = attempt.message, attempt.delivery
+        handed_out = delivery.dequeue_count + message.recoveries + message.failures
+        item = Item(message, queue=delivery.queue, attempt=handed_out)
         with self._services.heartbeat.holding([message]):
             if isinstance(message.body, RunActivity):
                 await self._run_activity(item, message.body)

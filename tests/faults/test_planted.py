@@ -14,6 +14,7 @@ from durable_ext.records.messages import Message, RaiseEvent
 from durable_ext.replay.ledger import Ledger
 from durable_ext.testing.faults import CrashOptions, CrashReport, Played, crash_everywhere
 from durable_ext.worker.admission import Admission
+from durable_ext.worker.attempts import Attempt
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.session import Session
 from durable_ext.worker.worker import Worker
@@ -196,10 +197,10 @@ def test_an_engine_that_completes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_engine_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Worker._process_one  # pyright: ignore[reportPrivateUsage]
 
-    async def failing(self: Worker, message: Message, delivery: Any) -> None:
-        if isinstance(message.body, RaiseEvent):
+    async def failing(self: Worker, attempt: Attempt) -> None:
+        if isinstance(attempt.message.body, RaiseEvent):
             raise RuntimeError("no events here")
-        await process(self, message, delivery)
+        await process(self, attempt)
 
     monkeypatch.setattr(Worker, "_process_one", failing)
     assert "quarantined: could not be processed in" in broken(within=timedelta(minutes=10))

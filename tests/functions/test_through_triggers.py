@@ -19,6 +19,7 @@ from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.functions import DurableApp
 from durable_ext.functions.local import index
 from durable_ext.records.messages import Delivery, Quarantined
+from durable_ext.worker.activities.runner import ActivityRunner
 from durable_ext.worker.worker import Worker
 
 from .imitation_host import MOST_ATTEMPTS, ImitationHost, imitation_host
@@ -152,25 +153,50 @@ def test_a_work_item_goes_through_its_queue(azurite: str) -> None:
 
 
 def test_a_work_item_that_always_fails_ends_as_a_failed_task(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(inner: Callable[[Worker, Delivery], Any]) -> Callable[[Worker, Delivery], Any]:
-        async def process(self: Worker, delivery: Delivery) -> None:
-            if delivery.queue.endswith("-workitems"):
-                raise MemoryError("this work item is too much")
-            await inner(self, delivery)
-
-        return process
+    async def too_much(*_: Any) -> None:
+        raise MemoryError("this work item is too much")
 
     async def run() -> None:
         app = an_app()
-        monkeypatch.setattr(Worker, "process", broken(Worker.process))
+        monkeypatch.setattr(ActivityRunner, "run", too_much)
         async with hosted(app, azurite) as host:
             client = await app.engine.client()
             instance_id = await client.start("queued", "Ada")
             status = await client.wait_for_completion(instance_id, SOON)
             assert status.runtime_status == "Failed"
             assert "'greet' could not be run in 5 attempts" in str(status.output)
-            assert len(host.failures) == MOST_ATTEMPTS
-            assert {name for name, _ in host.failures} == {"durable_workitems"}
+            assert "MemoryError: this work item is too much" in str(status.output)
+            assert host.failures == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("queue", ["workitems", "control"])
+def test_what_the_host_gave_up_and_nobody_failed_at_is_done(
+    azurite: str, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    """P11: its invocations ended with others of their process, so the host moved it to the poison queue."""
+    lost: list[str] = []
+
+    def unlucky(inner: Callable[[Worker, Delivery], Any]) -> Callable[[Worker, Delivery], Any]:
+        async def process(self: Worker, delivery: Delivery) -> None:
+            if f"-{queue}" in delivery.queue and len(lost) < 2 * MOST_ATTEMPTS:
+                lost.append(delivery.id)
+                raise ConnectionAbortedError("the worker process is gone")
+            await inner(self, delivery)
+
+        return process
+
+    async def run() -> None:
+        app = an_app()
+        monkeypatch.setattr(Worker, "process", unlucky(Worker.process))
+        async with hosted(app, azurite) as host:
+            client = await app.engine.client()
+            instance_id = await client.start("queued", "Ada")
+            status = await client.wait_for_completion(instance_id, SOON)
+            assert status.runtime_status == "Completed", status.output
+            assert len(lost) == len(host.failures) == 2 * MOST_ATTEMPTS
+            assert await (await app.worker()).catalog.list_quarantined() == []
 
     asyncio.run(run())
 

@@ -1,4 +1,4 @@
-"""The pump: completion, retries, poison, leases, room, outages and the way out (S5, S6, F2, P11)."""
+"""The pump: completion, retries, leases, room, outages, mistakes of a provider and the way out (S5, S6, F2, P11)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from durable_ext.errors import ConfigurationError, LeaseLostError, StorageError, StorageUnavailableError
+from durable_ext.errors import ConfigurationError, LeaseLostError, StorageUnavailableError
 from durable_ext.host.host import drain
 from durable_ext.host.outage import LONGEST_PAUSE
 from durable_ext.host.pump import Pump, PumpSettings, retry_delay
@@ -38,8 +38,8 @@ class Store:
         self.abandoned: list[tuple[Delivery, timedelta]] = []
         self.extended: list[tuple[float, str]] = []
         self.received: list[float] = []
-        self.down: StorageError | None = None
-        self.extend_fails: StorageError | None = None
+        self.down: Exception | None = None
+        self.extend_fails: Exception | None = None
         self.extend_takes: dict[str, float] = {}
         self._arrived = asyncio.Event()
 
@@ -96,7 +96,6 @@ class Worker:
         self._deal = deal
         self.begun: list[str] = []
         self.cancelled: list[str] = []
-        self.poison: list[str] = []
         self.drained: list[float] = []
 
     async def drain(self, grace: timedelta) -> None:
@@ -109,9 +108,6 @@ class Worker:
         except asyncio.CancelledError:
             self.cancelled.append(delivery.id)
             raise
-
-    async def process_poison(self, delivery: Delivery) -> None:
-        self.poison.append(delivery.id)
 
 
 async def at_once(_: Delivery) -> None:
@@ -166,21 +162,20 @@ def test_what_fails_is_given_back_for_later(caplog: pytest.LogCaptureFixture) ->
         assert store.completed == []
 
     virtual.run(run)
-    assert "d2 of control-0, attempt 3 of 5: ValueError: on purpose" in caplog.text
+    assert "d2 of control-0, handed out 3 times, comes back: ValueError: on purpose" in caplog.text
 
 
 def test_retries_come_later_each_time_up_to_a_bound() -> None:
     assert [retry_delay(count).total_seconds() for count in (0, 1, 2, 3, 4, 5, 6, 1000)] == [1, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_what_failed_too_often_is_poison() -> None:
+def test_what_was_only_handed_out_often_is_processed() -> None:
     async def run() -> None:
         store, worker = Store(), Worker(at_once)
-        async with pumping(store, worker, max_attempts=3):
-            store.put("work", 1, dequeue_count=3)
-            store.put("work", 2, dequeue_count=4)
-            await until(lambda: len(store.completed) == 2)
-        assert (worker.begun, worker.poison) == (["d1"], ["d2"])
+        async with pumping(store, worker):
+            store.put("work", 1, dequeue_count=1000)
+            await until(lambda: len(store.completed) == 1)
+        assert worker.begun == ["d1"]
 
     virtual.run(run)
 
@@ -368,18 +363,46 @@ def test_work_has_the_whole_grace_and_sessions_what_is_left_of_it(takes: float, 
     virtual.run(run)
 
 
-def test_a_failure_that_nothing_explains_ends_the_pump() -> None:
-    async def poll() -> None:
-        anything: Any = Store()
-        anything.partitions = 5  # there are two: receiving from the third is a KeyError
-        await Pump(Worker(at_once), anything, anything, PumpSettings(lease=LEASE)).poll()
+@pytest.mark.parametrize("mistake", [KeyError("Turn"), ConnectionResetError("by the driver"), ValueError("odd row")])
+def test_a_receive_that_fails_as_none_may_is_tried_again(mistake: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """No provider may raise it; the host goes on with every queue all the same."""
 
-    with pytest.raises(ExceptionGroup) as caught:
-        virtual.run(poll)
-    assert caught.value.subgroup(KeyError) is not None
+    async def run() -> list[float]:
+        store, worker = Store(), Worker(at_once)
+        store.down = mistake
+        async with pumping(store, worker):
+            await pass_time(3600)
+            down = list(store.received)
+            store.down = None
+            for number, queue in enumerate(store.queues):
+                store.put(queue, number)
+            await until(lambda: len(store.completed) == 3, seconds=LONGEST_PAUSE + 1)
+        return down
+
+    down = virtual.run(run)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(down)]
+    assert gaps[:3] == pytest.approx([0.5, 1, 2])
+    assert max(gaps) == pytest.approx(LONGEST_PAUSE)
+    said = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert 1 <= len(said) <= 62, "once a minute"
+    assert all(record.exc_info for record in said)
 
 
-@pytest.mark.parametrize("wrong", [{"lease": timedelta(milliseconds=999)}, {"max_attempts": 0}])
-def test_settings_are_checked(wrong: dict[str, Any]) -> None:
+def test_a_renewal_that_fails_as_none_may_ends_neither_keeper_nor_work() -> None:
+    async def run() -> None:
+        store, worker = Store(), Worker(taking(60))
+        store.extend_fails = KeyError("receipt")
+        async with pumping(store, worker):
+            store.put("work", 1)
+            store.put("work", 2)
+            await until(lambda: len(store.extended) > 3)
+            store.extend_fails = None
+            await until(lambda: len(store.completed) == 2)
+        assert worker.cancelled == []
+
+    virtual.run(run)
+
+
+def test_a_lease_is_at_least_a_second() -> None:
     with pytest.raises(ConfigurationError):
-        PumpSettings(**wrong)
+        PumpSettings(lease=timedelta(milliseconds=999))

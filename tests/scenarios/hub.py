@@ -163,6 +163,22 @@ def failing(verb: str, *, after: int = 0, fault: Fault = Fault.BEFORE) -> Plan:
     return plan
 
 
+async def dies_with(
+    hub: Hub, registry: Registry, *deliveries: Delivery, at: str = "send", most_attempts: int = 50
+) -> None:
+    """A process takes deliveries and ends at its first call of this verb."""
+
+    def plan(verb: str, _number: int) -> Fault:
+        if verb == at:
+            doomed.gate.stall()
+        return Fault.NONE
+
+    doomed = hub.process(registry, plan=plan, most_attempts=most_attempts)
+    doomed.begin(*deliveries)
+    await hub.clock.sleep(0.1)
+    await doomed.kill()
+
+
 class Gate:
     """Activities that wait here are held until it is opened; `entered` counts them."""
 

@@ -270,7 +270,6 @@ def test_event_that_waited_too_often_may_be_replayed() -> None:
     async def test(hub: Hub) -> None:
         app = App()
         process = hub.process(app.registry)
-        process.most_attempts = 1000
         await process.client.start("listen", instance_id="listener")
         (start,) = await hub.take()
         await process.client.raise_event("listener", "hello", 7)

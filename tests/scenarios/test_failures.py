@@ -134,23 +134,20 @@ def test_orchestrator_this_app_has_not_fails() -> None:
     run(test)
 
 
-def test_poison_work_item_is_a_failed_task() -> None:
-    """P11: the activity's result can never be stored; after the last attempt its orchestration hears of it."""
+def test_a_work_item_that_was_only_handed_out_often_runs() -> None:
+    """P11: its count says that leases and answers were lost, and not that anybody failed at it."""
 
     async def test(hub: Hub) -> None:
         async def one(_value: Any) -> int:
             return 1
 
-        process = hub.process(app(("one", one)))
-        process.most_attempts = 3
+        process = hub.process(app(("one", one)), most_attempts=3)
         await process.client.start("ask_queue", "one", instance_id="x")
         await hub.settle_control(process)
         item = await hub.take_one(RunActivity)
-        await process.handle(msgspec.structs.replace(item, dequeue_count=4))
+        await process.handle(msgspec.structs.replace(item, dequeue_count=40))
         await hub.settle(process)
-        output = await hub.output("x")
-        assert output.startswith("Poison")
-        assert "4 attempts" in output
+        assert await hub.output("x") == 1
         assert await hub.left() == []
 
     run(test)
@@ -265,8 +262,7 @@ def test_activity_runs_once_though_the_replay_of_its_instance_parts() -> None:
             ran.append(1)
             return 1
 
-        changed = hub.process(_changed(("one", one)))
-        changed.most_attempts = 3
+        changed = hub.process(_changed(("one", one)), most_attempts=3)
         good = hub.process(app(("one", one)))
         await good.client.start("confused", instance_id="x")
         await hub.settle_control(good)

@@ -24,6 +24,7 @@ from durable_ext.worker.activities.claims import Claim, Claims
 from durable_ext.worker.activities.progress import Reports
 from durable_ext.worker.activities.runner import ActivityRunner
 from durable_ext.worker.client import utc_now
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.settings import WorkerSettings
 
@@ -86,7 +87,7 @@ class Running:
             payloads,
             settings,
             Claims(self._noted, row_is_there, lambda: f"p-{next(names)}"),
-            Reports(store, payloads, registry.converter, utc_now),
+            Reports(store, payloads, registry.converter, utc_now, Mishaps()),
         )
 
     async def _noted(self, instance_id: str, work_item: str, claimant: str) -> bool:

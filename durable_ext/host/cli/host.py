@@ -117,11 +117,17 @@ def _settings(options: argparse.Namespace) -> HostSettings:
     from durable_ext.host.pump import PumpSettings
     from durable_ext.host.server import Keys
 
-    pump = PumpSettings(lease=timedelta(seconds=options.lease), max_attempts=options.max_attempts)
+    pump = PumpSettings(lease=timedelta(seconds=options.lease))
     keys = None
     if options.enable_auth:
         keys = Keys(os.environ.get("DURABLE_EXT_FUNCTION_KEY", ""), os.environ.get("DURABLE_EXT_ADMIN_KEY", ""))
-    return HostSettings(pump=pump, grace=timedelta(seconds=options.grace), keys=keys, address=options.address)
+    return HostSettings(
+        pump=pump,
+        grace=timedelta(seconds=options.grace),
+        keys=keys,
+        address=options.address,
+        max_attempts=options.max_attempts,
+    )
 
 
 def _introduce(functions: LocalFunctions, chosen: Chosen) -> None:

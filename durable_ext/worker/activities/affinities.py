@@ -14,6 +14,7 @@ from datetime import datetime
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Clock, Provider
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.settings import WorkerSettings
 
 logger = logging.getLogger("durable_ext.worker")
@@ -33,8 +34,11 @@ class _Held:
 class Affinities:
     """What this process holds."""
 
-    def __init__(self, provider: Provider, clock: Clock, settings: WorkerSettings, holder: str) -> None:
+    def __init__(
+        self, provider: Provider, clock: Clock, settings: WorkerSettings, holder: str, mishaps: Mishaps
+    ) -> None:
         self._provider = provider
+        self._mishaps = mishaps
         self._clock = clock
         self._settings = settings
         self._holder = holder
@@ -111,6 +115,8 @@ class Affinities:
                 await self._let_go(name)
         except StorageError as error:
             logger.warning("affinity %r is renewed later: %s", name, error)
+        except Exception as error:  # noqa: BLE001 - one affinity that cannot be kept must not let go all others
+            self._mishaps.met("affinity", error)
 
     async def _let_go(self, name: str) -> None:
         # From now on it is asked for again; if this fails it is free when its lease is over.
@@ -119,3 +125,5 @@ class Affinities:
             await self._provider.release_affinity(name, self._holder)
         except StorageError as error:
             logger.warning("affinity %r stays until its lease is over: %s", name, error)
+        except Exception as error:  # noqa: BLE001 - it is free when its lease is over
+            self._mishaps.met("affinity", error)

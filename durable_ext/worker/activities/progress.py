@@ -17,6 +17,7 @@ from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.messages import Message, RunActivity
 from durable_ext.records.payloads import Payload, inline
 from durable_ext.records.progress import Report
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.payload_store import PayloadStore
 
 logger = logging.getLogger("durable_ext.activities")
@@ -116,8 +117,11 @@ class RunProgress:
 class Reports:
     """The reports of this process's activities."""
 
-    def __init__(self, provider: Provider, payloads: PayloadStore, converter: Converter, clock: Clock) -> None:
+    def __init__(
+        self, provider: Provider, payloads: PayloadStore, converter: Converter, clock: Clock, mishaps: Mishaps
+    ) -> None:
         self.converter = converter
+        self._mishaps = mishaps
         self._provider = provider
         self._payloads = payloads
         self._clock = clock
@@ -145,6 +149,8 @@ class Reports:
             await self._provider.write_progress(report)
         except StorageError as error:
             logger.warning("the progress of activity %s is not stored: %s", body.name, error)
+        except Exception as error:  # noqa: BLE001 - as above, whatever it was
+            self._mishaps.met("progress", error)
 
     async def remove(self, message: Message) -> None:
         """Delete the report of a work item; one that stays goes with its instance."""
@@ -152,3 +158,5 @@ class Reports:
             await self._provider.delete_progress(message.instance_id, message.id)
         except StorageError as error:
             logger.warning("the progress of work item %s is not deleted: %s", message.id, error)
+        except Exception as error:  # noqa: BLE001 - the activity has its outcome all the same
+            self._mishaps.met("progress", error)

@@ -16,6 +16,7 @@ from typing import Any
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.messages import FinishTask, Message
+from durable_ext.worker.mishaps import Mishaps
 
 logger = logging.getLogger("durable_ext.worker")
 
@@ -29,8 +30,9 @@ _MOST_KNOWN = 10_000
 class Withdrawals:
     """The withdrawn work items this process has heard of, and the tasks of those it runs from the queue."""
 
-    def __init__(self, provider: Provider, clock: Clock, interval: timedelta) -> None:
+    def __init__(self, provider: Provider, clock: Clock, interval: timedelta, mishaps: Mishaps) -> None:
         self._provider = provider
+        self._mishaps = mishaps
         self._clock = clock
         self._interval = interval
         self._known: set[str] = set()
@@ -89,6 +91,8 @@ class Withdrawals:
                 await self._look(min(message.sent_at for message in self._running.values()), self._interval)
             except StorageError as error:
                 logger.warning("withdrawn work items are looked up again later: %s", error)
+            except Exception as error:  # noqa: BLE001 - who looks no more stops nothing any more
+                self._mishaps.met("withdrawals", error)
             self._stop_withdrawn()
 
     async def _look(self, since: datetime, age: timedelta) -> None:

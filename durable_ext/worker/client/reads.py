@@ -15,7 +15,7 @@ from durable_ext.authoring.payload import decode
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
-from durable_ext.records.progress import Report
+from durable_ext.records.progress import ATTEMPT_NOTED, Report
 from durable_ext.records.turns import Turn
 from durable_ext.worker.client.core import ClientCore
 from durable_ext.worker.client.row_watch import RowWatch
@@ -98,6 +98,7 @@ class ReadingClient(ClientCore):
         return [
             msgspec.structs.replace(report, value=await self._payloads.get(report.value))
             for report in sorted(reports, key=lambda report: report.task_id)
+            if report.task_id != ATTEMPT_NOTED
         ]
 
     async def wait_for_completion(self, instance_id: str, timeout: timedelta) -> InstanceStatus:  # noqa: ASYNC109
