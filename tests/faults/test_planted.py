@@ -203,4 +203,4 @@ def test_an_engine_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
         await process(self, attempt)
 
     monkeypatch.setattr(Worker, "_process_one", failing)
-    assert "quarantined: could not be processed in" in broken(within=timedelta(minutes=10))
+    assert "quarantined: could not be processed in" in broken(within=timedelta(hours=2))
