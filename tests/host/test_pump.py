@@ -9,13 +9,12 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
 
 from durable_ext.errors import ConfigurationError, LeaseLostError, StorageUnavailableError
-from durable_ext.host.host import drain
 from durable_ext.host.outage import LONGEST_PAUSE
 from durable_ext.host.pump import Pump, PumpSettings, retry_delay
 from durable_ext.records.messages import Delivery, Message, RunActivity, Terminate
@@ -96,10 +95,6 @@ class Worker:
         self._deal = deal
         self.begun: list[str] = []
         self.cancelled: list[str] = []
-        self.drained: list[float] = []
-
-    async def drain(self, grace: timedelta) -> None:
-        self.drained.append(grace.total_seconds())
 
     async def process(self, delivery: Delivery) -> None:
         self.begun.append(delivery.id)
@@ -344,21 +339,6 @@ def test_on_the_way_out_work_may_end_and_the_rest_is_given_back_at_once() -> Non
             assert [(delivery.id, delay) for delivery, delay in store.abandoned] == [("d2", timedelta(0))]
             await pump.settle(timedelta(seconds=5))
             assert [delivery.id for delivery, _ in store.abandoned] == ["d2", "d3"]
-
-    virtual.run(run)
-
-
-@pytest.mark.parametrize(("takes", "left"), [(0, 10.0), (7, 3.0), (1000, 1.0)])
-def test_work_has_the_whole_grace_and_sessions_what_is_left_of_it(takes: float, left: float) -> None:
-    async def run() -> None:
-        store, worker = Store(), Worker(taking(takes))
-        async with pumping(store, worker) as pump:
-            store.put("work", 1)
-            await until(lambda: len(worker.begun) == 1)
-            await drain(cast("Any", worker), pump, timedelta(seconds=10))
-            assert len(store.completed) == (takes < 10)
-            assert len(store.abandoned) == (takes > 10)
-            assert worker.drained == [pytest.approx(left, abs=0.1)]
 
     virtual.run(run)
 
