@@ -16,7 +16,8 @@
     │   ├── VersionMismatchError    no code here for the version of the execution
     │   ├── EntityLockLostError     a call to an entity whose lock was released meanwhile; as the Failure of such a call
     │   ├── NonDeterminismError     the code asked for something else than its history has (R3)
-    │   └── NotDurableError         the code awaited something that is not durable (R2)
+    │   ├── NotDurableError         the code awaited something that is not durable (R2)
+    │   └── EndlessTurnError        the code went on and on without waiting for anything, or stopped its process
     ├── ActivityError               an activity has no outcome of its own; to an orchestrator a TaskFailedError too
     │   ├── ActivityTimedOutError   it took longer than its time limit
     │   ├── ActivityProcessError    the process it ran in ended before it answered
@@ -142,6 +143,11 @@ class NonDeterminismError(OrchestratorError):
 
 class NotDurableError(OrchestratorError):
     """The orchestrator awaited a socket, a thread or a foreign future. Do such work in an activity (R2)."""
+
+
+class EndlessTurnError(OrchestratorError):
+    """The code of one turn came to no end: it went on without waiting, or blocked the event loop until its process had
+    to be ended, time and again. The message names the line."""
 
 
 class ActivityError(DurableError):

@@ -10,8 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import Enum
 from typing import Any, cast
 
+from durable_ext.authoring.closing import LEFT_BEHIND, Knife, close, endless
+from durable_ext.authoring.places import waiting_place
+from durable_ext.records.limits import MAX_CALLBACKS
+
 SEVERAL = -1
-_MOST_CLOSES = 10
 
 
 class TaskState(Enum):
@@ -138,13 +141,19 @@ async def run_generator(generator: Generator[Any, Any, Any], starts_over: Callab
     try:
         return await _drive(generator, starts_over)
     finally:
-        _close(generator)
+        knife = Knife()
+        try:
+            if not close(generator, knife):
+                asyncio.get_running_loop().call_exception_handler({"message": LEFT_BEHIND})
+        finally:
+            knife.put_away()
 
 
 async def _drive(generator: Generator[Any, Any, Any], starts_over: Callable[[], bool]) -> Any:
     outcome: Any = None
     error: BaseException | None = None
-    while True:
+    done_in_a_row = 0
+    while done_in_a_row < MAX_CALLBACKS:
         try:
             yielded = generator.send(outcome) if error is None else generator.throw(error)
         except StopIteration as stop:
@@ -153,7 +162,9 @@ async def _drive(generator: Generator[Any, Any, Any], starts_over: Callable[[], 
         if yielded is None and starts_over():  # yield context.continue_as_new(...): it waits for what never comes
             yielded = asyncio.get_running_loop().create_future()
         try:
-            outcome = await future_of(yielded, "yield takes")
+            future = future_of(yielded, "yield takes")
+            done_in_a_row = done_in_a_row + 1 if future.done() else 0
+            outcome = await future
         except asyncio.CancelledError:
             this = asyncio.current_task()
             if this is None or this.cancelling():
@@ -161,14 +172,4 @@ async def _drive(generator: Generator[Any, Any, Any], starts_over: Callable[[], 
             error = RuntimeError("the task that was yielded has been cancelled; nothing comes of it any more")
         except Exception as raised:  # noqa: BLE001 - handed to the generator, which decides
             error = raised
-
-
-def _close(generator: Generator[Any, Any, Any]) -> None:
-    """Close it, and once more if it yields meanwhile, in `finally` for example."""
-    for _ in range(_MOST_CLOSES):
-        try:
-            generator.close()
-        except Exception as error:  # noqa: BLE001 - code thrown away has no say any more
-            del error
-        else:
-            return
+    raise endless(waiting_place(generator), f"yielded {MAX_CALLBACKS:,} tasks in a row that were done already")

@@ -22,7 +22,7 @@ from durable_ext.authoring.payload import Converter, decode
 from durable_ext.authoring.raised import task_failed
 from durable_ext.authoring.registry import OrchestratorDefinition, Registry
 from durable_ext.authoring.tasks import run_generator
-from durable_ext.errors import NotDurableError, PayloadError, TaskFailedError
+from durable_ext.errors import EndlessTurnError, NotDurableError, PayloadError, TaskFailedError
 from durable_ext.records import events
 from durable_ext.records.events import Decision, EventRaised, ExecutionStarted, Input
 from durable_ext.records.failures import Failure, failure_from
@@ -143,10 +143,12 @@ class LiveExecution:
 
     def check_thread(self) -> None:
         if not self.loop.running or threading.get_ident() != self._thread:
+            self.loop.refuse_closed()
             raise NotDurableError(
                 "the orchestration context was used outside of its orchestrator's own code (from a thread, an activity "
                 "or after the orchestration ended); call it from the orchestrator only"
             )
+        self.loop.count_call()
 
     # What the turn asks for.
 
@@ -189,6 +191,8 @@ class LiveExecution:
         """Throw the code away without letting it act."""
         self.finished = True
         self.loop.drop()
+        self.logs += (LogLine(_WARNING, complaint) for complaint in self.loop.complaints)
+        self.loop.complaints.clear()
 
     def _take(self, event: Input) -> None:
         match event:
@@ -239,6 +243,8 @@ class LiveExecution:
             self.log(LogLine(_WARNING, complaint))
         self.loop.complaints.clear()
         if self.loop.refusal is not None:
+            if isinstance(self.loop.refusal, EndlessTurnError):
+                self._decided.clear()  # however much of it there is
             self._finish(events.ExecutionFailed(failure=failure_from(self.loop.refusal)))
         elif self._main is not None and self._main.done():
             self._finish(self._outcome(self._main))

@@ -12,20 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import sys
 from asyncio import events, tasks
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from durable_ext.errors import NotDurableError
+from durable_ext.authoring.closing import LEFT_BEHIND, Knife, close, endless
+from durable_ext.authoring.places import innermost, outwards, waiting_place
+from durable_ext.errors import NotDurableError, OrchestratorError
+from durable_ext.records.limits import MAX_CALLBACKS, MAX_CALLS
 
 _T = TypeVar("_T")
 # Decides a durable timer for a time (seconds since the epoch) and returns the number of the decision.
 TimerStarter = Callable[[float], int]
 # Takes the number of a decision whose answer the code no longer waits for.
 Withdrawal = Callable[[int], None]
-_MOST_CLOSES = 10
 
 
 class _NumberedTask(asyncio.Task[_T]):
@@ -92,9 +96,12 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         self._created = 0
         self._alive: dict[int, asyncio.Task[Any]] = {}
         self._closed = False
+        self._closing = False
+        self._calls = 0  # of verbs, since the code last waited
+        self._knife = Knife()
         self.timers: dict[int, asyncio.TimerHandle] = {}
         self.running = False
-        self.refusal: NotDurableError | None = None
+        self.refusal: OrchestratorError | None = None
         self.complaints: list[str] = []
 
     def set_time(self, seconds: float) -> None:
@@ -102,7 +109,33 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         self._now = seconds
 
     def run_ready(self) -> None:
-        """Run callbacks until none is ready."""
+        """Run callbacks until none is ready, or until it is clear that the code will never wait."""
+        if not self._ready:
+            return
+        self._calls, left, calls = 0, MAX_CALLBACKS, 0
+        with self._entered():
+            self.running = True
+            try:
+                while self._ready:
+                    handle = self._ready.popleft()
+                    left -= 1
+                    if not left:
+                        if self._calls == calls:
+                            self._give_up(handle)
+                            return
+                        left, calls = MAX_CALLBACKS, self._calls
+                    if not handle.cancelled():
+                        try:  # for every callback, so without a context manager
+                            handle._run()
+                        except SystemExit:
+                            continue  # its task has it too, and fails
+            finally:
+                self.running = False
+                self._knife.put_away()
+
+    @contextmanager
+    def _entered(self) -> Generator[None]:
+        """Inside, this is the running loop of the thread."""
         outer = events._get_running_loop()
         current = None if outer is None else tasks.current_task(outer)
         if outer is not None and current is not None:
@@ -111,21 +144,36 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         # Async generators of the orchestrator must not be closed by the worker's loop later on.
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(None, self._close_generator)
-        self.running = True
         try:
-            while self._ready:
-                handle = self._ready.popleft()
-                if not handle.cancelled():
-                    try:  # for every callback, so without a context manager
-                        handle._run()
-                    except SystemExit:
-                        continue  # its task has it too, and fails
+            yield
         finally:
-            self.running = False
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
             if outer is not None and current is not None:
                 tasks._enter_task(outer, current)
+
+    def count_call(self) -> None:
+        """The code calls a verb. Raises EndlessTurnError when it has called too many since it last waited."""
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            place = innermost(outwards(inspect.currentframe()))
+            what = f"has called its context {MAX_CALLS:,} times without waiting"
+            self.refusal = self.refusal or endless(place, what)
+            self._knife.refused()
+            raise self.refusal
+
+    def refuse_closed(self) -> None:
+        """Code that is being thrown away calls a verb, which is about to raise."""
+        if self._closing:
+            self._knife.refused()
+
+    def _give_up(self, handle: asyncio.Handle) -> None:
+        task: Any = getattr(getattr(handle, "_callback", None), "__self__", None)
+        # The task whose next turn it is; a task of asyncio's own was begun by one of the others.
+        spinning: list[asyncio.Task[Any]] = [task] if isinstance(task, asyncio.Task) else []
+        places = (waiting_place(one.get_coro()) for one in (*spinning, *self._alive.values()))
+        place = next((found for found in places if found is not None), None)
+        self.refusal = endless(place, f"has gone on for {MAX_CALLBACKS:,} callbacks without calling its context")
 
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         """One that was left before its end is closed by a task, as asyncio does; after the end by nobody."""
@@ -143,12 +191,28 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
     def drop(self) -> None:
         """Throw away what still runs, without letting it act."""
         self._closed = True
-        for task in list(self._alive.values()):
-            _close(task.get_coro())
+        if self._alive:
+            with self._entered():
+                self._closing = True
+                try:
+                    for task in list(self._alive.values()):
+                        self._close(task)
+                finally:
+                    self._closing = False
+                    self._knife.put_away()
         self._ready.clear()
         self._alive.clear()
 
+    def _close(self, task: asyncio.Task[Any]) -> None:
+        tasks._enter_task(self, task)
+        try:
+            if not close(task.get_coro(), self._knife):
+                self.complaints.append(LEFT_BEHIND)
+        finally:
+            tasks._leave_task(self, task)
+
     def time(self) -> float:
+        self.refuse_closed()  # asyncio.timeout asks, and then raises
         return self._now
 
     def call_soon(
@@ -167,10 +231,11 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         handle = _DurableTimer(when, callback, args, self, context)
-        if when <= self._now:
+        if when <= self._now or self._closed:
             handle.task_id = -1
             self._ready.append(handle)
         else:
+            self.count_call()
             handle.task_id = self._start_timer(when)
             self.timers[handle.task_id] = handle
         return handle
@@ -193,6 +258,7 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         if self._closed:
             coro.close()
+            self.refuse_closed()
             raise asyncio.CancelledError("the execution was thrown away")
         options.pop("eager_start", None)  # 3.14 hands it over; starting eagerly would change the order
         number = self._next_number()
@@ -221,28 +287,6 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
             "ctx.call_activity(...)"
         )
         raise self.refusal
-
-
-def _close(coroutine: Any) -> None:
-    """Close it and what it awaits, from the inside: closed from the outside, one that awaits in its cleanup would be
-    left behind."""
-    chain: list[Any] = []
-    while hasattr(coroutine, "cr_await"):
-        chain.append(coroutine)
-        coroutine = coroutine.cr_await
-    for link in reversed(chain):
-        _close_one(link)
-
-
-def _close_one(coroutine: Any) -> None:
-    """Close it, and once more if it awaits meanwhile, as TaskGroup does."""
-    for _ in range(_MOST_CLOSES):
-        try:
-            coroutine.close()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - code thrown away has no say any more
-            del error
-        else:
-            return
 
 
 def _refusing(name: str) -> Callable[..., Any]:

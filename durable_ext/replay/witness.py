@@ -10,14 +10,14 @@ import asyncio
 import copy
 import functools
 import inspect
-import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from types import FrameType, TracebackType
 from typing import Any
 
 from durable_ext.authoring.payload import Converter
+from durable_ext.authoring.places import frame_of, function_of, innermost, is_the_users, place, waiting_place
 from durable_ext.authoring.registry import AnyFunction, OrchestratorDefinition, Registry
 from durable_ext.records.events import ContinuedAsNew, Decision, ExecutionStarted, Input
 from durable_ext.records.instance import Execution
@@ -26,12 +26,7 @@ from durable_ext.records.payloads import Payload
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.loop import OrchestratorLoop
 
-_NOT_THE_USERS = sys.stdlib_module_names | {"durable_ext"}
 _BOUNDARY = OrchestratorLoop.run_ready.__code__
-_LOCALS = ".<locals>."
-# What coroutines, generators and async generators call their frame, and what they wait for.
-_FRAMES = ("cr_frame", "gi_frame", "ag_frame")
-_AWAITED = ("cr_await", "gi_yieldfrom", "ag_await")
 
 
 class Witness(LiveExecution):
@@ -82,6 +77,8 @@ class Witness(LiveExecution):
 
     def _finish(self, decision: Decision) -> None:
         self._ended = self._ending_place(decision)
+        if not self._decided:  # what endless code decided is not kept
+            self._places.clear()
         self._places.append(self._ended)
         super()._finish(decision)
 
@@ -93,13 +90,13 @@ class Witness(LiveExecution):
     def _watched(self, function: AnyFunction) -> AnyFunction:
         code = getattr(function, "__code__", None)
         if code is not None:
-            self._head = Place(code.co_filename, code.co_firstlineno, _function(code.co_qualname))
+            self._head = Place(code.co_filename, code.co_firstlineno, function_of(code.co_qualname))
 
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
             self._body = function(*arguments)
             # Kept, a frame tells its last line even when the code has returned.
-            self._frame = _frame_of(self._body)
+            self._frame = frame_of(self._body)
             return self._body
 
         return call
@@ -108,7 +105,7 @@ class Witness(LiveExecution):
         return current_place() or self._traced.origin()
 
     def _waiting_place(self) -> Place | None:
-        return self._ended if self.finished else _innermost(reversed(list(_waiting_frames(self._body)))) or self._head
+        return self._ended if self.finished else waiting_place(self._body) or self._head
 
     def _ending_place(self, decision: Decision) -> Place | None:
         if isinstance(decision, ContinuedAsNew):
@@ -121,7 +118,7 @@ class Witness(LiveExecution):
         error = main.exception()
         if error is not None:
             return _raising_place(error) or self._head
-        return self._head if self._frame is None else _innermost([self._frame]) or self._head
+        return self._head if self._frame is None else innermost([self._frame]) or self._head
 
 
 class _TracedLoop(OrchestratorLoop):
@@ -149,52 +146,14 @@ def current_place() -> Place | None:
     while frame is not None and frame.f_code is not _BOUNDARY:
         frames.append(frame)
         frame = frame.f_back
-    return None if frame is None else _innermost(frames)
-
-
-def _innermost(frames: Iterable[FrameType]) -> Place | None:
-    """The first that is the user's; code of an installed package counts when there is no other."""
-    installed: Place | None = None
-    for frame in frames:
-        if _is_the_users(frame):
-            if "site-packages" not in frame.f_code.co_filename:
-                return _place(frame, frame.f_lineno)
-            installed = installed or _place(frame, frame.f_lineno)
-    return installed
+    return None if frame is None else innermost(frames)
 
 
 def _raising_place(error: BaseException) -> Place | None:
     found: Place | None = None
     link: TracebackType | None = error.__traceback__
     while link is not None:
-        if _is_the_users(link.tb_frame):
-            found = _place(link.tb_frame, link.tb_lineno)
+        if is_the_users(link.tb_frame):
+            found = place(link.tb_frame, link.tb_lineno)
         link = link.tb_next
     return found
-
-
-def _waiting_frames(body: Any) -> Iterator[FrameType]:
-    """The frames of what waits for one another, from the outside in."""
-    while body is not None:
-        frame = _frame_of(body)
-        if frame is not None:
-            yield frame
-        body = next((getattr(body, name) for name in _AWAITED if hasattr(body, name)), None)
-
-
-def _frame_of(body: Any) -> FrameType | None:
-    return next((getattr(body, name) for name in _FRAMES if hasattr(body, name)), None)
-
-
-def _is_the_users(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _NOT_THE_USERS
-
-
-def _place(frame: FrameType, line: int) -> Place:
-    return Place(frame.f_code.co_filename, line, _function(frame.f_code.co_qualname))
-
-
-def _function(qualified: str) -> str:
-    """The function a frame belongs to: a comprehension is part of the function around it."""
-    named = [part for part in qualified.split(_LOCALS) if not part.startswith("<")]
-    return named[-1] if named else qualified

@@ -23,6 +23,7 @@ from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.outbox import successor
 from durable_ext.replay.turn import replay
 from durable_ext.worker.offload import load_turns
+from durable_ext.worker.orchestrator_log import emit
 from durable_ext.worker.payload_store import PayloadStore
 
 # A start this old may have been superseded: it looks at the row first (P9).
@@ -109,10 +110,12 @@ class SessionState:
         return following, inputs
 
     def drop(self) -> None:
-        """Throw the code away."""
-        if self.live is not None:
-            self.live.drop()
-            self.live = None
+        """Throw the code away, and say what of it does not go."""
+        live, self.live = self.live, None
+        if isinstance(live, LiveExecution):
+            live.logs.clear()  # of a turn that was not committed
+            live.drop()
+            emit(self.row, live.logs)
 
 
 class Absent(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ PUBLIC: tuple[str, ...] = (
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
     "EncryptedConverter",
+    "EndlessTurnError",
     "Entity",
     "EntityContext",
     "EntityId",
