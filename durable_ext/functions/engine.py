@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from durable_ext.worker.client import Client
     from durable_ext.worker.settings import WorkerSettings
     from durable_ext.worker.telemetry import Telemetry
+    from durable_ext.worker.watchdog import Watchdog
     from durable_ext.worker.worker import Worker
 
 
@@ -38,6 +39,7 @@ class Engine:
         self._opening = asyncio.Lock()
         self._worker: Worker | None = None
         self._closing: list[AzureStorageProvider | SqliteProvider] = []
+        self._watchdog: Watchdog | None = None
         self._clients: dict[tuple[str, str], DurableClient] = {}
         self._api: AsgiApp | None = None
 
@@ -104,6 +106,8 @@ class Engine:
     async def close(self) -> None:
         """Close what this engine has opened itself. The host never calls it: it kills the process (F2)."""
         opened, self._closing = self._closing, []
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self._worker, self._api = None, None
         self._clients.clear()
         for store in opened:
@@ -118,7 +122,19 @@ class Engine:
                 "start it with `durable host`, or set DURABLE_STORAGE to azure"
             )
         store = await self._open_store(self.settings, creates=True)
-        return Worker(store, store, self.registry, settings=self.worker_settings)
+        worker = Worker(store, store, self.registry, settings=self.worker_settings)
+        self._watchdog = self.watch(worker)
+        return worker
+
+    def watch(self, worker: Worker) -> Watchdog:
+        """Watch the running loop for code of this worker that blocks it."""
+        from durable_ext.functions.storage import reopening
+        from durable_ext.worker.watchdog import Watchdog
+
+        limit = self.settings.worker.stall_limit
+        watchdog = Watchdog(worker.process_id, limit, reopening(self.settings, os.environ))
+        watchdog.start()
+        return watchdog
 
     async def _open_client(self, settings: AppSettings) -> Client:
         from durable_ext.worker.client import Client

@@ -25,6 +25,8 @@ from durable_ext.records.versions import VersionFailure, VersionMatch
 from durable_ext.worker.settings import WorkerSettings
 
 _Choice = TypeVar("_Choice", bound=Enum)
+# A day; or for ever.
+_STALL_LIMITS = range(24 * 3600 + 1)
 AUTH_LEVELS = ("function", "admin", "anonymous")
 LOCAL_ORIGIN = "http://localhost:7071"
 
@@ -55,6 +57,11 @@ SETTINGS = (
     Setting("DURABLE_LEAVE_UNKNOWN", "`0`", "Seconds that an activity which is not registered here is left for others"),
     Setting("DURABLE_SESSION_BUDGET", "`300`", "Seconds for which a session goes on taking work; see below"),
     Setting("DURABLE_HEARTBEAT", "`15`", "Seconds between signs of life of a process that holds messages; see below"),
+    Setting(
+        "DURABLE_STALL_LIMIT",
+        "`120`",
+        "Seconds for which code may block the event loop before its process is ended; `0` only reports; see below",
+    ),
     Setting("DURABLE_VERSION", "the app's `default_version`", "Version of this worker's code: [versions](versions.md)"),
     Setting(
         "DURABLE_VERSION_MATCH",
@@ -164,6 +171,7 @@ def read_settings(environ: Mapping[str, str], app_folder: Path | None = None) ->
             heartbeat=timedelta(seconds=beat),
             most_attempts=attempts,
             leave_unknown=timedelta(seconds=whole_number(text, "DURABLE_LEAVE_UNKNOWN", 0, range(24 * 3600 + 1))),
+            stall_limit=timedelta(seconds=whole_number(text, "DURABLE_STALL_LIMIT", 120, _STALL_LIMITS)),
             work_tags=_work_tags(text.get("DURABLE_WORK_TAGS", DEFAULT_TAG)),
             version=version,
             version_match=_choice(text, "DURABLE_VERSION_MATCH", VersionMatch)

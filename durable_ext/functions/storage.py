@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from durable_ext.functions.settings import AppSettings
     from durable_ext.providers.azure_storage.provider import AzureStorageProvider
+    from durable_ext.providers.contract import Provider
     from durable_ext.providers.sqlite.provider import SqliteProvider
 
 
@@ -24,6 +26,13 @@ def open_store(settings: AppSettings, environ: Mapping[str, str]) -> AzureStorag
     store = AzureStorageProvider(connection, settings.hub, settings.partitions)
     store.feed.longest_pause, store.feed.idle_pause = settings.poll_interval, settings.idle_poll_interval
     return store
+
+
+def reopening(settings: AppSettings, environ: Mapping[str, str]) -> Callable[[], Provider] | None:
+    """Opens the store of a hub once more, for another event loop; None for one in memory, which is there once."""
+    if settings.sqlite_file == ":memory:":
+        return None
+    return partial(open_store, settings, environ)
 
 
 def connection_setting(name: str, environ: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     NO_STORAGE = 5
     INSTANCE_FAILED = 6
     TIMED_OUT = 7
+    STALLED = 8
     INTERRUPTED = 130
 
 

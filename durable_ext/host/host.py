@@ -110,6 +110,13 @@ class Host:
         pump = Pump(worker, store, store, pump_settings, self._outage)
         worker.client.local = pump
         settings.telemetry.watch(pump.readings)
+        watchdog = self._engine.watch(worker)
+        try:
+            await self._feed(worker, pump, stop, server)
+        finally:
+            watchdog.stop()
+
+    async def _feed(self, worker: Worker, pump: Pump, stop: asyncio.Event, server: uvicorn.Server) -> None:
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(pump.keep_leases())
             feeding = [group.create_task(pump.poll()), group.create_task(self._timers.run())]

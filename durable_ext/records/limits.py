@@ -50,6 +50,7 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 # What a blob may hold that was written by an earlier build, whose references do not tell the size.
 MAX_BLOB_BYTES = 256 * 1024 * 1024
+
 # Callbacks that code may run in a row without calling a verb of its context, and verbs that it may call
 # for one input. The largest fan-outs need a twentieth of this; code that goes on longer is in an endless loop.
 MAX_CALLBACKS = 200_000

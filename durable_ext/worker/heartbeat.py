@@ -21,6 +21,7 @@ from durable_ext.errors import StorageError
 from durable_ext.providers.contract import Clock, Provider
 from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Message
+from durable_ext.records.stall import Stall, is_note, stall_of
 from durable_ext.worker.mishaps import Mishaps
 
 logger = logging.getLogger("durable_ext.heartbeat")
@@ -31,6 +32,8 @@ _MOMENT = timedelta(seconds=1)
 _MISSED_BEATS = 3
 # A journal as old as this when it is first seen is a dead process's too, unless clocks are three beats apart.
 _STALE_BEATS = 4
+# What ended processes longer ago had other reasons.
+_REMEMBERED = timedelta(days=1)
 
 
 class Held:
@@ -60,6 +63,7 @@ class Heartbeat:
         self._looking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._closed = False
+        self._stalls: tuple[Stall, ...] = ()
 
     @contextmanager
     def holding(self, messages: Sequence[Message]) -> Generator[None]:
@@ -165,10 +169,25 @@ class Heartbeat:
             now = self._clock()
             if self._looked_at is not None and now - self._looked_at < age:
                 return
-            found = {kept.journal.process_id: kept for kept in await self._provider.journals()}
+            journals = await self._provider.journals()
+            notes = [kept.journal for kept in journals if is_note(kept.journal)]
+            await self._note(notes, now)
+            found = {kept.journal.process_id: kept for kept in journals if kept.journal not in notes}
             found.pop(self._process_id, None)
             self._looked_at = now
             self._others = {key: (kept, self._seen_at(kept, now)) for key, kept in found.items()}
+
+    async def stalls(self, age: timedelta) -> Sequence[Stall]:
+        """What ended its process, as of a look within `age`. Raises StorageError."""
+        await self._look(age)
+        return self._stalls
+
+    async def _note(self, notes: Sequence[Journal], now: datetime) -> None:
+        recent = [note for note in notes if now - note.time < _REMEMBERED]
+        self._stalls = tuple(stall for note in recent if (stall := stall_of(note)) is not None)
+        for note in notes:
+            if note not in recent:
+                await self._provider.delete_journal(note.process_id)
 
     def _seen_at(self, kept: KeptJournal, now: datetime) -> datetime:
         """When this very content was first seen here: two clocks need not agree."""

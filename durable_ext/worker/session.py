@@ -22,16 +22,14 @@ from durable_ext.records.instance import Execution
 from durable_ext.records.messages import FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
 from durable_ext.replay.entity_outbox import answers, asker_of
-from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.outbox import Owed, is_report
-from durable_ext.replay.turn import TurnResult, run_turn
-from durable_ext.worker.acceptance import closed
 from durable_ext.worker.activities.held_work import HeldWork
 from durable_ext.worker.admission import Admission
 from durable_ext.worker.admitted import Admitted
+from durable_ext.worker.deciding import decide
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.items import Item
-from durable_ext.worker.offload import load_inputs, store_events
+from durable_ext.worker.offload import store_events
 from durable_ext.worker.orchestrator_log import emit
 from durable_ext.worker.rewinding import opening
 from durable_ext.worker.routing import Neighbours, Router
@@ -260,7 +258,7 @@ class Session:
         now = state.next_time(self._services.clock())
         now = now if not_before is None else max(now, not_before)
         told = self._services.settings.telemetry.turn(state, (*first, *inputs), items)
-        result = await self._decide(state, inputs, now)
+        result = await decide(self._services, state, inputs, now, trigger)
         turn = Turn(
             execution=state.execution,
             number=state.ledger.turns,
@@ -278,17 +276,6 @@ class Session:
             emit(state.row, result.logs)
         self._services.notices.committed(turn, state.row.name)
         await self._after_commit(state, turn, [item for item in items if item is not trigger])
-
-    async def _decide(self, state: SessionState, inputs: Sequence[Input], now: datetime) -> TurnResult:
-        refusal = self._services.acceptance.refusal(state, inputs)
-        if refusal is not None:
-            return closed(inputs, refusal)
-        if state.live is None:
-            state.live = await self._services.loader.revive(state, state.ledger.recorded)
-        loaded = await load_inputs(self._services.payloads, inputs)
-        if isinstance(state.live, LiveEntity):
-            return await self._services.entities.take_turn(state.live, loaded, now)
-        return run_turn(state.live, loaded, now)
 
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
         owed = state.ledger.owed_by(turn)

@@ -42,6 +42,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `version`: of this worker's code, by default the app's default version. `version_match`: which versions of
     executions it takes. `version_failure`: the others wait for another worker (REJECT), as do those whose orchestrator
     or entity is not registered here; or both fail (FAIL). None: other versions wait, what is not registered fails.
+    `stall_limit`: how long code of the app may block the event loop before the watchdog ends the process; zero: it is
+    reported only.
     `telemetry` is told what the worker does, `lifecycle` what becomes of orchestrations; by default nobody is.
     """
 
@@ -63,6 +65,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_affinities: int = 100
     affinity_lease: timedelta = timedelta(seconds=30)
     affinity_idle: timedelta = timedelta(minutes=5)
+    stall_limit: timedelta = timedelta(minutes=2)
     version: str | None = None
     version_match: VersionMatch = VersionMatch.NONE
     version_failure: VersionFailure | None = None
@@ -76,7 +79,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("heartbeat", "affinity_lease"):
             if getattr(self, name) < timedelta(seconds=1):
                 raise ConfigurationError(f"{name} is at least a second")
-        for name in ("leave_unknown", "affinity_idle"):
+        for name in ("leave_unknown", "affinity_idle", "stall_limit"):
             if getattr(self, name) < timedelta(0):
                 raise ConfigurationError(f"{name} is at least zero")
         for tag in self.work_tags:

@@ -44,6 +44,7 @@ from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
+from durable_ext.worker.stalls import Stalls
 from durable_ext.worker.state import Loader
 from durable_ext.worker.telemetry import Level, Reading
 
@@ -70,6 +71,8 @@ class Worker:
         next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
         self.provider, self.catalog, self.registry = provider, catalog, registry
         self.client = self._make_client(clock, signals, settings)
+        heartbeat = Heartbeat(provider, process_id, clock, settings.heartbeat, mishaps)
+        stalls = Stalls(heartbeat.stalls)
         self._services = services = Services(
             provider=provider,
             catalog=catalog,
@@ -77,11 +80,12 @@ class Worker:
             acceptance=Acceptance(settings, registry),
             clock=clock,
             loader=Loader(provider, registry, clock, payloads),
-            entities=EntityCode(registry, payloads, telemetry),
+            entities=EntityCode(registry, payloads, stalls, telemetry),
             payloads=payloads,
             activities=self._make_activities(settings, payloads, clock, next_id, mishaps),
             projector=Projector(provider, signals),
-            heartbeat=Heartbeat(provider, process_id, clock, settings.heartbeat, mishaps),
+            heartbeat=heartbeat,
+            stalls=stalls,
             affinities=Affinities(provider, clock, settings, process_id, mishaps),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2, mishaps),
             notices=Notices(settings.lifecycle),
@@ -89,10 +93,19 @@ class Worker:
             process_id=process_id,
             next_commit_id=next_id,
         )
+        services.activities.stalls = stalls
+        self._open_rooms(services)
+        telemetry.watch(self._readings)
+
+    def _open_rooms(self, services: Services) -> None:
         self._deferral, self._company = Deferral(services), Company()
         self._giving_up, self._noted = GivingUp(services, self._deferral), NotedAttempts(services)
         self._sessions, self._janitor, self._apart = Sessions(services), Janitor(services), OwnDeliveries(services)
-        telemetry.watch(self._readings)
+
+    @property
+    def process_id(self) -> str:
+        """Under which this worker keeps its journal."""
+        return self._services.process_id
 
     @property
     def open_sessions(self) -> int:

@@ -87,6 +87,16 @@ class Host:
 
         until(done, seconds, f"{words!r} in {self.output()}")
 
+    def wait_until_over(self, *instance_ids: str, seconds: float = 60) -> None:
+        """Wait until these instances have ended."""
+        over = ("Completed", "Failed", "Terminated")
+
+        def done() -> bool:
+            assert self.process.poll() is None, self.output()
+            return all(status_of(self, one).get("runtimeStatus") in over for one in instance_ids)
+
+        until(done, seconds, f"{instance_ids} have ended: {self.output()}")
+
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 

@@ -30,12 +30,14 @@ from durable_ext.worker.activities.progress import Reports, RunProgress
 from durable_ext.worker.activities.slots import Gate, Gates, Slot
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.settings import WorkerSettings
+from durable_ext.worker.stalls import Stalls
 
 # How much the last run weighs in the running mean of an activity's duration.
 _WEIGHT = 0.2
 # How long a work item stays away for which there is no room here.
 _SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=30)
+_MOMENT = timedelta(seconds=1)
 
 
 class _Run:
@@ -78,6 +80,7 @@ class ActivityRunner:
     ) -> None:
         self._registry = registry
         self.own: Mapping[str, ActivityDefinition] = {}  # the engine's; those of the app are looked for first
+        self.stalls: Stalls | None = None
         self._converter = registry.converter
         self._payloads = payloads
         self._settings = settings
@@ -195,9 +198,12 @@ class ActivityRunner:
         definition = self._definition_of(name)
         if definition is None:
             return run.failed(self._registry.missing_activity(name))
+        repeated = run.message.resent or run.context.attempt > 1
+        refusal = await self._refusal(run.message, repeated=repeated)
+        if refusal is not None:
+            return run.failed(refusal)
         if not definition.takes_context and not definition.in_process:
             return await self._outcome_of(definition, run)
-        repeated = run.message.resent or run.context.attempt > 1
         run.progress = await self._reports.begin(run.message, run.body, repeated=repeated)
         run.context.attach(run.body.name, run.progress, activity_logger)
         try:
@@ -207,6 +213,13 @@ class ActivityRunner:
             raise
         await run.progress.end()
         return outcome
+
+    async def _refusal(self, message: Message, *, repeated: bool) -> Exception | None:
+        if self.stalls is None:
+            return None
+        if repeated:
+            await self.stalls.look(_MOMENT)
+        return self.stalls.refusal(message.instance_id, message.execution_id or "", message.id)
 
     async def _outcome_of(self, definition: ActivityDefinition, run: _Run) -> FinishTask:
         payload = await self._payloads.get(run.body.input)

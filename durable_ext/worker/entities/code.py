@@ -26,14 +26,18 @@ from durable_ext.records.payloads import Payload
 from durable_ext.replay.entity_turn import LiveEntity, Operation, Outcome
 from durable_ext.replay.turn import TurnResult
 from durable_ext.worker.payload_store import PayloadStore
+from durable_ext.worker.stalls import Stalls
 from durable_ext.worker.telemetry import SILENCE, RunTold, Telemetry
 
 
 class EntityCode:
     """The entities of a registry."""
 
-    def __init__(self, registry: Registry, payloads: PayloadStore, telemetry: Telemetry = SILENCE) -> None:
+    def __init__(
+        self, registry: Registry, payloads: PayloadStore, stalls: Stalls, telemetry: Telemetry = SILENCE
+    ) -> None:
         self._registry = registry
+        self._stalls = stalls
         self._telemetry = telemetry
         self._converter = registry.converter
         self._payloads = payloads
@@ -53,6 +57,9 @@ class EntityCode:
 
     async def _run(self, execution: Execution, operation: Operation, first_id: int) -> Outcome:
         request = operation.request
+        refusal = self._stalls.refusal(execution.instance_id, execution.execution_id, request.operation)
+        if refusal is not None:
+            return Outcome(state=operation.state, failure=failure_from(refusal))
         context_input = None if request.input is None else await self._payloads.get(request.input)
         stored = None if operation.state is None else await self._payloads.get(operation.state)
         scope = EntityScope(
