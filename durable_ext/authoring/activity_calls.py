@@ -59,14 +59,14 @@ class ActivityCalls(Calls):
     def call_activity(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ActivityOptions]) -> Any:
         """Run an activity; the future has its result, or raises TaskFailedError (R5).
 
-        `name` is the function itself or its name. Raises PayloadError for an input that is not data, and
-        InvalidInputError for a tag that cannot be.
+        `name` is the function itself or its name. Raises ConfigurationError for a function that is not registered,
+        PayloadError for an input that is not data, and InvalidInputError for a tag that cannot be.
         """
         self._decisions.check_thread()
         check_known("call_activity", options, _OPTIONS)
         if old:
             options.update(named("call_activity", ("expected_type",), old))
-        called = check_name("activity name", self._registry.name_of(name))
+        called = check_name("activity name", self._registry.name_of(name, "activity"))
         payload = encode(self._converter, input_)
         kind = wanted_type(options, self._registry.activities.get(called))
         tag = options.get("tag")

@@ -69,11 +69,14 @@ class ChildCalls(Calls):
         **options: Unpack[ChildTerms],
     ) -> asyncio.Future[Any]: ...
     def call_sub_orchestrator(self, name: Any, input_: Any = None, *old: Any, **options: Unpack[ChildOptions]) -> Any:
-        """Run a child orchestration; the future has its result, or raises TaskFailedError. Raises PayloadError."""
+        """Run a child orchestration, by function or name; the future has its result, or raises TaskFailedError.
+
+        Raises ConfigurationError for a function that is not registered, and PayloadError.
+        """
         self._decisions.check_thread()
         check_known("call_sub_orchestrator", options, _OPTIONS)
         options.update(named("call_sub_orchestrator", ("instance_id", "version", "expected_type"), old))
-        called = check_name("orchestrator name", self._registry.name_of(name))
+        called = check_name("orchestrator name", self._registry.name_of(name, "orchestrator"))
         wanted = options.get("instance_id")
         if wanted is not None:
             check_instance_id(wanted)
@@ -121,7 +124,7 @@ class ChildCalls(Calls):
         keeps what runs there. Raises PayloadError and InvalidInputError.
         """
         self._decisions.check_thread()
-        called = check_name("orchestrator name", self._registry.name_of(name))
+        called = check_name("orchestrator name", self._registry.name_of(name, "orchestrator"))
         if instance_id is not None:
             check_instance_id(instance_id)
         payload = encode(self._converter, input_)

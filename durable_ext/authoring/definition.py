@@ -91,6 +91,14 @@ class Definition:
         return ConfigurationError(f"{self.kind} {self.name!r} has the parameters ({found}); it takes {wanted}")
 
 
+def own_name(function: Any) -> str:
+    """The name that a function is registered under when nobody gives it another. Raises ConfigurationError."""
+    name: str | None = getattr(function, "__name__", None)
+    if name is None:
+        raise ConfigurationError(f"{function!r} has no name of its own; register it under one")
+    return name
+
+
 def _is_plain(hint: Any) -> bool:
     """Whether JSON gives values of this type by itself."""
     if typing.get_origin(hint) in (list, dict, typing.Union, types.UnionType):

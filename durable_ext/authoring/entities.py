@@ -97,6 +97,15 @@ class EntityDefinition(Definition):
             if inspect.isfunction(member) and not name.startswith("_") and name not in inherited
         }
 
+    def operation_named_by(self, method: Any) -> str | None:
+        """The name of the operation that a method is, of this class or of one of its bases; None for any other."""
+        plain = inspect.unwrap(getattr(method, "__func__", method))
+        for kind in inspect.getmro(self._class) if self.is_class else ():
+            for name, member in vars(kind).items():
+                if callable(member) and inspect.unwrap(member) is plain:
+                    return name
+        return None
+
     def is_async(self, operation: str) -> bool:
         """Whether an operation is async."""
         found = self._operation(operation) if self.is_class else None

@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from durable_ext.authoring.calls import Calls
-from durable_ext.authoring.entity_context import EntityContext, entity_address, operation_name
+from durable_ext.authoring.entity_context import EntityContext, entity_address
 from durable_ext.authoring.payload import Converter, encode
 from durable_ext.authoring.tasks import GeneratorTask
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.entity_events import EntityCalled, EntitySignaled, LockAsked, LockLeft
 from durable_ext.records.entity_id import EntityId
 from durable_ext.records.given import as_utc
-from durable_ext.records.ids import lock_id
+from durable_ext.records.ids import check_name, lock_id
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -145,7 +145,8 @@ class EntityCalls(Calls):
         InvalidInputError.
         """
         self._decisions.check_thread()
-        address, operation = entity_address(entityId), operation_name(operationName)
+        address = entity_address(entityId)
+        operation = self._operation_name(address, operationName)
         self._check_may_call(address)
         task_id = self._decisions.next_id()
         decision = EntityCalled(
@@ -179,7 +180,7 @@ class EntityCalls(Calls):
         signal = EntitySignaled(
             id=self._decisions.next_id(),
             entity_id=address,
-            operation=operation_name(operationName),
+            operation=self._operation_name(address, operationName),
             input=_input(self._converter, operationInput),
             due=due,
         )
@@ -228,6 +229,10 @@ class EntityCalls(Calls):
             raise InvalidInputError(
                 f"entity {address} is not among those this orchestration has locked; lock it too, or call it afterwards"
             )
+
+    def _operation_name(self, address: str, operation: Any) -> str:
+        named = self._registry.operation_of(EntityId.parse(address).name, operation)
+        return check_name("operation name", named)
 
     def _result_type(self, address: str, operation: str) -> Any:
         definition = self._registry.entities.get(EntityId.parse(address).name)

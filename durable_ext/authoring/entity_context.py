@@ -13,6 +13,7 @@ from typing import Any, overload
 import msgspec
 
 from durable_ext.authoring.entity_state import EntityState
+from durable_ext.authoring.names import ByName, Naming
 from durable_ext.authoring.payload import Converter, decode, encode
 from durable_ext.errors import InvalidInputError
 from durable_ext.records.entity_events import EntitySignaled
@@ -22,16 +23,14 @@ from durable_ext.records.ids import check_instance_id, check_name, child_executi
 from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload
 
-
-def _as_asked(_called: Any, version: str | None) -> str | None:
-    return version or None
+_BY_NAME = ByName()
 
 
 class EntityScope(msgspec.Struct, frozen=True, kw_only=True):
     """What surrounds an operation: which entity and which of its executions, when, where in the batch, who calls.
 
     `first_id` numbers what it sends. `caller_id` is the instance that waits for the answer, None for a signal.
-    `version_for` gives what it starts a version (Registry.version_for).
+    `naming` turns the functions it calls into names.
     """
 
     execution: Execution
@@ -42,7 +41,7 @@ class EntityScope(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 1
     caller_id: str | None = None
     first_id: int = 0
-    version_for: Callable[[Any, str | None], str | None] = _as_asked
+    naming: Naming = _BY_NAME
 
 
 class EntityContext:
@@ -165,11 +164,13 @@ class EntityContext:
 
         Raises PayloadError for an input that is not data and InvalidInputError for a name that cannot be one.
         """
+        address = entity_address(entity_id)
+        named = self._scope.naming.operation_of(EntityId.parse(address).name, operation)
         self._sent.append(
             EntitySignaled(
                 id=self._next_id(),
-                entity_id=str(entity_id),
-                operation=operation_name(operation),
+                entity_id=address,
+                operation=check_name("operation name", named),
                 input=encode(self._converter, input_),
                 due=None if signal_time is None else _aware(signal_time),
             )
@@ -185,11 +186,11 @@ class EntityContext:
         self._sent.append(
             ChildScheduled(
                 id=task_id,
-                name=check_name("orchestrator name", name if isinstance(name, str) else getattr(name, "__name__", "")),
+                name=check_name("orchestrator name", self._scope.naming.name_of(name, "orchestrator")),
                 instance_id=wanted,
                 execution_id=child_execution_id(execution, task_id),
                 input=encode(self._converter, input_),
-                version=self._scope.version_for(name, version),
+                version=self._scope.naming.version_for(name, version),
                 detached=True,
             )
         )
@@ -202,11 +203,6 @@ class EntityContext:
 
     def _next_id(self) -> int:
         return self._scope.first_id + len(self._sent)
-
-
-def operation_name(operation: Any) -> str:
-    """The name of an operation, given by name or as the method itself. Raises InvalidInputError."""
-    return check_name("operation name", operation if isinstance(operation, str) else getattr(operation, "__name__", ""))
 
 
 def entity_address(entity_id: Any) -> str:

@@ -6,10 +6,11 @@ import inspect
 import typing
 from datetime import timedelta
 from functools import cache, cached_property
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack
 
-from durable_ext.authoring.definition import AnyFunction, Definition
+from durable_ext.authoring.definition import AnyFunction, Definition, own_name
 from durable_ext.authoring.entities import EntityDefinition
+from durable_ext.authoring.names import Names, check_callable, described
 from durable_ext.authoring.options import ActivityTerms
 from durable_ext.authoring.orchestrator_versions import OrchestratorVersions, checked_version
 from durable_ext.authoring.payload import Converter, JsonConverter, or_none
@@ -17,7 +18,6 @@ from durable_ext.errors import (
     ConfigurationError,
     DuplicateNameError,
     DurableError,
-    InvalidInputError,
     VersionMismatchError,
 )
 from durable_ext.records.failures import PropertiesOf, own_properties, qualified_name
@@ -143,7 +143,7 @@ def _checked_most(name: str, most: Any) -> int | None:
 def _checked_process(name: str, function: AnyFunction, run_in: Any) -> bool:
     if run_in not in ("thread", "process"):
         raise ConfigurationError(f'run_in of activity {name!r} is {run_in!r}; it takes "thread" or "process"')
-    found = f"{function.__module__}.{function.__qualname__}"
+    found = f"{function.__module__}.{getattr(function, '__qualname__', '<nameless>')}"
     if run_in == "process" and ("<" in found or function.__module__ == "__main__"):
         raise ConfigurationError(
             f"activity {name!r} cannot run in a process: a new process has to import it, and cannot find {found}; "
@@ -174,8 +174,7 @@ class Registry:
         self.activities: dict[str, ActivityDefinition] = {}
         self.errors: dict[str, type[Exception]] = {}
         self.entities: dict[str, EntityDefinition] = {}
-        self._names: dict[AnyFunction, str] = {}
-        self._versions: dict[AnyFunction, str] = {}
+        self._names = Names()
 
     def add_orchestrator(
         self, function: AnyFunction, name: str | None = None, input_type: Any = None, *, version: str | None = None
@@ -185,11 +184,9 @@ class Registry:
         `input_type` is what its input is decoded to when the function does not annotate it. Several functions may have
         one name, each with a `version`: an execution runs the one of its own version, else the one without a version.
         """
-        definition = OrchestratorDefinition(name or function.__name__, function, input_type, version)
+        definition = OrchestratorDefinition(name or own_name(function), function, input_type, version)
         self._enter(definition)
-        self._names[function] = definition.name
-        if definition.version is not None:
-            self._versions[function] = definition.version
+        self._names.enter(function, definition)
         return definition
 
     def _enter(self, definition: OrchestratorDefinition) -> None:
@@ -205,36 +202,34 @@ class Registry:
         self, function: AnyFunction, name: str | None = None, **terms: Unpack[ActivityTerms]
     ) -> ActivityDefinition:
         """Register an activity, on these terms. Raises DuplicateNameError and ConfigurationError."""
-        definition = ActivityDefinition(name or function.__name__, function, **terms)
+        definition = ActivityDefinition(name or own_name(function), function, **terms)
         _insert(self.activities, definition)
-        self._names[function] = definition.name
+        self._names.enter(function, definition)
         return definition
 
-    def note_name(self, function: AnyFunction, name: str) -> None:
-        """Have calls by this function mean what is registered under the name: a wrapper of it."""
-        self._names[function] = name
+    def note_function(self, function: AnyFunction, definition: Definition) -> None:
+        """Have calls by this function mean this registration: it is a wrapper of what is registered, or wrapped."""
+        self._names.enter(function, definition)
+
+    def find_definition(self, function: AnyFunction) -> Definition | None:
+        """What a function is registered as; None when it is not."""
+        return self._names.find(function)
 
     def rename(self, function: AnyFunction, name: str) -> bool:
         """Have a registered function go by another name; False when it is not registered. Raises DuplicateNameError."""
-        for definition in self.versions.of(self._names.get(function, "")):
-            if inspect.unwrap(definition.function) is inspect.unwrap(function):
-                self.versions.take_out(definition)
-                definition.name = check_name("orchestrator name", name)
-                self._enter(definition)
-                self._names[function] = name
-                return True
-        for table in self._tables():
-            present = table.get(self._names.get(function, ""))
-            if present is not None and inspect.unwrap(present.function) is inspect.unwrap(function):
-                del table[present.name]
-                present.name = check_name(f"{present.kind} name", name.lower() if table is self.entities else name)
-                _insert(table, present)
-                self._names[function] = present.name
-                return True
-        return False
-
-    def _tables(self) -> tuple[dict[str, Any], ...]:
-        return self.activities, self.entities
+        definition = self._names.find(function)
+        if definition is None:
+            return False
+        if isinstance(definition, OrchestratorDefinition):
+            self.versions.take_out(definition)
+            definition.name = check_name("orchestrator name", name)
+            self._enter(definition)
+            return True
+        table: dict[str, Any] = self.entities if isinstance(definition, EntityDefinition) else self.activities
+        del table[definition.name]
+        definition.name = check_name(f"{definition.kind} name", name.lower() if table is self.entities else name)
+        _insert(table, definition)
+        return True
 
     def add_error(self, kind: _Error, name: str | None = None) -> _Error:
         """Have orchestrators catch failures of this type by its class, in every process; a class decorator too.
@@ -254,9 +249,9 @@ class Registry:
         Without `rolls_back` a failed operation leaves the state and what it sent as they were when it failed, as in
         azure-functions-durable 1.x. Raises DuplicateNameError, ConfigurationError and InvalidInputError.
         """
-        definition = EntityDefinition(name or function.__name__, function, rolls_back=rolls_back)
+        definition = EntityDefinition(name or own_name(function), function, rolls_back=rolls_back)
         _insert(self.entities, definition)
-        self._names[function] = definition.name
+        self._names.enter(function, definition)
         return definition
 
     def include(self, other: Registry) -> None:
@@ -271,7 +266,6 @@ class Registry:
         for entity in other.entities.values():
             _insert(self.entities, entity)
         self._names.update(other._names)
-        self._versions.update(other._versions)
 
     def knows_orchestrator(self, name: str) -> bool:
         """Whether there is an orchestrator of this name, in whatever version."""
@@ -326,18 +320,46 @@ class Registry:
         called, else the default of the app."""
         if check_version(asked) is not None:
             return asked or None
-        own = None if isinstance(called, str) else self._versions.get(called)
-        return own or (None if _built_in(self.name_of(called)) else self.default_version)
+        if isinstance(called, str):
+            return None if _built_in(called) else self.default_version
+        definition = self._names.find(called, OrchestratorDefinition.kind)
+        own = definition.version if isinstance(definition, OrchestratorDefinition) else None
+        return own or self.default_version
 
-    def name_of(self, function: AnyFunction | str) -> str:
-        """The name a function is registered under; its own name when it is registered elsewhere."""
-        if isinstance(function, str):
-            return function
-        if not callable(cast("object", function)):
-            raise InvalidInputError(
-                f"a function or its name is called, not what is of type {type(function).__qualname__}"
+    def name_of(self, called: AnyFunction | str, kind: str = "") -> str:
+        """The name that a function is registered under as an activity, an orchestrator or, by default, anything.
+
+        A name is taken as it is. Raises ConfigurationError for a function that is not registered so.
+        """
+        if isinstance(called, str):
+            return called
+        check_callable(called)
+        definition = self._names.find(called, kind)
+        if definition is None:
+            raise self._names.unknown(called, kind, self._namesake(getattr(called, "__name__", "")))
+        return definition.name
+
+    def operation_of(self, entity: str, operation: AnyFunction | str) -> str:
+        """The name of an operation, given by name or as a method of the entity's class or of a base of that.
+
+        Raises ConfigurationError for a method of another class, InvalidInputError for what is neither.
+        """
+        if isinstance(operation, str):
+            return operation
+        check_callable(operation)
+        definition = self.entities.get(entity)
+        if definition is None:
+            raise self.missing_entity(entity)
+        found = definition.operation_named_by(operation)
+        if found is None:
+            raise ConfigurationError(
+                f"{described(operation)} is no operation of entity {entity!r}, which is "
+                f"{described(definition.function)}; give a method of that class, or the operation's name as text"
             )
-        return self._names.get(function) or getattr(function, "__name__", "")
+        return found
+
+    def _namesake(self, name: str) -> Definition | None:
+        return self.activities.get(name) or self.orchestrators.get(name) or self.entities.get(name.lower())
 
 
 @cache

@@ -65,7 +65,7 @@ class DurableClient(Client):
             native._provider, native.catalog, converter=native.converter, clock=native._clock, signals=native._signals
         )
         self.check_orchestrator, self.check_entity = native.check_orchestrator, native.check_entity
-        self.version_for = native.version_for
+        self.naming = native.naming
         self.telemetry = native.telemetry
         self.is_at_work = native.is_at_work
         self._native = native

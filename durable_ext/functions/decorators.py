@@ -168,12 +168,14 @@ class DurableDecorators(func.DecoratorApi):
         for builder in self._function_builders[:]:
             inner: Any = builder._function  # pyright: ignore[reportPrivateUsage]
             function = inner.get_user_function()
+            definition = self.registry.find_definition(function)
+            if definition is None or inner.get_trigger() is not None:
+                continue
             named = inner.get_function_name() != function.__name__
-            name: str = inner.get_function_name() if named else self.registry.name_of(function)
-            if inner.get_trigger() is None and self.registry.rename(function, name):
-                _check_unbound(inner)
-                self._function_builders.remove(builder)
-                builder.__dict__["__name__"] = name  # what calls by the decorated object look for
+            _check_unbound(inner)
+            self.registry.rename(function, inner.get_function_name() if named else definition.name)
+            self._function_builders.remove(builder)
+            self.registry.note_function(builder, definition)  # the app's code calls by it
 
     def _orchestrator(
         self,
@@ -203,7 +205,7 @@ class DurableDecorators(func.DecoratorApi):
             called = function if input_name is None else as_activity(function, input_name)
             definition = self.registry.add_activity(called, name or given, **terms)
             definition.checks_plain_types = input_name is None
-            self.registry.note_name(function, definition.name)
+            self.registry.note_function(function, definition)
             return as_decorated(function)
 
         return register

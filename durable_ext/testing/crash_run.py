@@ -102,7 +102,7 @@ class Run:
         self._hub: MemoryHub = AzureHub(clock) if setting.store == "azure" else SqliteHub(clock)
         self._outside = NotingProvider(self._hub)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
         self._client = Client(self._outside, self._hub.store, converter=self._registry.converter, clock=clock)
-        self._client.version_for = self._registry.version_for
+        self._client.naming = self._registry
         self._processes: list[Process] = []
         self._points: list[tuple[int, str]] = []
         self._reached = asyncio.Event()

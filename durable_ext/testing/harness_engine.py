@@ -50,7 +50,7 @@ class HarnessEngine:
         self.client = Client(self.hub.store, self.hub.store, converter=registry.converter, clock=self.clock)
         self.client.check_orchestrator = registry.check_orchestrator
         self.client.check_entity = registry.check_entity
-        self.client.version_for = registry.version_for
+        self.client.naming = registry
         self.processes: list[Process] = []
         self.replaced: Callable[[Process], None] = lambda _: None
         self._loop = loop

@@ -27,10 +27,10 @@ async def decide(
     live = state.live
     if live is None:
         if trigger.repeated:
-            await services.stalls.look(_MOMENT)
+            await services.heartbeat.stalls.look(_MOMENT)
         elif state.ledger.turns:
-            await services.stalls.look(services.settings.heartbeat)
-        refusal = services.stalls.refusal(state.execution.instance_id, state.execution.execution_id)
+            await services.heartbeat.stalls.look(services.settings.heartbeat)
+        refusal = services.heartbeat.stalls.refusal(state.execution.instance_id, state.execution.execution_id)
         if refusal is not None:
             return closed(inputs, refusal)
         live = state.live = await services.loader.revive(state, state.ledger.recorded)

@@ -23,6 +23,7 @@ from durable_ext.records.journal import Journal, KeptJournal
 from durable_ext.records.messages import Message
 from durable_ext.records.stall import Stall, is_note, stall_of
 from durable_ext.worker.mishaps import Mishaps
+from durable_ext.worker.stalls import Stalls
 
 logger = logging.getLogger("durable_ext.heartbeat")
 
@@ -63,7 +64,8 @@ class Heartbeat:
         self._looking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._closed = False
-        self._stalls: tuple[Stall, ...] = ()
+        self.stalls = Stalls(self._look_for_stalls)
+        self._found_stalls: tuple[Stall, ...] = ()
 
     @contextmanager
     def holding(self, messages: Sequence[Message]) -> Generator[None]:
@@ -177,14 +179,13 @@ class Heartbeat:
             self._looked_at = now
             self._others = {key: (kept, self._seen_at(kept, now)) for key, kept in found.items()}
 
-    async def stalls(self, age: timedelta) -> Sequence[Stall]:
-        """What ended its process, as of a look within `age`. Raises StorageError."""
+    async def _look_for_stalls(self, age: timedelta) -> Sequence[Stall]:
         await self._look(age)
-        return self._stalls
+        return self._found_stalls
 
     async def _note(self, notes: Sequence[Journal], now: datetime) -> None:
         recent = [note for note in notes if now - note.time < _REMEMBERED]
-        self._stalls = tuple(stall for note in recent if (stall := stall_of(note)) is not None)
+        self._found_stalls = tuple(stall for note in recent if (stall := stall_of(note)) is not None)
         for note in notes:
             if note not in recent:
                 await self._provider.delete_journal(note.process_id)

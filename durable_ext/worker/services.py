@@ -18,7 +18,6 @@ from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
-from durable_ext.worker.stalls import Stalls
 from durable_ext.worker.state import Loader
 
 
@@ -35,7 +34,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     activities: ActivityRunner
     entities: EntityCode
     projector: Projector
-    stalls: Stalls
     heartbeat: Heartbeat
     withdrawals: Withdrawals
     affinities: Affinities

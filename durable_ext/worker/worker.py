@@ -44,7 +44,6 @@ from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.sessions import Sessions
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
-from durable_ext.worker.stalls import Stalls
 from durable_ext.worker.state import Loader
 from durable_ext.worker.telemetry import Level, Reading
 
@@ -67,25 +66,22 @@ class Worker:
         telemetry = settings.telemetry
         provider = telemetry.measured(provider)
         signals, payloads, mishaps = Signals(), PayloadStore(provider, registry.converter), Mishaps(telemetry)
-        process_id = uuid.uuid4().hex
-        next_id = map(f"{process_id}-{{}}".format, itertools.count()).__next__
+        process_id, next_id = _ids()
         self.provider, self.catalog, self.registry = provider, catalog, registry
         self.client = self._make_client(clock, signals, settings)
         heartbeat = Heartbeat(provider, process_id, clock, settings.heartbeat, mishaps)
-        stalls = Stalls(heartbeat.stalls)
-        self._services = services = Services(
+        self._services = Services(
             provider=provider,
             catalog=catalog,
             settings=settings,
             acceptance=Acceptance(settings, registry),
             clock=clock,
             loader=Loader(provider, registry, clock, payloads),
-            entities=EntityCode(registry, payloads, stalls, telemetry),
+            entities=EntityCode(registry, payloads, heartbeat.stalls, telemetry),
             payloads=payloads,
             activities=self._make_activities(settings, payloads, clock, next_id, mishaps),
             projector=Projector(provider, signals),
             heartbeat=heartbeat,
-            stalls=stalls,
             affinities=Affinities(provider, clock, settings, process_id, mishaps),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2, mishaps),
             notices=Notices(settings.lifecycle),
@@ -93,11 +89,11 @@ class Worker:
             process_id=process_id,
             next_commit_id=next_id,
         )
-        services.activities.stalls = stalls
-        self._open_rooms(services)
+        self._open_rooms(self._services)
         telemetry.watch(self._readings)
 
     def _open_rooms(self, services: Services) -> None:
+        services.activities.stalls = services.heartbeat.stalls
         self._deferral, self._company = Deferral(services), Company()
         self._giving_up, self._noted = GivingUp(services, self._deferral), NotedAttempts(services)
         self._sessions, self._janitor, self._apart = Sessions(services), Janitor(services), OwnDeliveries(services)
@@ -118,7 +114,7 @@ class Worker:
         client.check_orchestrator = registry.check_orchestrator
         if settings.version_failure is not VersionFailure.REJECT:  # which leaves it to an app that has it
             client.check_entity = registry.check_entity
-        client.version_for = registry.version_for
+        client.naming = registry
         client.telemetry = settings.telemetry
         client.is_at_work = lambda instance_id: self._sessions.is_at_work(instance_id)
         return client
@@ -362,3 +358,9 @@ class Worker:
             sent_at=self._services.clock(),
             resent=repeated,
         )
+
+
+def _ids() -> tuple[str, Callable[[], str]]:
+    """The id of this process, and what makes ids that begin with it and that no other process makes (P2)."""
+    process_id = uuid.uuid4().hex
+    return process_id, map(f"{process_id}-{{}}".format, itertools.count()).__next__

@@ -223,8 +223,8 @@ def test_names() -> None:
     assert registry.name_of(of_input) == "reserve"
     assert registry.name_of(no_input) == "main"
     assert registry.name_of("by name") == "by name"
-    assert registry.name_of(nothing) == "nothing"
-    assert registry.name_of(functools.partial(nothing)) == ""
+    with pytest.raises(ConfigurationError, match="is not registered"):
+        registry.name_of(nothing)
 
 
 @pytest.mark.parametrize("name", ["\n", "x" * 257])

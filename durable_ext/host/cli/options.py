@@ -80,5 +80,5 @@ async def _run(
         client = Client(store, store, converter=None if registry is None else registry.converter)
         if registry is not None:
             client.check_orchestrator, client.check_entity = registry.check_orchestrator, registry.check_entity
-            client.version_for = registry.version_for
+            client.naming = registry
         return await command(client)

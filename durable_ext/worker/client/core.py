@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
 
+from durable_ext.authoring.names import ByName, Naming
 from durable_ext.authoring.payload import Converter, JsonConverter
 from durable_ext.errors import InstanceNotFoundError, InstanceStateError, InvalidInputError
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
 from durable_ext.records.failures import Failure
-from durable_ext.records.given import check_version
 from durable_ext.records.messages import Body, Delivery, Message
 from durable_ext.records.payloads import Payload
 from durable_ext.records.trace import TraceContext
@@ -62,7 +62,7 @@ class ClientCore:
         self._payloads = PayloadStore(provider, self.converter)
         self.check_orchestrator: Callable[[str], None] = _is_any
         self.check_entity: Callable[[str], None] = _is_any
-        self.version_for: Callable[[str, str | None], str | None] = _as_asked
+        self.naming: Naming = ByName()
         self.local: LocalDelivery | None = None
         self.is_at_work: Callable[[str], bool] = _is_nowhere
         self.telemetry: Telemetry = SILENCE
@@ -136,10 +136,6 @@ def _is_nowhere(_instance_id: str) -> bool:
 
 def _is_any(_name: str) -> None:
     """What a client says of a name when it knows no app."""
-
-
-def _as_asked(_name: str, asked: str | None) -> str | None:
-    return check_version(asked) or None
 
 
 def unknown(instance_id: str) -> InstanceNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from durable_ext.authoring.entity_context import entity_address, operation_name
+from durable_ext.authoring.entity_context import entity_address
 from durable_ext.authoring.payload import decode, encode
 from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
@@ -75,7 +75,8 @@ class EntityClient(ClientCore):
         if message_id is not None:
             check_name("message id", message_id)
         payload = None if input is None else await self._payloads.put(address, encode(self.converter, input))
-        body = RunOperation(operation=operation_name(operation), input=payload)
+        named = self.naming.operation_of(EntityId.parse(address).name, operation)
+        body = RunOperation(operation=check_name("operation name", named), input=payload)
         message = self._for_entity(address, body, message_id, due)
         with self.telemetry.sending(Sending.SIGNAL, body.operation, address) as trace:
             await self._provider.send([message if trace is None else msgspec.structs.replace(message, trace=trace)])

@@ -99,7 +99,7 @@ class ScheduleClient:
 
         Raises ScheduleExistsError, and InvalidInputError for what cannot be followed.
         """
-        name = orchestrator if isinstance(orchestrator, str) else orchestrator.__name__
+        name = self._client.naming.name_of(orchestrator, "orchestrator")
         plain = self._plain({**options, "orchestrator": name, "every": every})
         state = ScheduleState(schedule_id=schedule_id, spec=check_spec(_spec_of(plain)))
         instance_id = _instance_id(schedule_id)

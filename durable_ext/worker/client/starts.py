@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,19 +40,22 @@ class StartingClient(ClientCore):
 
     async def start(
         self,
-        name: str,
+        name: Callable[..., Any] | str,
         input: Any = None,  # noqa: A002 - the field's word for it
         *,
         instance_id: str | None = None,
         options: StartOptions = StartOptions(),  # noqa: B008 - frozen
     ) -> str:
-        """Start an orchestration and return its instance id (P9).
+        """Start an orchestration, by function or name, and return its instance id (P9).
 
         Raises ConfigurationError for an orchestrator this app does not have, InstanceExistsError when the id is taken
         by an instance in a status outside `options.replace`, PayloadError for an input that is not data.
         """
-        self._check_known(name)
-        return await self._start(name, encode(self.converter, input), instance_id, options)
+        called = self.naming.name_of(name, "orchestrator")
+        self._check_known(called)
+        if called is not name:  # a function has a version of its own
+            options = msgspec.structs.replace(options, version=self.naming.version_for(name, options.version) or "")
+        return await self._start(called, encode(self.converter, input), instance_id, options)
 
     def _check_known(self, name: str) -> None:
         check_name("orchestrator name", name)
@@ -69,7 +72,7 @@ class StartingClient(ClientCore):
             status=RuntimeStatus.PENDING,
             created_at=now,
             updated_at=now,
-            version=self.version_for(name, options.version),
+            version=self.naming.version_for(name, options.version),
             input=payload,
             scheduled_start=None if options.start_at is None else as_utc(options.start_at),
             tags=check_tags(options.tags),

@@ -71,7 +71,7 @@ class EntityCode:
             size=operation.size,
             caller_id=None if request.caller is None else request.caller.instance_id,
             first_id=first_id,
-            version_for=self._registry.version_for,
+            naming=self._registry,
         )
         attempt = _Attempt(scope, stored, self._registry)
         outcome = await attempt.run()
