@@ -5,12 +5,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from durable_ext.lint.looking import Hit, Look
+from durable_ext.lint.looking import Hit, Look, written
 from durable_ext.lint.meaning import Known
 from durable_ext.lint.replaying import depends_on_replay, is_silent_at_replay
 from durable_ext.lint.scopes import Assigned
 from durable_ext.lint.source import Function
-from durable_ext.lint.verbs import ASYNCIO_WAITS, CALLS, DECISIONS, TASK_ATTRIBUTES, is_generator, verb_of
+from durable_ext.lint.verbs import (
+    ASYNCIO_WAITS,
+    CALLS,
+    CALLS_ACTIVITY,
+    DECISIONS,
+    TASK_ATTRIBUTES,
+    called_by,
+    is_generator,
+    verb_of,
+)
 
 _CONSUMERS = frozenset(
     {
@@ -51,6 +60,23 @@ def _checked_call(node: ast.Call, look: Look) -> Iterator[Hit]:
     if (name in DECISIONS or subject in ASYNCIO_WAITS) and (depends_on_replay(look) or is_silent_at_replay(look)):
         yield Hit(node, "DX505", name or subject)
     yield from _called_function(node, look)
+    given = called_by(node)
+    if given is not None and _is_unregistered(given, name, look):
+        yield Hit(given, "DX604", written(given))
+
+
+def _is_unregistered(given: ast.expr, verb: str, look: Look) -> bool:
+    """Whether a function is certainly not what the verb calls: nobody decorates it, or hands it on to be registered."""
+    if isinstance(given, ast.Lambda):
+        return True
+    found = look.resolver.meaning(given, look.scope)
+    if not isinstance(found, Known) or isinstance(found.definition.node, ast.ClassDef):
+        return False
+    function, facts = found.definition.node, look.facts
+    is_activity, is_orchestrator = function in facts.activities, function in facts.orchestrators
+    if is_activity or is_orchestrator:
+        return not (is_activity if verb in CALLS_ACTIVITY else is_orchestrator)
+    return not function.decorator_list and function not in facts.handed_on
 
 
 def _called_function(node: ast.Call, look: Look) -> Iterator[Hit]:

@@ -39,11 +39,12 @@ class Unit:
 
 @dataclass
 class Facts:
-    """What is known of the whole project: activities and orchestrators by their nodes, and the module-level names
-    whose values change while the app runs."""
+    """What is known of the whole project: activities and orchestrators by their nodes, functions that are handed on to
+    somebody who may register them, and the module-level names whose values change while the app runs."""
 
     activities: set[ast.AST] = field(default_factory=set[ast.AST])
     orchestrators: dict[Function, Defined] = field(default_factory=dict[Function, Defined])
+    handed_on: set[ast.AST] = field(default_factory=set[ast.AST])
     changing: set[tuple[Scope, str]] = field(default_factory=set[tuple[Scope, str]])
 
 

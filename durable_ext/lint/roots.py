@@ -10,6 +10,7 @@ from durable_ext.lint.looking import Facts, dotted
 from durable_ext.lint.meaning import Known, Resolver
 from durable_ext.lint.project import Project
 from durable_ext.lint.scopes import Assigned, Defined, Scope, Scopes
+from durable_ext.lint.verbs import called_by
 
 ORCHESTRATOR_DECORATORS = frozenset({"orchestrator", "orchestration_trigger"})
 _ACTIVITY_DECORATORS = frozenset({"activity", "activity_trigger"})
@@ -34,7 +35,22 @@ def facts_of(project: Project, resolver: Resolver) -> Facts:
                 if names & _ACTIVITY_DECORATORS:
                     facts.activities.add(node)
         _add_registered(scopes, resolver, facts)
+        _add_handed_on(scopes, resolver, facts)
     return facts
+
+
+def _add_handed_on(scopes: Scopes, resolver: Resolver, facts: Facts) -> None:
+    """Functions that are arguments, elements or values somewhere: whoever gets them may register them."""
+    parents = scopes.module.file.parents
+    for node, parent in parents.items():
+        if not isinstance(node, ast.Name | ast.Attribute) or isinstance(parent, ast.Attribute):
+            continue
+        call = parents[parent] if isinstance(parent, ast.keyword) else parent
+        if isinstance(call, ast.Call) and node in (call.func, called_by(call)):
+            continue
+        found = resolver.meaning(node, _scope_around(node, scopes)) if isinstance(node.ctx, ast.Load) else None
+        if isinstance(found, Known):
+            facts.handed_on.add(found.definition.node)
 
 
 def _add_registered(scopes: Scopes, resolver: Resolver, facts: Facts) -> None:

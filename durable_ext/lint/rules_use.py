@@ -188,6 +188,31 @@ def pay_alone(context):
     yield context.call_activity("charge", 5)
 """,
     ),
+    Rule(
+        code="DX604",
+        name="not-registered",
+        what="The function that is called is not registered for this verb, so the call fails.",
+        remedy="decorate it with `@app.activity` (`@app.orchestrator` for a child), or call it by its name, as text",
+        bad="""
+def refund(amount: int) -> int:
+    return amount
+
+
+@app.orchestrator
+async def pay(ctx: df.OrchestrationContext) -> int:
+    return await ctx.call_activity(refund, 5)
+""",
+        good="""
+@app.activity
+def give_back(amount: int) -> int:
+    return amount
+
+
+@app.orchestrator
+async def pay_back(ctx: df.OrchestrationContext) -> int:
+    return await ctx.call_activity(give_back, 5)
+""",
+    ),
 )
 
 _OUTPUT = (

@@ -25,6 +25,10 @@ ASYNCIO_TASKS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
 # Decisions that need no await.
 DECISIONS = VERBS | {"signal_entity", "send_event", "continue_as_new", "set_custom_status"}
 
+# What each calls by function, besides by name: activities, or else orchestrators.
+CALLS_ACTIVITY = frozenset({"call_activity", "call_activity_with_retry"})
+CALLS_ORCHESTRATOR = frozenset({"call_sub_orchestrator", "call_sub_orchestrator_with_retry", "start_new_orchestration"})
+
 # What a future or a task has of its own.
 TASK_ATTRIBUTES = frozenset(
     {
@@ -49,6 +53,15 @@ def verb_of(node: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS:
         return node.func.attr
     return ""
+
+
+def called_by(node: ast.Call) -> ast.expr | None:
+    """What a call of an activity or a child names first: the function, or its name."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if name not in CALLS_ACTIVITY | CALLS_ORCHESTRATOR:
+        return None
+    named = (keyword.value for keyword in node.keywords if keyword.arg == "name")
+    return node.args[0] if node.args else next(named, None)
 
 
 def is_durable(node: ast.expr, look: Look) -> bool:

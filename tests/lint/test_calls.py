@@ -242,3 +242,43 @@ def test_the_loggers_of_the_context_are_fine(sources: Sources) -> None:
     assert sources.body(log, imports="import logging") == []
     text = "@app.orchestrator\nasync def flow(ctx: df.OrchestrationContext):\n    ctx.logger.info('x')"
     assert sources.codes(text) == []
+
+
+NOBODYS = "def work(value): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "outer"),
+    [
+        ("await ctx.call_activity(work, 1)", NOBODYS),
+        ("await ctx.call_activity(name=work, input_=1)", NOBODYS),
+        ("await ctx.call_activity_with_retry(work, RETRY, 1)", NOBODYS),
+        ("await ctx.call_activity(lambda value: value, 1)", ""),
+        ("await ctx.call_sub_orchestrator(work)", NOBODYS),
+        ("ctx.start_new_orchestration(work)", NOBODYS),
+        ("await ctx.call_sub_orchestrator(charge)", ""),
+        ("await ctx.call_activity(flow)", ""),
+        ("await ctx.call_activity(Shop.work, 1)", "class Shop:\n    def work(value): ...\n"),
+    ],
+)
+def test_a_call_of_a_function_that_is_not_registered(line: str, outer: str, sources: Sources) -> None:
+    assert sources.body(line, imports=outer) == ["DX604"]
+
+
+@pytest.mark.parametrize(
+    ("line", "outer"),
+    [
+        ("await ctx.call_activity(charge, 1)", ""),
+        ("await ctx.call_activity('work', 1)", NOBODYS),
+        ("await ctx.call_sub_orchestrator(flow)", ""),
+        ("await ctx.call_activity(work, 1)", f"{NOBODYS}app.activity(work)\n"),
+        ("await ctx.call_activity(work, 1)", f"{NOBODYS}app.activity('other')(work)\n"),
+        ("await ctx.call_activity(work, 1)", f"{NOBODYS}registry.add_activity(work, 'other')\n"),
+        ("await ctx.call_activity(work, 1)", f"{NOBODYS}ALL = [work]\n"),
+        ("await ctx.call_activity(work, 1)", "@ours\ndef work(value): ...\n"),
+        ("await ctx.call_activity(work, 1)", "from elsewhere import work\n"),
+        ("await ctx.call_activity(value, 1)", ""),
+    ],
+)
+def test_a_call_of_what_is_or_may_be_registered(line: str, outer: str, sources: Sources) -> None:
+    assert sources.body(line, imports=outer) == []

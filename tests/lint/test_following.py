@@ -139,7 +139,7 @@ def test_a_file_that_is_not_linted_is_not_followed(sources: Sources) -> None:
 def test_what_runs_elsewhere_is_not_followed(call: str, sources: Sources) -> None:
     other = "    @staticmethod\n    def other(self):\n        self.stamp()\n"
     clock = f"class Clock:\n{other}    def stamp(self):\n        stamp(3)"
-    text = f"import time\ndef stamp(value):\n    return time.time()\n{clock}\n{FLOW}{call}"
+    text = f"import time\ndef stamp(value):\n    return time.time()\nALL = [stamp]\n{clock}\n{FLOW}{call}"
     assert sources.codes(text) == []
 
 
