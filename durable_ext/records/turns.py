@@ -15,7 +15,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One committed turn, or the one about to be.
 
     `message_ids` are the messages the turn consumed, `trigger_id` the message answerable for what the turn sends
-    (P5), `commit_id` tells our own insert from somebody else's when a response was lost (P2).
+    (P5), `commit_id` tells our own insert from somebody else's when a response was lost (P2). One without events closes
+    its trigger.
     """
 
     execution: Execution
@@ -30,6 +31,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def is_terminal(self) -> bool:
         """Whether the execution ends with this turn. A terminal event is always the last one."""
         return bool(self.events) and isinstance(self.events[-1], Terminal)
+
+    @property
+    def closes_trigger(self) -> bool:
+        """Whether it says only that its trigger is settled: who had that before loses every turn to come (P6)."""
+        return not self.events
 
 
 def rewound_in(turn: Turn) -> ExecutionRewound | None:

@@ -71,6 +71,16 @@ class Ledger:
         """Whether a committed turn names the message as its trigger."""
         return any(turn.trigger_id == message_id for turn in self._turns)
 
+    def has_open_trigger(self, message_id: str) -> bool:
+        """Whether a committed turn names the message as its trigger, and none has closed it since."""
+        return bool(self._turns_under(message_id))
+
+    def _turns_under(self, trigger_id: str) -> list[Turn]:
+        """The turns that name this trigger, after the last that closed it: what those before owed was sent."""
+        turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
+        closed = max((place for place, turn in enumerate(turns, start=1) if turn.closes_trigger), default=0)
+        return turns[closed:]
+
     def judge(self, message: Message) -> Input | Verdict:
         """The input a message becomes, or why it becomes none."""
         if message.id in self._consumed:
@@ -90,8 +100,7 @@ class Ledger:
         """
         return tuple(
             owed
-            for turn in self._turns
-            if turn.trigger_id == trigger_id
+            for turn in self._turns_under(trigger_id)
             for owed in self.owed_by(turn)
             if owed.task_id not in self._answered or isinstance(owed.message.body, messages.StartExecution)
         )
@@ -130,8 +139,7 @@ class Ledger:
         """Ids of the work items that the turns which name this trigger withdraw (P6)."""
         if not self._withdrawn:
             return ()
-        turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
-        return tuple(item for turn in turns for item in self.withdrawn_by(turn))
+        return tuple(item for turn in self._turns_under(trigger_id) for item in self.withdrawn_by(turn))
 
     def outstanding(self) -> tuple[tuple[Turn, Owed], ...]:
         """What has no outcome yet, in the order it was decided: the turn that decided it and what that turn sends.

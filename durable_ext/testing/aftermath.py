@@ -112,7 +112,7 @@ def wrong_row(row: InstanceRow, logs: Sequence[Sequence[Turn]]) -> list[str]:
     lineage: list[Turn] = []
     for turns in logs:
         # A restart under the same id begins anew; continue-as-new goes on.
-        lineage = [*lineage, *turns] if lineage and isinstance(lineage[-1].events[-1], ContinuedAsNew) else [*turns]
+        lineage = [*lineage, *turns] if lineage and _goes_on(lineage[-1]) else [*turns]
     folded = project(None, lineage)
     if folded is None:
         return [*found, f"its row says {row.status.value}, it has no history"]
@@ -122,6 +122,10 @@ def wrong_row(row: InstanceRow, logs: Sequence[Sequence[Turn]]) -> list[str]:
         if here != there:
             found.append(f"its row lags behind history: {field} is {here}, in history {there}")
     return found
+
+
+def _goes_on(turn: Turn) -> bool:
+    return turn.is_terminal and isinstance(turn.events[-1], ContinuedAsNew)
 
 
 def wrong_logs(logs: Sequence[Sequence[Turn]]) -> list[str]:

@@ -195,7 +195,7 @@ class Admission:
         self._services.notices.committed_again(ledger.recorded, message_id, state.row.name)
         last = ledger.last_turn
         continues = state.to_continue is not None and last is not None and last.trigger_id == message_id
-        if not (repair.owed or repair.withdrawn or continues):
+        if not (repair.owed or repair.withdrawn or continues or repair.is_open):
             admitted.dropped.append(item)
         elif await self._services.heartbeat.recovered_elsewhere(item.message):
             admitted.guarded.append(item)
@@ -206,15 +206,16 @@ class Admission:
     async def _repair_of(self, state: SessionState, item: Item) -> Repair | None:
         """What is owed under a message that was consumed before; None when it was not."""
         ledger, message = state.ledger, item.message
+        goes_on = item.came_back and (ledger.ended is None or state.to_continue is not None)
         if self._is_entity:
             past = await look_back(self._services, state, message.id, message.sent_at, asker_of(message))
-            return Repair(item, past.owed, ()) if past.known else None
+            return Repair(item, past.owed, (), past.is_open and goes_on) if past.known else None
         known_here = ledger.has_consumed(message.id) or ledger.has_trigger(message.id)
         books = ledger if known_here else await books_of(self._services, state, message.id)
         if books is None:
             return None
         owed = books.owed_under(message.id) + _report_again(message, ledger, message.id)
-        return Repair(item, owed, books.withdrawn_under(message.id))
+        return Repair(item, owed, books.withdrawn_under(message.id), books.has_open_trigger(message.id) and goes_on)
 
     def _enter(self, admitted: Admitted, state: SessionState, item: Item) -> None:
         match state.ledger.judge(item.message):

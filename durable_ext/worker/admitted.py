@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -25,11 +26,15 @@ _ANSWERS = FinishTask | FinishChild | FireTimer | FinishOperation | GrantLock
 
 
 class Repair(msgspec.Struct, frozen=True):
-    """A message consumed before, what the turns under it still owe, and the work items they withdrew."""
+    """A message consumed before, what the turns under it still owe, and the work items they withdrew.
+
+    `is_open`: turns name it as their trigger and none has closed it, so that somebody may still commit under it.
+    """
 
     item: Item
     owed: tuple[Owed, ...]
     withdrawn: tuple[str, ...]
+    is_open: bool = False
 
 
 class Admitted:
@@ -42,10 +47,10 @@ class Admitted:
     instance will start.
     """
 
-    def __init__(self, state: SessionState | None) -> None:
+    def __init__(self, state: SessionState | None, inputs: Iterable[Input] = ()) -> None:
         self.state = state
         self.accepted: list[Item] = []
-        self.inputs: list[Input] = []
+        self.inputs = list(inputs)
         self.repairs: list[Repair] = []
         self.guarded: list[Item] = []
         self.early: list[Item] = []

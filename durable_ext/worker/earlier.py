@@ -6,6 +6,8 @@ Only repeated messages ask, and those that may be repeats although nothing marks
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from durable_ext.errors import TurnLostError
 from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import Message
@@ -25,27 +27,34 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
     A message consumed by an execution too long past, or pruned, owes nothing: the books are then empty.
     Raises StorageError, and TurnLostError when a turn that `state` does not know consumed it: load anew and ask again.
     """
-    instance_id = state.execution.instance_id
     previous = None if state.ledger.started is None else state.ledger.started.previous
-    if previous is None or message_id not in await services.provider.consumed(instance_id):
+    if previous is None or message_id not in await services.provider.consumed(state.execution.instance_id):
         return None
     first = state.ledger.recorded[:1]
     after = rewound_in(first[0]) if first else None  # it asked anew for what was open
-    for _ in range(_FARTHEST):
-        turns = () if previous is None else await services.catalog.history(instance_id, previous)
-        if not turns:
-            break
-        ledger = Ledger(turns[0].execution)
-        for turn in turns:
-            ledger.record(turn)
+    async for ledger in executions_before(services, state):
         if ledger.has_consumed(message_id):
             if after is not None:
                 ledger.give_over()
             return ledger
-        after = rewound_in(turns[0]) or after
-        previous = None if ledger.started is None else ledger.started.previous
+        after = rewound_in(ledger.recorded[0]) or after
     await _check_is_current(services, state, message_id)
     return Ledger(state.execution)
+
+
+async def executions_before(services: Services, state: SessionState) -> AsyncIterator[Ledger]:
+    """The books of the executions before the current one, the newest first. Raises StorageError."""
+    started = state.ledger.started
+    previous = state.previous if started is None else started.previous
+    for _ in range(_FARTHEST):
+        turns = () if previous is None else await services.catalog.history(state.execution.instance_id, previous)
+        if not turns:
+            return
+        ledger = Ledger(turns[0].execution)
+        for turn in turns:
+            ledger.record(turn)
+        yield ledger
+        previous = None if ledger.started is None else ledger.started.previous
 
 
 async def may_be_repeat(services: Services, state: SessionState, message: Message) -> bool:

@@ -11,17 +11,19 @@ from durable_ext.records.messages import Message
 class Item:
     """A message and the promise to deal with it.
 
-    `repeated`: it may have been here before, look it up (P7). `queue`: where it came from, empty for this process.
+    `repeated`: it may have been here before, look it up (P7). `came_back`: another process may have it still.
+    `queue`: where it came from, empty for this process.
     `attempt`: how often it has been taken from there, this time included.
     """
 
-    __slots__ = ("_twins", "attempt", "done", "message", "queue", "repeated")
+    __slots__ = ("_twins", "attempt", "came_back", "done", "message", "queue", "repeated")
 
     def __init__(self, message: Message, *, repeated: bool = False, queue: str = "", attempt: int = 1) -> None:
         self.message = message
         self.queue = queue
         self.attempt = attempt
-        self.repeated = repeated or message.resent or attempt > 1
+        self.came_back = message.resent or attempt > 1
+        self.repeated = repeated or self.came_back
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._twins: list[Item] = []
 

@@ -164,7 +164,7 @@ def _changes(turn: Turn) -> Iterator[tuple[RuntimeStatus, str]]:
     # The first turn of an execution that follows a continue-as-new has no message: it goes on.
     if turn.number == 0 and turn.message_ids:
         yield RuntimeStatus.RUNNING, ""
-    match turn.events[-1]:
+    match turn.events[-1] if turn.events else None:
         case ExecutionCompleted():
             yield RuntimeStatus.COMPLETED, ""
         case ExecutionFailed() as event:

@@ -11,14 +11,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
 from durable_ext.errors import LeaseLostError, TurnLostError
-from durable_ext.records.events import Input
 from durable_ext.records.ids import is_entity, result_message_id
-from durable_ext.records.instance import Execution
 from durable_ext.records.messages import FinishTask, FireTimer, Message
 from durable_ext.records.turns import Turn
 from durable_ext.replay.entity_outbox import answers, asker_of
@@ -26,12 +24,10 @@ from durable_ext.replay.outbox import Owed, is_report
 from durable_ext.worker.activities.held_work import HeldWork
 from durable_ext.worker.admission import Admission
 from durable_ext.worker.admitted import Admitted
-from durable_ext.worker.deciding import decide
+from durable_ext.worker.committing import commit
 from durable_ext.worker.deferral import Deferral
 from durable_ext.worker.items import Item
-from durable_ext.worker.offload import store_events
-from durable_ext.worker.orchestrator_log import emit
-from durable_ext.worker.rewinding import opening
+from durable_ext.worker.returned import Place, Returned, place_of
 from durable_ext.worker.routing import Neighbours, Router
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import SessionState
@@ -64,7 +60,8 @@ class Session:
         self._answers: set[Item] = set()  # outcomes of local work that no turn has recorded yet
         self._repaired: dict[str, Item] = {}
         self._reports: list[Owed] = []
-        self._lost: tuple[Execution, int] | None = None  # the turn that somebody else took
+        self._returned = Returned(services)
+        self._lost: Place | None = None  # the turn that somebody else took
         self._broken: BaseException | None = None
         self._lagged = False  # the row, for long enough
         self._winding_down = False
@@ -90,12 +87,14 @@ class Session:
         """Take turns until nothing is left to do. Raises nothing: an error goes to the deliveries (P6)."""
         self._opened_at = self._projected_at = self._services.clock()
         try:
-            while self._inbox or self._held or self._reports:
+            while self._inbox or self._held or self._reports or self._returned.waiting:
                 self._give_back()
                 batch = await self._next_batch()
                 self._unsettled.update(batch)
                 if batch:
                     await self._process(batch)
+                if self._returned.waiting:
+                    await self._settle_waiting()
                 if not self._held and not self._awaits_answers():
                     await self._come_to_rest()
                 elif not batch and not self._held:
@@ -124,7 +123,7 @@ class Session:
 
     async def _next_batch(self) -> list[Item]:
         must_rest = self._must_rest()
-        while not self._may_take(must_rest) and self._held and self._broken is None:
+        while not self._may_take(must_rest) and self._held and self._broken is None and not self._returned.waiting:
             if self._winding_down and self._held.runs_here:
                 return []
             self._wake.clear()
@@ -170,10 +169,7 @@ class Session:
             try:
                 await self._take_turn(batch)
             except TurnLostError:
-                logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
-                self._services.settings.telemetry.count(Counted.LOST_TURN)
-                self._lost = None if self.state is None else (self.state.execution, self.state.ledger.turns)
-                self._forget()
+                self._lose_turn()
                 for item in batch:
                     item.repeated = True  # an earlier turn of this attempt may have consumed it
             else:
@@ -181,8 +177,11 @@ class Session:
         raise TurnLostError(f"instance {self.instance_id!r} lost {_MOST_LOST_TURNS} turns in a row")
 
     async def _take_turn(self, batch: Sequence[Item]) -> None:
-        admitted = await self._admission.admit(self.state, batch, self._trigger)
+        before = self.state
+        admitted = await self._admission.admit(before, batch, self._trigger)
         self.state = admitted.state
+        if self._trigger is not None and self.state is not None and self.state is not before:
+            await self._returned.check(self.state, self._trigger)
         adopted = self.state is not None and self._adopt_stragglers(self.state)
         for item in admitted.dropped:
             if not (adopted and item is self._trigger):  # it guards what was adopted
@@ -194,9 +193,10 @@ class Session:
             if leader.done.cancelled():
                 raise LeaseLostError(f"instance {self.instance_id!r}: the lease of its trigger was lost")
             self._trigger, self._triggered_at = leader, self._services.clock()
+            self._returned.take(self.state)
         self._repair(admitted)
         if admitted.inputs:
-            await self._commit(admitted.inputs, admitted.accepted, admitted.not_before)
+            await self._commit(admitted)
         await self._continue_as_new()
         if not self._services.settings.sessions:
             self.state.drop()
@@ -213,24 +213,15 @@ class Session:
             self._repaired[item.message.id] = item
             is_trigger = item is self._trigger
             queued = self._router.place(repair.owed, resent=True, here=is_trigger and self._may_place_here())
-            self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn)
+            self._queue(queued, [] if is_trigger else [item], withdrawn=repair.withdrawn, closes=repair.is_open)
 
     def _adopt_stragglers(self, state: SessionState) -> bool:
-        """Whether nobody else sees to the turn that won: an insert that was given up, and came through later (P13).
-
-        It is this process's own, or under a trigger that has come back to us. That found nothing to repair then, so
-        what the turn owes is seen to now.
-        """
+        """Whether nobody else sees to turns that won: when their trigger came back they were not there yet (P13)."""
         lost, self._lost = self._lost, None
         trigger = self._trigger
-        if lost is None or trigger is None or lost[0] != state.execution:
+        if lost is None or trigger is None or lost.execution != state.execution:
             return False
-        stragglers = [
-            turn
-            for turn in state.ledger.recorded[lost[1] :]
-            if turn.commit_id.rpartition("-")[0] == self._services.process_id
-            or (trigger.repeated and turn.trigger_id == trigger.message.id)
-        ]
+        stragglers = [turn for turn in state.ledger.recorded[lost.turns :] if self._returned.is_own(turn, trigger)]
         for turn in stragglers:
             self._services.notices.committed(turn, state.row.name)
         owed = [entry for entry in state.ledger.owed_of(stragglers) if not self._held.holds(entry.message.id)]
@@ -248,34 +239,15 @@ class Session:
             following, inputs = state.succeed()
             state.drop()
             self.state = state = following
-            await self._commit(inputs, [], None)
+            await self._commit(Admitted(state, inputs))
+            self._returned.take(state)
 
-    async def _commit(self, inputs: Sequence[Input], items: Sequence[Item], not_before: datetime | None) -> None:
+    async def _commit(self, admitted: Admitted) -> None:
         state, trigger = self.state, self._trigger
         if state is None or trigger is None:
             raise LookupError("a turn needs a state and a trigger")
-        first, inputs = await opening(self._services, state, inputs)
-        now = state.next_time(self._services.clock())
-        now = now if not_before is None else max(now, not_before)
-        told = self._services.settings.telemetry.turn(state, (*first, *inputs), items)
-        result = await decide(self._services, state, inputs, now, trigger)
-        turn = Turn(
-            execution=state.execution,
-            number=state.ledger.turns,
-            events=await store_events(
-                self._services.payloads, self.instance_id, told.stamped((*first, *result.events))
-            ),
-            message_ids=tuple(item.message.id for item in items),
-            trigger_id=trigger.message.id,
-            time=now,
-            commit_id=self._services.next_commit_id(),
-        )
-        await self._services.provider.append(turn)
-        state.record(turn)
-        with told.committed(turn, state):
-            emit(state.row, result.logs)
-        self._services.notices.committed(turn, state.row.name)
-        await self._after_commit(state, turn, [item for item in items if item is not trigger])
+        turn = await commit(self._services, state, trigger, admitted)
+        await self._after_commit(state, turn, [item for item in admitted.accepted if item is not trigger])
 
     async def _after_commit(self, state: SessionState, turn: Turn, joined: Sequence[Item]) -> None:
         owed = state.ledger.owed_by(turn)
@@ -291,14 +263,24 @@ class Session:
         if self._services.clock() - self._projected_at >= self._services.settings.status_interval:
             await self._project()
 
-    def _queue(self, messages: Sequence[Message], joined: Sequence[Item], *, withdrawn: Sequence[str] = ()) -> None:
+    def _queue(
+        self,
+        messages: Sequence[Message],
+        joined: Sequence[Item],
+        *,
+        withdrawn: Sequence[str] = (),
+        closes: bool = False,
+    ) -> None:
         """Send messages, withdraw work items; the deliveries that joined are settled once that is done (P5).
 
         Once the trigger is lost they come back: its new holder may have looked before this turn was committed.
+        `closes`: they were triggers, and wait for their closing turns.
         """
 
         def settle() -> None:
-            for item in joined if self._broken is None else ():
+            if self._broken is None and closes:
+                self._returned.waiting += joined
+            for item in joined if self._broken is None and not closes else ():
                 self._settle(item)
 
         if messages or withdrawn:
@@ -319,10 +301,33 @@ class Session:
         if self._reports:
             self._queue(self._router.place(self._next_reports(), resent=False, here=not self._winding_down), [])
             return
+        if self._trigger is not None and not await self._closes(self._trigger):
+            return
         if not self._inbox:
             await self._project()
         if self._trigger is not None and not self._held and not self._awaits_answers():
             self._settle(self._trigger)
+
+    async def _closes(self, item: Item) -> bool:
+        """Whether nobody can commit any more under a message that came back; if not, there is more to see to (P6)."""
+        for _ in range(_MOST_LOST_TURNS):
+            try:
+                await self._returned.close(self.state, item)
+            except TurnLostError:
+                self._lose_turn()
+                await self._process([])
+                if self._held or self._reports:
+                    return False
+            else:
+                return True
+        raise TurnLostError(f"instance {self.instance_id!r} lost {_MOST_LOST_TURNS} turns in a row")
+
+    async def _settle_waiting(self) -> None:
+        """Messages that came back beside the trigger are let go."""
+        for item in list(self._returned.waiting):
+            if await self._closes(item):
+                self._returned.waiting.remove(item)
+                self._settle(item)
 
     def _next_reports(self) -> list[Owed]:
         """The sender of the trigger hears after all others: only he makes this instance repair (P6, S4)."""
@@ -363,6 +368,12 @@ class Session:
         if item is self._trigger:
             self._trigger = None
 
+    def _lose_turn(self) -> None:
+        logger.info("instance %s: another process took the turn; loading anew", self.instance_id)
+        self._services.settings.telemetry.count(Counted.LOST_TURN)
+        self._lost = None if self.state is None else place_of(self.state)
+        self._forget()
+
     def _break(self, error: BaseException) -> None:
         if self._broken is None:
             self._broken = error
@@ -384,4 +395,5 @@ class Session:
         self._inbox.clear()
         self._answers.clear()
         self._reports.clear()
+        self._returned.waiting.clear()
         self._trigger = None

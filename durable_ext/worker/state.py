@@ -243,7 +243,7 @@ class Loader:
         """An entity as history has it: nothing is replayed."""
         entity = LiveEntity(execution)
         for turn in turns:
-            started = turn.events[0]
+            started = turn.events[0] if turn.events else None
             snapshot = started.input if isinstance(started, ExecutionStarted) else None
             entity.restore(turn.events, None if snapshot is None else (await self._payloads.get(snapshot)).data)
         return entity

@@ -21,10 +21,14 @@ CLOCKS_APART = timedelta(minutes=2)
 
 
 class Past(msgspec.Struct, frozen=True):
-    """Whether a message was consumed, and what is owed under it or may not have been heard of."""
+    """Whether a message was consumed, and what is owed under it or may not have been heard of.
+
+    `is_open`: turns name it as their trigger, and none has closed it.
+    """
 
     known: bool
     owed: tuple[Owed, ...]
+    is_open: bool
 
 
 async def look_back(
@@ -36,19 +40,20 @@ async def look_back(
     """
     ledger: Ledger | None = state.ledger
     owed: list[Owed] = []
-    previous = state.previous
+    previous, is_open = state.previous, False
     while ledger is not None:
         found = (*ledger.owed_under(message_id), *(() if caller is None else ledger.answer_to(caller)))
         owed += [entry for entry in found if entry not in owed]
+        is_open = is_open or ledger.has_open_trigger(message_id)
         if ledger.has_consumed(message_id):
-            return Past(True, tuple(owed))
+            return Past(True, tuple(owed), is_open)
         began_at = ledger.recorded[0].time if ledger.turns else None
         if began_at is not None and began_at < sent_at - CLOCKS_APART:
             break
         previous = previous if ledger.started is None else ledger.started.previous
         ledger = await _books(services, state, previous, ledger.execution.generation - 1)
     # Without a trace of its consumption, which is pruned by now, a turn under it says that there was one.
-    return Past(bool(owed) or state.ledger.has_trigger(message_id), tuple(owed))
+    return Past(bool(owed) or state.ledger.has_trigger(message_id), tuple(owed), is_open)
 
 
 async def _books(services: Services, state: SessionState, execution_id: str | None, generation: int) -> Ledger | None:
