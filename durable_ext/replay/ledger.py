@@ -235,7 +235,8 @@ class Ledger:
                 return events.EventRaised(name=body.name, input=body.input)
             case messages.Terminate() as body:
                 if body.by_parent and not self._is_child_of(body.by_parent):
-                    return Verdict.OVER  # meant for an instance that had this id before
+                    # Whose child it is shows once its start is recorded; else an instance was meant that had this id.
+                    return Verdict.EARLY if self.started is None else Verdict.OVER
                 return events.ExecutionTerminated(reason=body.reason, recursive=body.recursive, output=body.output)
             case messages.Suspend() | messages.Resume() as body:
                 # Resume also when it is not suspended: the suspension may be in the same batch.

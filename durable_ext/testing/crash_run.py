@@ -16,6 +16,7 @@ from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import DurableError
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import Delivery
 from durable_ext.testing import determinism, virtual_time
 from durable_ext.testing.aftermath import (
     NotingProvider,
@@ -32,9 +33,12 @@ from durable_ext.testing.processes import LEASE, Process, ProcessSettings, in_ba
 from durable_ext.testing.scenario import EVENT_PAUSE, WAYS, Played, Scenario, StoreName, WayName, World
 from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.client import Client, StartOptions
+from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.settings import WorkerSettings
 
 _STALL = 1.5 * LEASE.total_seconds()
+# Who settles what a sleeping process held is given so long for it.
+_SETTLED_WITHIN = LEASE.total_seconds()
 # What dead and sleeping processes held has come back by then, and the janitor has had a look.
 _AFTERWARDS = 6 * LEASE
 # The janitor looks at rows that have lagged for five minutes.
@@ -143,6 +147,9 @@ class Run:
         self._start(self._registry, self._scenario.settings, self._plan if faulty else self._plan_of_others)
 
     def _start(self, registry: CountedRegistry, settings: WorkerSettings, plan: Plan) -> None:
+        self._add(registry, settings, plan).start()
+
+    def _add(self, registry: CountedRegistry, settings: WorkerSettings, plan: Plan) -> Process:
         sessions = self._setting.world != "scratch" and settings.sessions
         process = self._hub.process(
             registry,
@@ -156,7 +163,7 @@ class Run:
             ),
         )
         self._processes.append(process)
-        process.start()
+        return process
 
     @property
     def _runs(self) -> Counter[Call]:
@@ -190,8 +197,7 @@ class Run:
         gate = self._processes[0].gate
         if self._way.stalls:
             gate.stall()
-            asyncio.get_running_loop().call_later(_STALL, gate.resume)
-            return Fault.NONE
+            return self._way.fault if self._way.fault is Fault.LATE else Fault.NONE
         if self._way.dies:
             gate.cut()
         return self._way.fault
@@ -199,10 +205,36 @@ class Run:
     async def _succeed(self) -> None:
         """When the first process dies another takes its place; beside one that sleeps another works."""
         await self._reached.wait()
-        if self._way.dies:
-            await self._processes[0].kill()
-        if self._way.dies or self._way.stalls:
+        first = self._processes[0]
+        if self._way.settles:
+            await self._overtake(first)
+        elif self._way.stalls:
             self._start_process()
+            await self._clock.sleep(_STALL)
+            first.gate.resume()
+        elif self._way.dies:
+            await first.kill()
+            self._start_process()
+
+    async def _overtake(self, first: Process) -> None:
+        """Another process settles what the sleeping one held, and does nothing more until that has gone on, or died."""
+        await self._clock.sleep(_STALL)
+        other = self._add(self._registry, self._scenario.settings, self._plan_of_others)
+        settling = [asyncio.create_task(other.handle(found)) for found in await self._what_is_left()]
+        if settling:
+            await asyncio.wait(settling, timeout=_SETTLED_WITHIN)
+        first.gate.resume(last=self._setting.call if self._way.dies else None)
+        await self._clock.sleep(1)
+        if self._way.dies:
+            await first.kill()
+        other.start()
+
+    async def _what_is_left(self) -> list[Delivery]:
+        """What nobody holds any more, as often received as makes a holder leave all work to queues."""
+        return [
+            found if found.dequeue_count == 1 else msgspec.structs.replace(found, dequeue_count=ATTEMPTS_HERE + 1)
+            for found in await self._hub.receive_some(LEASE)
+        ]
 
     async def _from_outside(self) -> list[str]:
         """Everything that comes from outside; what was refused is wrong."""

@@ -1,4 +1,4 @@
-"""Calls that can fail: before their effect, or after it with the answer lost (T3, P13).
+"""Calls that can fail: before their effect, or after it with the answer lost; and processes that sleep (T3, P13).
 
 The gate stands before a provider's verbs or before storage calls; a plan says what happens at which call.
 """
@@ -21,6 +21,7 @@ class Fault(Enum):
     NONE = auto()
     BEFORE = auto()  # it fails without effect
     AFTER = auto()  # it takes effect, and its answer is lost
+    LATE = auto()  # it takes effect at once, and its answer comes when the process goes on
 
 
 class InjectedFaultError(StorageUnavailableError):
@@ -42,7 +43,7 @@ class FaultGate:
     `BEFORE` is what a client gives up with when storage throttles (503) or cannot be reached. `AFTER` takes effect and
     then fails; with `repeats` the call is made again at once instead, as a client does when an answer is lost, and the
     repeat is what answers. After `cut()` every call fails: the process is dead to the store. From `stall()` to
-    `resume()` calls wait before their effect: the process sleeps while others go on.
+    `resume()` calls wait before their effect, but for one that is `LATE`: the process sleeps while others go on.
     """
 
     def __init__(self, plan: Plan = no_faults, *, repeats: bool = False) -> None:
@@ -52,6 +53,12 @@ class FaultGate:
         self._repeats = repeats
         self._going = asyncio.Event()
         self._going.set()
+        self._last: int | None = None
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether calls wait."""
+        return not self._going.is_set()
 
     def cut(self) -> None:
         """Fail every call from now on, but let the one go on that the plan is being asked about."""
@@ -61,9 +68,16 @@ class FaultGate:
         """Let calls wait, the one that the plan is being asked about too."""
         self._going.clear()
 
-    def resume(self) -> None:
-        """Let them go on."""
+    def resume(self, *, last: int | None = None) -> None:
+        """Let them go on; with `last` only the call with that number, and the process is dead after it."""
+        if last is not None:
+            self._last = last
+            self.cut()
         self._going.set()
+
+    async def awake(self) -> None:
+        """Wait until the process does not sleep."""
+        await self._going.wait()
 
     async def let_through(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Make the call, or fail as the plan says. Raises InjectedFaultError, and what the call raises."""
@@ -73,15 +87,23 @@ class FaultGate:
         fault = self._plan(name, number)
         if fault is Fault.BEFORE:
             raise InjectedFaultError(f"{name}: call {number} failed before its effect, last with 503 ServerBusy")
-        if not self._going.is_set():
-            await self._going.wait()
-            self._check(name)
+        if fault is not Fault.LATE:
+            await self._wait(name, number)
         result = await call()
+        if fault is Fault.LATE:
+            await self._wait(name, number)
         if fault is Fault.AFTER:
             if not self._repeats:
                 raise InjectedFaultError(f"{name}: the answer of call {number} was lost")
             return await call()
         return result
+
+    async def _wait(self, name: str, number: int) -> None:
+        if self._going.is_set():
+            return
+        await self._going.wait()
+        if number != self._last:
+            self._check(name)
 
     def _check(self, name: str) -> None:
         if self.is_cut:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+import msgspec
+
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
@@ -27,6 +29,8 @@ _PAGE_ROWS = 2
 _PAGE_BLOBS = 1
 _AT_ONCE = timedelta(0)
 _A_MOMENT = 1e-4
+_ASKS_EVERY = 7
+_MOST_AT_ODDS = 3.7
 
 
 class MemoryHub(ABC):
@@ -47,12 +51,12 @@ class MemoryHub(ABC):
     async def receive_all(self) -> list[Delivery]:
         """Receive all that is visible now, from every queue, by rounds."""
         found: list[Delivery] = []
-        while batch := await self._receive():
+        while batch := await self.receive_some(timedelta(days=1)):
             found += batch
         return found
 
-    async def _receive(self) -> list[Delivery]:
-        lease = timedelta(days=1)
+    async def receive_some(self, lease: timedelta) -> list[Delivery]:
+        """Receive what is visible now, up to a batch of each queue."""
         batch = list(await self.store.receive_work(limit=100, lease=lease, wait=_AT_ONCE))
         for partition in range(self.store.partitions):
             batch += await self.store.receive_control(partition, limit=100, lease=lease, wait=_AT_ONCE)
@@ -64,12 +68,18 @@ class SqliteHub(MemoryHub):
 
     def __init__(self, clock: VirtualClock) -> None:
         self._provider = SqliteProvider(":memory:", partitions=1, clock=clock)
+        self._processes = 0
         super().__init__(self._provider, clock)
 
     async def next_visible(self) -> datetime | None:
         return await self._provider.next_visible()
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
+        self._processes += 1
+        if settings.in_company:
+            # Each asks at times of its own, so that it is not the same one that is first each time.
+            wait = timedelta(seconds=_ASKS_EVERY * (1 + self._processes / _MOST_AT_ODDS))
+            settings = msgspec.structs.replace(settings, wait=wait)
         return make_process(self.store, registry, self.clock, settings)
 
 

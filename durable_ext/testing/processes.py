@@ -135,7 +135,11 @@ class Process:
 
     async def _pump(self, receive: Callable[[], Coroutine[Any, Any, Sequence[Delivery]]]) -> None:
         while True:
-            for delivery in await receive():
+            deliveries = await receive()
+            if self.gate is self.provider and self.gate.is_stalled:
+                await self._leave(deliveries)
+                continue
+            for delivery in deliveries:
                 self._spawn(self._handle(delivery))
                 if self._settings.doubled:
                     # As after a lease that ran out while its holder worked on.
@@ -144,6 +148,12 @@ class Process:
             if self._settings.in_company:
                 # Who has taken something is behind others who wait; else it would be the same one each time.
                 await asyncio.sleep(_A_MOMENT)
+
+    async def _leave(self, deliveries: Sequence[Delivery]) -> None:
+        """A process that sleeps receives nothing: others get what came although its receives pass no gate."""
+        for delivery in deliveries:
+            await self._store.abandon(delivery)
+        await self.gate.awake()
 
     async def _handle(self, delivery: Delivery) -> None:
         held = [delivery]
@@ -169,6 +179,7 @@ class Process:
         """Renew the lease for as long as it takes; True when it is lost, and the work stopped (S6)."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 2)
+            await self.gate.awake()
             try:
                 held.append(await self._store.extend(held[-1], LEASE))
             except LeaseLostError:

@@ -19,7 +19,7 @@ from durable_ext.worker.settings import WorkerSettings
 StoreName = Literal["azure", "sqlite"]
 # Instances kept in memory between turns; every turn replayed from scratch; every delivery given twice.
 World = Literal["cached", "scratch", "doubled"]
-WayName = Literal["before", "after", "lost", "throttled", "repeated", "stalled"]
+WayName = Literal["before", "after", "lost", "throttled", "repeated", "stalled", "overtaken", "belated", "orphaned"]
 WORLDS: tuple[World, ...] = ("cached", "scratch", "doubled")
 
 # An event: its name, its data, and how long after the one before it is raised, three seconds unless told.
@@ -31,12 +31,16 @@ EVENT_PAUSE = timedelta(seconds=3)
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault at a call, and whether the process dies of it, makes the call again, or sleeps before it."""
+    """A fault at a call, and whether the process dies of it, makes the call again, or sleeps at it.
+
+    `settles`: it sleeps until another process has settled what it held, and that one sleeps from then until it goes on.
+    """
 
     fault: Fault
     dies: bool = False
     repeats: bool = False
     stalls: bool = False
+    settles: bool = False
 
 
 WAYS: Mapping[WayName, Way] = {
@@ -46,8 +50,12 @@ WAYS: Mapping[WayName, Way] = {
     "throttled": Way(fault=Fault.BEFORE),
     "repeated": Way(fault=Fault.AFTER, repeats=True),
     "stalled": Way(fault=Fault.BEFORE, stalls=True),
+    "overtaken": Way(fault=Fault.BEFORE, stalls=True, settles=True),
+    "belated": Way(fault=Fault.LATE, stalls=True, settles=True),
+    "orphaned": Way(fault=Fault.BEFORE, stalls=True, settles=True, dies=True),
 }
 THREE_WAYS: tuple[WayName, ...] = ("before", "after", "lost")
+STALLS: tuple[WayName, ...] = tuple(name for name, way in WAYS.items() if way.stalls)
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ class Admission:
         refusal = None if trigger is None else self._services.acceptance.waits(state)
         if trigger is None or refusal is None:
             return False
-        await self._deferral.put_off(trigger, reason=str(refusal))
+        await self._deferral.leave(trigger, str(refusal))
         return True
 
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
@@ -246,7 +246,7 @@ class Admission:
         for item in admitted.early:
             await self._deferral.put_off(item, admitted.starts_at)
         for item in admitted.refused:
-            await self._deferral.put_off(item, reason=str(admitted.refusal))
+            await self._deferral.leave(item, str(admitted.refusal))
         for item in admitted.guarded:
             await self._deferral.put_off(item, self._services.clock() + GUARDED_FOR)
         for item in admitted.over:

@@ -16,13 +16,16 @@ from durable_ext.worker.services import Services
 from durable_ext.worker.telemetry import Counted
 
 _LONGEST_PAUSE = timedelta(seconds=60)
+# Of a message for another worker: chance decides who gets it next, so that it is shown often at first.
+_SHOWN_OFTEN = 40
+_SHOWN_AFTER = timedelta(seconds=5)
 # How long a repeat waits for the process that deals with a copy of it.
 GUARDED_FOR = timedelta(seconds=30)
 # How long a work item stays away that this process does not serve.
 NOT_SERVED_FOR = timedelta(seconds=5)
 # The longest such pause of one whose affinity another process holds, or for which there is no room.
 HELD_ELSEWHERE_FOR = timedelta(seconds=5)
-# About an hour and a half of waiting for a cause that never comes.
+# About an hour and a half of waiting for a cause that never comes, an hour for a worker that never does.
 _MOST_DEFERRALS = 100
 # So many messages that are put off are remembered, at the least, before those are forgotten that have come back.
 _LEAST_NOTED = 1000
@@ -47,6 +50,11 @@ class Deferral:
     def waited(self, message: Message) -> timedelta:
         """How long a message was put off for, all in all, without a time of its own."""
         return sum((_pause(number) for number in range(message.deferrals)), timedelta(0))
+
+    async def leave(self, item: Item, reason: str) -> None:
+        """Put off what a worker with other code is to take; which one of all gets it next is chance."""
+        longest = _SHOWN_AFTER if item.message.deferrals < _SHOWN_OFTEN else _LONGEST_PAUSE
+        await self.put_off(item, reason=reason, longest=longest)
 
     async def put_off(
         self,

@@ -87,7 +87,7 @@ def test_a_commit_after_its_trigger_was_settled_leaves_nothing_unsent(append: in
     async def test(hub: Hub, both: Sleepy) -> None:
         await both.settles(await both.falls_asleep(), attempt)
         both.sleepy.gate.resume()
-        await hub.clock.sleep(0.05)
+        await hub.clock.sleep(1)
         if dies:
             await both.sleepy.kill()
         assert await both.ends(both.other, *(() if dies else (both.sleepy,))) < timedelta(minutes=2)
@@ -114,7 +114,7 @@ def test_a_commit_that_comes_through_before_the_trigger_is_settled_is_paid_for()
         both.other = hub.process(chain(), plan=plan)
         settling = asyncio.create_task(both.settles(taken_over, 3))
         await hub.until(lambda: appends == 1)
-        await hub.clock.sleep(0.05)
+        await hub.clock.sleep(1)
         await both.sleepy.kill()
         await settling
         assert appends == 2, "the first closing turn loses, and the second one follows what came in between"

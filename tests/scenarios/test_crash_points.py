@@ -1,7 +1,9 @@
-"""Every scenario, stopped at verbs of the provider, in four ways and three worlds (T3), over SQLite.
+"""Every scenario, stopped at verbs of the provider, in seven ways and three worlds (T3), over SQLite.
 
 *before*: the process dies before the call; *after*: it dies after the effect of the call; *lost*: the effect is there,
-the answer is lost, and the process goes on; *stalled*: it sleeps through its leases while another works, and goes on.
+the answer is lost, and the process goes on; *stalled*: it sleeps through its leases while another works, and goes on;
+*overtaken*: another process settles what it held while it sleeps, and it goes on before that one does anything more;
+*belated*: the same, and the effect of the call was there before; *orphaned*: the same, and the call is its last.
 In three worlds: instances kept in memory, every turn replayed from scratch, every message delivered twice.
 `durable_ext.testing.aftermath` says what has to hold afterwards.
 
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from durable_ext.testing.crash_points import Plans, try_points
-from durable_ext.testing.scenario import THREE_WAYS, WORLDS, World
+from durable_ext.testing.scenario import STALLS, THREE_WAYS, WORLDS, World
 
 from .crash_sample import most_points
 from .workloads import SCENARIOS
@@ -24,7 +26,7 @@ from .workloads import SCENARIOS
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_crash_point(name: str, world: World, record_property: Any) -> None:
-    plans = Plans(store="sqlite", worlds=(world,), ways=(*THREE_WAYS, "stalled"), most=most_points(world))
+    plans = Plans(store="sqlite", worlds=(world,), ways=(*THREE_WAYS, *STALLS), most=most_points(world))
     report = try_points(SCENARIOS[name], plans)
     record_property("crash_points", report.points)
     assert report.all_survived, str(report)
@@ -39,10 +41,12 @@ def test_every_crash_point(name: str, world: World, record_property: Any) -> Non
         ("session of activities", "azure doubled stalled 14"),
         ("sessions of two processes", "azure doubled throttled 34"),
         ("an entity with several executions", "sqlite doubled stalled 28"),
+        ("terminated with children", "sqlite cached overtaken 0"),
+        ("terminated with children", "azure cached overtaken 3"),
     ],
 )
 def test_points_that_were_not_survived_once(name: str, point: str) -> None:
     """Copies of work items that went round for ever; copies that multiplied; an answer of an entity that was owed by
-    a turn committed after its trigger was lost."""
+    a turn committed after its trigger was lost; a termination that came together with the start of the child."""
     report = try_points(SCENARIOS[name], Plans(only=point))
     assert report.all_survived, str(report)
