@@ -80,8 +80,9 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
     `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. While the instance is Pending,
-    `rewinds` is set if it was rewound, `first_event` if it starts with one, `trace` if its start was traced: a start
-    sent again has to carry them (P9). `status_changes` counts how often the custom status was set.
+    `previous` is the execution whose place it takes, `rewinds` is set if it was rewound, `first_event` if it starts
+    with one, `trace` if its start was traced: a start sent again has to carry them (P9). `status_changes` counts how
+    often the custom status was set.
     """
 
     execution: Execution
@@ -99,6 +100,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     scheduled_start: datetime | None = None
     parent: Parent | None = None
     tags: dict[str, str] = {}
+    previous: str | None = None
     rewinds: Rewinding | None = None
     status_changes: int = 0
     first_event: FirstEvent | None = None

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from durable_ext.errors import DurableError, InstanceExistsError
 from durable_ext.providers.contract import VersionedRow
-from durable_ext.records.events import Input
+from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.ids import is_entity
 from durable_ext.records.messages import (
     FinishChild,
@@ -230,6 +232,8 @@ class Admission:
 
     def _accept(self, admitted: Admitted, state: SessionState, item: Item, event: Input) -> None:
         body = item.message.body
+        if isinstance(event, ExecutionStarted):
+            event = msgspec.structs.replace(event, previous=event.previous or state.previous)
         if isinstance(body, FireTimer):
             live = state.live
             if isinstance(live, LiveExecution) and not item.repeated and not live.wants_timer(body.task_id):

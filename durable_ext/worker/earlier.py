@@ -27,11 +27,12 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
     A message consumed by an execution too long past, or pruned, owes nothing: the books are then empty.
     Raises StorageError, and TurnLostError when a turn that `state` does not know consumed it: load anew and ask again.
     """
-    previous = None if state.ledger.started is None else state.ledger.started.previous
+    previous = state.previous
     if previous is None or message_id not in await services.provider.consumed(state.execution.instance_id):
         return None
     first = state.ledger.recorded[:1]
-    after = rewound_in(first[0]) if first else None  # it asked anew for what was open
+    # A rewind asks anew for what was open, in its first turn.
+    after = rewound_in(first[0]) if first else state.row.rewinds
     async for ledger in executions_before(services, state):
         if ledger.has_consumed(message_id):
             if after is not None:
@@ -44,8 +45,7 @@ async def books_of(services: Services, state: SessionState, message_id: str) -> 
 
 async def executions_before(services: Services, state: SessionState) -> AsyncIterator[Ledger]:
     """The books of the executions before the current one, the newest first. Raises StorageError."""
-    started = state.ledger.started
-    previous = state.previous if started is None else started.previous
+    previous = state.previous
     for _ in range(_FARTHEST):
         turns = () if previous is None else await services.catalog.history(state.execution.instance_id, previous)
         if not turns:
@@ -63,7 +63,7 @@ async def may_be_repeat(services: Services, state: SessionState, message: Messag
     Nothing marks a copy that a put tried again has left, or an original that its own repeat has overtaken. Storage is
     asked once, and only about a message sent before what is known here began. Raises StorageError.
     """
-    if message.execution_id is not None or state.ledger.started is None or state.ledger.started.previous is None:
+    if message.execution_id is not None or state.previous is None:
         return False
     before = state.before
     since = before.knows_since

@@ -72,7 +72,6 @@ class SessionState:
         self.etag = etag
         self.row_lags = False
         self.before = Before()
-        self.previous: str | None = None  # of an entity made anew, the execution before
         self.not_before: datetime | None = None  # when the execution ended that this one goes on from
         if execution.generation > 0:  # it replaces another one
             self.before.knows_since = row.created_at if row.rewinds is None else row.rewinds.time
@@ -80,6 +79,12 @@ class SessionState:
     @property
     def execution(self) -> Execution:
         return self.ledger.execution
+
+    @property
+    def previous(self) -> str | None:
+        """The execution before this one: the row names it until there is history, which does from then on."""
+        started = self.ledger.started
+        return self.row.previous if started is None else started.previous
 
     @property
     def to_continue(self) -> ContinuedAsNew | None:
@@ -213,15 +218,18 @@ class Loader:
         execution = Execution(instance_id=instance_id, execution_id=execution_id, generation=generation)
         now = self._clock()
         row = InstanceRow(
-            execution=execution, name=instance_id, status=RuntimeStatus.RUNNING, created_at=now, updated_at=now
+            execution=execution,
+            name=instance_id,
+            status=RuntimeStatus.RUNNING,
+            created_at=now,
+            updated_at=now,
+            previous=None if isinstance(found, Absent) else found.execution.execution_id,
         )
         try:
             etag = await self._provider.create_row(row, replacing=None if stored is None else stored.etag)
         except InstanceExistsError as error:
             raise RowChangedError(f"entity {instance_id!r} was made by somebody else just now") from error
-        state = SessionState(execution, row, etag)
-        state.previous = None if isinstance(found, Absent) else found.execution.execution_id
-        return state
+        return SessionState(execution, row, etag)
 
     def begun(self, state: SessionState) -> LiveExecution:
         """Fresh code of the state's execution."""
@@ -261,6 +269,7 @@ def _row_of(start: StartExecution, execution: Execution, stored: VersionedRow | 
         scheduled_start=start.scheduled_start,
         parent=start.parent,
         tags=start.tags,
+        previous=start.previous if stored is None else stored.row.execution.execution_id,
         rewinds=_rewinding(start, stored),
         first_event=start.first_event,
     )

@@ -139,6 +139,14 @@ MUTATIONS = (
         (_SCENARIOS + "test_commands.py", _SCENARIOS + "test_repeats.py", _SCENARIOS + "test_debts.py"),
     ),
     Mutation(
+        "P7",
+        "an execution without a history has none before it",
+        _WORKER + "state.py",
+        "return self.row.previous if started is None else started.previous",
+        "return None if started is None else started.previous",
+        (_SCENARIOS + "test_replaced_instances.py",),
+    ),
+    Mutation(
         "P8",
         "an older status is written over a newer one",
         _WORKER + "projection.py",

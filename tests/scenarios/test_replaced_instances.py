@@ -4,19 +4,23 @@ it (P9). Locks that the old one held are released."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import InstanceExistsError
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.messages import RaiseEvent, StartExecution
 from durable_ext.worker.client import StartOptions
+from durable_ext.worker.session import ATTEMPTS_HERE
 
-from .engine import pause
+from .engine import Process, pause
 from .two_stores import AnyHub, on_both, run_on
 
 _HOUR = timedelta(hours=1)
@@ -49,6 +53,24 @@ async def busy(ctx: OrchestrationContext, value: str) -> list[Any]:
     return [done[0], await child, await ctx.wait_for_external_event("go")]
 
 
+async def deaf(ctx: OrchestrationContext) -> list[Any]:
+    first = await ctx.wait_for_external_event("go")
+    await ctx.call_activity(grumble, first)
+    return [first, await ctx.wait_for_external_event("go")]
+
+
+async def grumble(value: str) -> None:
+    if value in deafened:
+        raise ValueError(value)
+
+
+deafened: set[str] = set()
+
+
+async def mother(ctx: OrchestrationContext) -> Any:
+    return await ctx.call_sub_orchestrator(listen, instance_id="x")
+
+
 async def holder(ctx: OrchestrationContext, waits: bool) -> int:
     async with ctx.lock_entities([_TALLY]):
         if waits:
@@ -59,8 +81,9 @@ async def holder(ctx: OrchestrationContext, waits: bool) -> int:
 def app() -> Registry:
     registry = Registry()
     registry.add_activity(slow)
+    registry.add_activity(grumble)
     registry.add_entity(Tally, "tally")
-    for orchestrator in (listen, busy, holder):
+    for orchestrator in (listen, busy, holder, deaf, mother):
         registry.add_orchestrator(orchestrator)
     return registry
 
@@ -90,6 +113,58 @@ def test_nothing_of_the_old_execution_comes_to_the_new_one(store: str, seconds: 
         assert (await client.wait_for_completion("child of old", _HOUR)).output == "from the old child"
         assert not await hub.left()
         await hub.check("x")
+
+    run_on(store, test)
+
+
+async def _starts_again(process: Process, _hub: AnyHub) -> None:
+    await process.client.start("listen", instance_id="x")
+
+
+async def _rewinds(process: Process, _hub: AnyHub) -> None:
+    await process.client.rewind("x")
+
+
+async def _has_it_as_a_child(process: Process, hub: AnyHub) -> None:
+    await process.client.start("mother", instance_id="mother")
+    start = await hub.take_one(StartExecution)
+    await process.handle(msgspec.structs.replace(start, dequeue_count=ATTEMPTS_HERE + 1))  # so it goes by queue
+
+
+async def _starts_it_and_dies(process: Process, hub: AnyHub) -> None:
+    await _starts_again(process, hub)
+    await hub.store.complete(await hub.take_one(StartExecution))
+    await hub.clock.sleep(60)
+    await process.worker.tidy()
+
+
+@on_both
+@pytest.mark.parametrize("begins", [_starts_again, _rewinds, _has_it_as_a_child, _starts_it_and_dies])
+def test_an_event_that_comes_back_with_the_next_start_is_known(
+    store: str, begins: Callable[[Process, AnyHub], Coroutine[Any, Any, None]]
+) -> None:
+    """P7: what earlier executions consumed is looked up before the next one has a history of its own."""
+
+    async def test(hub: AnyHub) -> None:
+        process = hub.process(app())
+        deafened.add("once")
+        await process.client.start("deaf", instance_id="x")
+        await hub.settle(process)
+        await process.client.raise_event("x", "go", "once")
+        event = await hub.take_one(RaiseEvent)
+        await process.worker.process(event)
+        assert await hub.status("x") is RuntimeStatus.FAILED
+        deafened.clear()
+        await begins(process, hub)
+        await hub.leases_run_out()
+        comes_back = await hub.take()
+        assert len(comes_back) == 2
+        await process.handle(*comes_back)
+        await hub.settle(process)
+        assert await hub.status("x") is RuntimeStatus.RUNNING
+        await process.client.raise_event("x", "go", "again")
+        await hub.settle(process)
+        assert await hub.output("x") == (["once", "again"] if begins is _rewinds else "again")
 
     run_on(store, test)
 

@@ -181,6 +181,8 @@ def test_a_case_that_was_found_is_survived(file: Path) -> None:
     failed of; the child was asked for as a new one, started anew, and met its own child.
     `a-signal-of-a-child-that-ended-elsewhere`: a child was handed over in memory, its process died before the signal
     of its first turn was sent, and it ended elsewhere. Its parent knew the outcome, and did not start it again: nothing
-    made the child pay its debt."""
+    made the child pay its debt. `an-event-that-comes-back-with-the-next-start`: an event that an execution had consumed
+    came back together with the start of the rewind, and was looked up in no execution before, because the new one had
+    no history yet."""
     outcome = play(from_text(file.read_text()))
     assert outcome.wrong == ()

@@ -8,7 +8,7 @@ import pytest
 from durable_ext.errors import InstanceExistsError, RowChangedError
 from durable_ext.providers.contract import Loaded
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, RuntimeStatus
+from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus
 from durable_ext.records.messages import StartExecution
 from durable_ext.records.payloads import inline
 from durable_ext.records.trace import TraceContext
@@ -55,6 +55,8 @@ class RowConformance(Conformance):
             scheduled_start=now,
             parent=Parent(instance_id="parent", execution_id="pe", task_id=4, name="Parent"),
             tags={"team": "blue", "odd key": "ü'\"%"},
+            previous="before",
+            rewinds=Rewinding(execution_id="before", reason="mended", time=now),
             status_changes=3,
             trace=TraceContext(f"00-{'a' * 32}-{'b' * 16}-01", "vendor=one"),
             first_event=FirstEvent(name="héllo", input=inline(b'{"text": "' + b"x" * 40_000 + b'"}')),

@@ -33,7 +33,7 @@ class RewindingClient(StartingClient):
             etag = await self._provider.create_row(row, replacing=stored.etag)
         except RowChangedError as error:
             raise InstanceStateError(f"instance {instance_id!r} was rewound or started by somebody else") from error
-        await self._deliver(start_message(row, etag, previous=stored.row.execution.execution_id))
+        await self._deliver(start_message(row, etag))
 
 
 def rewound_row(row: InstanceRow, reason: str, now: datetime) -> InstanceRow:
@@ -51,5 +51,6 @@ def rewound_row(row: InstanceRow, reason: str, now: datetime) -> InstanceRow:
         failure=None,
         completed_at=None,
         scheduled_start=None,
+        previous=row.execution.execution_id,
         rewinds=Rewinding(execution_id=row.execution.execution_id, reason=reason, time=now),
     )

@@ -80,8 +80,8 @@ class StartingClient(ClientCore):
         )
         with self.telemetry.sending(Sending.START, name, instance_id) as trace:
             row = row if trace is None else msgspec.structs.replace(row, trace=trace)
-            row, etag, previous = await self._claim(row, options.replace)
-            await self._deliver(start_message(row, etag, previous=previous))
+            row, etag = await self._claim(row, options.replace)
+            await self._deliver(start_message(row, etag))
         return instance_id
 
     async def _first_event(self, instance_id: str, options: StartOptions) -> FirstEvent | None:
@@ -91,30 +91,31 @@ class StartingClient(ClientCore):
         check_name("event name", name)
         return FirstEvent(name=name, input=await self._payloads.put(instance_id, encode(self.converter, data)))
 
-    async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str, str | None]:
-        """Write the row; it, its etag, and the execution it replaced."""
+    async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str]:
+        """Write the row; it, and its etag."""
         try:
-            return row, await self._provider.create_row(row), None
+            return row, await self._provider.create_row(row)
         except InstanceExistsError:
             stored = await self._provider.read_row(row.instance_id)
         if stored is None:  # purged this moment
-            return row, await self._provider.create_row(row), None
+            return row, await self._provider.create_row(row)
         if stored.row.status not in replace:
             raise InstanceExistsError(
                 f"instance {row.instance_id!r} already exists and is {stored.row.status.value}; "
                 "use another id, or terminate and purge it first",
                 stored.row.status,
             )
-        following = msgspec.structs.replace(row.execution, generation=stored.row.execution.generation + 1)
-        row = msgspec.structs.replace(row, execution=following)
+        replaced = stored.row.execution
+        following = msgspec.structs.replace(row.execution, generation=replaced.generation + 1)
+        row = msgspec.structs.replace(row, execution=following, previous=replaced.execution_id)
         try:
             etag = await self._provider.create_row(row, replacing=stored.etag)
         except RowChangedError as error:
             raise InstanceExistsError(f"instance {row.instance_id!r} was started by somebody else just now") from error
-        return row, etag, stored.row.execution.execution_id
+        return row, etag
 
 
-def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, resent: bool = False) -> Message:
+def start_message(row: InstanceRow, etag: str, *, resent: bool = False) -> Message:
     """The message that starts the execution a Pending row describes; the janitor makes the same one (P9)."""
     body = StartExecution(
         execution=row.execution,
@@ -126,7 +127,7 @@ def start_message(row: InstanceRow, etag: str, *, previous: str | None = None, r
         created_at=row.created_at,
         scheduled_start=row.scheduled_start,
         row_etag=etag,
-        previous=previous,
+        previous=row.previous,
         rewinds=row.rewinds,
         first_event=row.first_event,
     )
