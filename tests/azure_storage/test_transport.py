@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from durable_ext.errors import InvalidInputError, StorageUnavailableError
-from durable_ext.providers.azure_storage import transport, wire
+from durable_ext.providers.azure_storage import proxied, transport, wire
 from durable_ext.providers.azure_storage.client import Query, StorageRefusedError
 from durable_ext.providers.azure_storage.connection import Connection, SasToken, SharedKey
-from durable_ext.providers.azure_storage.http_client import HttpClient
+from durable_ext.providers.azure_storage.http_client import SERVER_TIMEOUT, HttpClient
 
 DROP = b"drop"
 SILENCE = b"silence"
@@ -144,7 +144,7 @@ def test_an_answer_that_is_no_success_is_not_tried_again() -> None:
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(wire, "PATIENCE_SECONDS", 0.05)
 
     async def main() -> None:
         async with served(SILENCE, DONE) as (client, server):
@@ -223,12 +223,33 @@ def test_a_shared_access_signature_is_in_the_address_only() -> None:
         async with served(DONE, GONE, sas="?sv=1&sig=a%2Bb") as (client, server):
             await client.delete_message("q", "id", "re+ceipt")
             assert server.requests[0].startswith(
-                "DELETE /account/q/messages/id?popreceipt=re%2Bceipt&sv=1&sig=a%2Bb HTTP"
+                "DELETE /account/q/messages/id?popreceipt=re%2Bceipt&timeout=15&sv=1&sig=a%2Bb HTTP"
             )
             assert "Authorization" not in server.requests[0]
             with pytest.raises(StorageRefusedError) as caught:
                 await client.delete_message("q", "id", "receipt")
             assert "sig" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_storage_gives_a_request_up_before_the_client_does() -> None:
+    """P13: each of the three services is told; what carries a blob's content may take its time."""
+
+    async def main() -> None:
+        async with served(DONE) as (client, server):
+            await client.insert_entity("T", {"PartitionKey": "a", "RowKey": ""})
+            await client.delete_table("T")
+            await client.delete_queue("q")
+            with contextlib.suppress(StorageRefusedError):
+                await client.delete_blob("c", "b")
+            with contextlib.suppress(StorageRefusedError):
+                await client.put_blob("c", "b", b"{}")
+        *told, content = [request.split("\r\n")[0] for request in server.requests]
+        seconds = int(SERVER_TIMEOUT[1])
+        assert [line.count(f"?timeout={seconds} HTTP") for line in told] == [1] * 4
+        assert "timeout" not in content
+        assert seconds < min(wire.PATIENCE_SECONDS, proxied.READ_SECONDS)
 
     asyncio.run(main())
 
@@ -299,6 +320,6 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             client = client_of(url)
             await client.delete_message("q", "id", "re+ceipt")
             await client.close()
-        assert server.requests[1].startswith(f"DELETE {url}/q/messages/id?popreceipt=re%2Bceipt HTTP")
+        assert server.requests[1].startswith(f"DELETE {url}/q/messages/id?popreceipt=re%2Bceipt&timeout=15 HTTP")
 
     asyncio.run(main())

@@ -35,6 +35,9 @@ from durable_ext.providers.azure_storage.wire import Answer
 
 _JSON = "application/json;odata=nometadata"
 _NEVER = ("messagettl", "-1")
+# Seconds after which storage gives a request up, before the client does (wire): what is tried again, or dealt with
+# otherwise, mostly has no late effect then. A request that is late on its way may have one all the same (P13).
+SERVER_TIMEOUT = ("timeout", "15")
 _MESSAGE = re.compile(
     r"<MessageId>([^<]*)</MessageId>.*?<PopReceipt>([^<]*)</PopReceipt>.*?"
     r"<DequeueCount>(\d+)</DequeueCount>.*?<MessageText\s*(?:/>|>([^<]*)</MessageText>)",
@@ -203,14 +206,14 @@ class HttpClient(StorageClient):
         await self._transport.send(f"delete container {container}", request, (202, 404))
 
     async def put_blob(self, container: str, name: str, data: bytes) -> None:
-        request = self._request("blob", "PUT", f"{container}/{quote(name)}", body=data)
+        request = self._content("PUT", container, name, data)
         request.headers["x-ms-blob-type"] = "BlockBlob"
         request.headers["x-ms-blob-content-encoding"] = "gzip"
         request.headers["x-ms-blob-content-type"] = "application/json"
         await self._transport.send("put blob", request, (201,))
 
     async def get_blob(self, container: str, name: str, most: int | None = None) -> bytes | None:
-        request = self._request("blob", "GET", f"{container}/{quote(name)}")
+        request = self._content("GET", container, name)
         if most is not None:
             request.headers["x-ms-range"] = f"bytes=0-{most}"
         answer = await self._transport.send("get blob", request, (200, 206, 404))
@@ -235,7 +238,11 @@ class HttpClient(StorageClient):
     def _request(
         self, service: str, method: str, path: str, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
     ) -> Request:
-        return Request(service, method, f"{self._transport.roots[service]}/{path}", query, body)
+        return Request(service, method, f"{self._transport.roots[service]}/{path}", (*query, SERVER_TIMEOUT), body)
+
+    def _content(self, method: str, container: str, name: str, body: bytes = b"") -> Request:
+        """What carries a blob's content: it may take as long as something moves, and is harmless when it is late."""
+        return Request("blob", method, f"{self._transport.roots['blob']}/{container}/{quote(name)}", (), body)
 
     async def _create(self, call: str, request: Request, expected: tuple[int, ...]) -> Answer | None:
         try:

@@ -8,7 +8,7 @@ from yarl import URL
 from durable_ext.providers.azure_storage.wire import Answer
 
 _CONNECT_SECONDS = 10.0
-_READ_SECONDS = 30.0
+READ_SECONDS = 30.0
 
 
 class ProxiedRoute:
@@ -43,6 +43,6 @@ class ProxiedRoute:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding"),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=READ_SECONDS),
             )
         return self._session

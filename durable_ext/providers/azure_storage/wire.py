@@ -17,7 +17,7 @@ _NO_BODY = frozenset({204, 304})
 # Connections to one service; more calls wait for their turn.
 _CONNECTIONS = 64
 _CONNECT_SECONDS = 10.0
-_PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 20.0
 # A body this small goes out together with its head.
 _SMALL_BODY = 64 * 1024
 # Shorter than any server keeps an idle connection; one that is gone nevertheless costs a retry.
@@ -194,7 +194,7 @@ class Pool:
         self._busy: set[_Connection] = set()
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._watch: asyncio.TimerHandle | None = None
-        self.patience = _PATIENCE_SECONDS
+        self.patience = PATIENCE_SECONDS
 
     async def exchange(self, head: bytes, body: bytes) -> Answer:
         """One request and its answer.
