@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -197,7 +197,7 @@ class Run:
         gate = self._processes[0].gate
         if self._way.stalls:
             gate.stall()
-            return self._way.fault if self._way.fault is Fault.LATE else Fault.NONE
+            return Fault.NONE if self._way.fault is Fault.BEFORE else self._way.fault
         if self._way.dies:
             gate.cut()
         return self._way.fault
@@ -220,21 +220,30 @@ class Run:
         """Another process settles what the sleeping one held, and does nothing more until that has gone on, or died."""
         await self._clock.sleep(_STALL)
         other = self._add(self._registry, self._scenario.settings, self._plan_of_others)
-        settling = [asyncio.create_task(other.handle(found)) for found in await self._what_is_left()]
-        if settling:
-            await asyncio.wait(settling, timeout=_SETTLED_WITHIN)
+        left = await self._what_is_left()
+        if self._way.fault is Fault.STRAGGLING:
+            await self._settle(other, left[:1])
+            await first.gate.come_through()
+            left = left[1:]
+        await self._settle(other, left)
         first.gate.resume(last=self._setting.call if self._way.dies else None)
         await self._clock.sleep(1)
         if self._way.dies:
             await first.kill()
         other.start()
 
+    async def _settle(self, process: Process, found: Sequence[Delivery]) -> None:
+        settling = [asyncio.create_task(process.handle(delivery)) for delivery in found]
+        if settling:
+            await asyncio.wait(settling, timeout=_SETTLED_WITHIN)
+
     async def _what_is_left(self) -> list[Delivery]:
-        """What nobody holds any more, as often received as makes a holder leave all work to queues."""
-        return [
+        """What nobody holds any more, as often received as makes a holder leave all work to queues; oldest first."""
+        left = [
             found if found.dequeue_count == 1 else msgspec.structs.replace(found, dequeue_count=ATTEMPTS_HERE + 1)
             for found in await self._hub.receive_some(LEASE)
         ]
+        return sorted(left, key=lambda found: found.messages[0].sent_at)
 
     async def _from_outside(self) -> list[str]:
         """Everything that comes from outside; what was refused is wrong."""

@@ -75,9 +75,9 @@ def crash_everywhere(
     may take after a fault, five minutes by default, beside the time for doing all of it again.
 
     What is tried: `worlds` ("cached", "scratch", "doubled") times `ways` ("before", "after", "lost"; also "throttled",
-    "repeated", "stalled", "overtaken", "belated", "orphaned") times each call of `store`, "azure" (storage calls over
-    the storage double, the default) or "sqlite" (provider verbs). `most`: at most so many points of each world, the
-    same each time. `only`: one point, as a report names it. `progress` is told the points tried and all.
+    "repeated", "stalled", "overtaken", "belated", "orphaned", "straggling") times each call of `store`, "azure" (calls
+    of storage over the double, the default) or "sqlite" (provider verbs). `most`: at most so many points of each world,
+    the same each time. `only`: one point, as a report names it. `progress` is told the points tried and all.
 
     Raises CrashPointError, with the report, when a point is not survived, unless `raises` is False; ConfigurationError
     and InvalidInputError for what cannot be played.

@@ -8,10 +8,11 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
-from durable_ext.errors import StorageUnavailableError
+from durable_ext.errors import DurableError, StorageUnavailableError
 from durable_ext.providers.contract import Provider
 
 
@@ -22,6 +23,7 @@ class Fault(Enum):
     BEFORE = auto()  # it fails without effect
     AFTER = auto()  # it takes effect, and its answer is lost
     LATE = auto()  # it takes effect at once, and its answer comes when the process goes on
+    STRAGGLING = auto()  # it is given up without an answer, and takes effect much later
 
 
 class InjectedFaultError(StorageUnavailableError):
@@ -43,7 +45,8 @@ class FaultGate:
     `BEFORE` is what a client gives up with when storage throttles (503) or cannot be reached. `AFTER` takes effect and
     then fails; with `repeats` the call is made again at once instead, as a client does when an answer is lost, and the
     repeat is what answers. After `cut()` every call fails: the process is dead to the store. From `stall()` to
-    `resume()` calls wait before their effect, but for one that is `LATE`: the process sleeps while others go on.
+    `resume()` calls wait before their effect, but for one that is `LATE`: the process sleeps while others go on. One
+    that is `STRAGGLING` takes effect at `come_through()`, when nobody listens any more.
     """
 
     def __init__(self, plan: Plan = no_faults, *, repeats: bool = False) -> None:
@@ -51,6 +54,7 @@ class FaultGate:
         self.is_cut = False
         self._plan = plan
         self._repeats = repeats
+        self._stragglers: list[Callable[[], Awaitable[Any]]] = []
         self._going = asyncio.Event()
         self._going.set()
         self._last: int | None = None
@@ -79,6 +83,13 @@ class FaultGate:
         """Wait until the process does not sleep."""
         await self._going.wait()
 
+    async def come_through(self) -> None:
+        """Have what was given up take effect, or be refused."""
+        stragglers, self._stragglers = self._stragglers, []
+        for call in stragglers:
+            with suppress(DurableError):
+                await call()
+
     async def let_through(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Make the call, or fail as the plan says. Raises InjectedFaultError, and what the call raises."""
         self._check(name)
@@ -87,6 +98,9 @@ class FaultGate:
         fault = self._plan(name, number)
         if fault is Fault.BEFORE:
             raise InjectedFaultError(f"{name}: call {number} failed before its effect, last with 503 ServerBusy")
+        if fault is Fault.STRAGGLING:
+            self._stragglers.append(call)
+            raise InjectedFaultError(f"{name}: call {number} was given up")
         if fault is not Fault.LATE:
             await self._wait(name, number)
         result = await call()

@@ -19,7 +19,9 @@ from durable_ext.worker.settings import WorkerSettings
 StoreName = Literal["azure", "sqlite"]
 # Instances kept in memory between turns; every turn replayed from scratch; every delivery given twice.
 World = Literal["cached", "scratch", "doubled"]
-WayName = Literal["before", "after", "lost", "throttled", "repeated", "stalled", "overtaken", "belated", "orphaned"]
+WayName = Literal[
+    "before", "after", "lost", "throttled", "repeated", "stalled", "overtaken", "belated", "orphaned", "straggling"
+]
 WORLDS: tuple[World, ...] = ("cached", "scratch", "doubled")
 
 # An event: its name, its data, and how long after the one before it is raised, three seconds unless told.
@@ -34,6 +36,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """A fault at a call, and whether the process dies of it, makes the call again, or sleeps at it.
 
     `settles`: it sleeps until another process has settled what it held, and that one sleeps from then until it goes on.
+    What it has given up takes effect when that process has settled the first of what it held.
     """
 
     fault: Fault
@@ -53,6 +56,7 @@ WAYS: Mapping[WayName, Way] = {
     "overtaken": Way(fault=Fault.BEFORE, stalls=True, settles=True),
     "belated": Way(fault=Fault.LATE, stalls=True, settles=True),
     "orphaned": Way(fault=Fault.BEFORE, stalls=True, settles=True, dies=True),
+    "straggling": Way(fault=Fault.STRAGGLING, stalls=True, settles=True),
 }
 THREE_WAYS: tuple[WayName, ...] = ("before", "after", "lost")
 STALLS: tuple[WayName, ...] = tuple(name for name, way in WAYS.items() if way.stalls)

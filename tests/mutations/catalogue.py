@@ -134,7 +134,7 @@ MUTATIONS = (
         "P7",
         "earlier executions are not asked",
         _WORKER + "earlier.py",
-        "    if previous is None or message_id not in await services.provider.consumed(instance_id):\n",
+        "    if previous is None or message_id not in await services.provider.consumed(state.execution.instance_id):\n",
         "    if previous or not previous:\n",
         (_SCENARIOS + "test_commands.py", _SCENARIOS + "test_repeats.py", _SCENARIOS + "test_debts.py"),
     ),

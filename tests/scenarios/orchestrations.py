@@ -143,6 +143,13 @@ async def talker(ctx: OrchestrationContext, other: str) -> str:
     return "sent"
 
 
+async def passing_on(ctx: OrchestrationContext, other: str) -> int:
+    """Hears something while an activity runs, and tells somebody else."""
+    counted = ctx.call_activity(count_up, 5)
+    ctx.send_event(other, "approval", await ctx.wait_for_external_event("news"))
+    return await counted
+
+
 async def forgetful(ctx: OrchestrationContext) -> str:
     """Asks for an activity and a child, and does not wait."""
     ctx.call_activity(add_one, 1)
@@ -338,6 +345,7 @@ def registry(converter: Converter | None = None) -> Registry:
             greeted,
             eternal,
             talker,
+            passing_on,
             forgetful,
             sends_out,
             messenger,

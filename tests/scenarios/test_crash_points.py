@@ -1,9 +1,10 @@
-"""Every scenario, stopped at verbs of the provider, in seven ways and three worlds (T3), over SQLite.
+"""Every scenario, stopped at verbs of the provider, in eight ways and three worlds (T3), over SQLite.
 
 *before*: the process dies before the call; *after*: it dies after the effect of the call; *lost*: the effect is there,
 the answer is lost, and the process goes on; *stalled*: it sleeps through its leases while another works, and goes on;
 *overtaken*: another process settles what it held while it sleeps, and it goes on before that one does anything more;
-*belated*: the same, and the effect of the call was there before; *orphaned*: the same, and the call is its last.
+*belated*: the same, and the effect of the call was there before; *orphaned*: the same, and the call is its last;
+*straggling*: the call is given up, and takes effect once another process has settled the oldest message in hand.
 In three worlds: instances kept in memory, every turn replayed from scratch, every message delivered twice.
 `durable_ext.testing.aftermath` says what has to hold afterwards.
 

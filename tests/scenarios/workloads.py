@@ -28,6 +28,11 @@ async def _beside(client: Client) -> None:
     await client.start("approval", instance_id="beside")
 
 
+async def _is_heard_beside(client: Client) -> None:
+    status = await client.wait_for_completion("beside", _LONG)
+    assert status.output == "heard"
+
+
 async def _hold(client: Client) -> None:
     await client.start("holding", instance_id="held")
     await client.wait_for_start("held", _LONG)
@@ -150,6 +155,14 @@ SCENARIOS: dict[str, Scenario] = (
             expect=["a", "b", "c"],
         ),
         "event to another": _scenario(orchestrator="talker", input="beside", first=_beside, expect="sent"),
+        "event passed on": _scenario(
+            orchestrator="passing_on",
+            input="beside",
+            first=_beside,
+            events=(("news", "heard"),),
+            then=_is_heard_beside,
+            expect=5,
+        ),
         "events both ways": _scenario(
             orchestrator="ping", input="other", first=_other_end, expect=["pong 0", "pong 1"]
         ),

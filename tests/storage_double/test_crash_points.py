@@ -4,7 +4,7 @@ Besides the ways of `tests/scenarios/test_crash_points.py`: *throttled*: the cal
 many 503, and the process goes on; *repeated*: the answer is lost and the client makes the call again, so that an insert
 meets its own row, an etag or a receipt is no longer the one that was read, and a message is there twice; *stalled*: the
 process sleeps before the call for longer than its leases hold, while another one works, and then goes on. *overtaken*,
-*belated* and *orphaned* are told there.
+*belated*, *orphaned* and *straggling* are told there.
 
 Of long scenarios a sample is tried, the same each time (`tests/scenarios/crash_sample.py`); `make crash-points` tries
 all.
