@@ -156,6 +156,9 @@ def test_an_event_that_comes_back_with_the_next_start_is_known(
         assert await hub.status("x") is RuntimeStatus.FAILED
         deafened.clear()
         await begins(process, hub)
+        known = [one.runtime_status for one in await process.client.executions("x")]
+        pending = [] if begins is _has_it_as_a_child else [RuntimeStatus.PENDING]  # a child's row is its worker's
+        assert known == [RuntimeStatus.FAILED, *pending]
         await hub.leases_run_out()
         comes_back = await hub.take()
         assert len(comes_back) == 2

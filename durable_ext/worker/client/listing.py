@@ -81,8 +81,8 @@ class ListingClient(ReadingClient):
         turns = () if stored is None else await self.catalog.history(instance_id)
         if stored is not None and not turns:
             found.append(stored.row)
-            if stored.row.rewinds is not None:
-                turns = await self.catalog.history(instance_id, stored.row.rewinds.execution_id)
+            if stored.row.previous is not None:
+                turns = await self.catalog.history(instance_id, stored.row.previous)
         while turns and len(found) < _MOST_EXECUTIONS:
             row = project(None, turns)
             if row is None:
