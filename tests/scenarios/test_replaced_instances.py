@@ -98,9 +98,11 @@ def test_nothing_of_the_old_execution_comes_to_the_new_one(store: str, seconds: 
         process.start()
         client = process.client
         await client.start("busy", "old", instance_id="x")
+        await hub.clock.sleep(1)
         await client.wait_for_start("child of old", _HOUR)
         await hub.clock.sleep(seconds)
         await client.start("busy", "new", instance_id="x", options=_ANY)
+        await hub.clock.sleep(1)
         await client.wait_for_start("child of new", _HOUR)
         await client.raise_event("child of old", "go", "from the old child")
         await hub.clock.sleep(300)
