@@ -79,6 +79,7 @@ def table(found: dict[Part, CrashReport]) -> str:
     """What was tried, by store and scenario, and the sums.
 
     Calls: of the runs without faults. Recovery: how much later, in virtual time, the orchestration ended at worst.
+    Waited: how long an instance waited for nothing at worst; more than two minutes is a failure.
     Runs: how often one call of an activity ran at worst.
     """
     lines: list[str] = []
@@ -86,7 +87,10 @@ def table(found: dict[Part, CrashReport]) -> str:
         names = list(dict.fromkeys(part.scenario for part in found if part.store == store))
         if not names:
             continue
-        lines += [what, f"  {'scenario':<28}{'calls':>8}{'points':>8}{'survived':>10}{'recovery':>10}{'runs':>6}"]
+        lines += [
+            what,
+            f"  {'scenario':<28}{'calls':>8}{'points':>8}{'survived':>10}{'recovery':>10}{'waited':>9}{'runs':>6}",
+        ]
         for name in sorted(names):
             reports = [report for part, report in found.items() if (part.store, part.scenario) == (store, name)]
             lines.append(f"  {name:<28}{_sums(reports)}")
@@ -100,8 +104,9 @@ def _sums(reports: Iterable[CrashReport]) -> str:
     calls = sum(sum(report.storage_calls.values()) for report in reports)
     points, survived = sum(report.points for report in reports), sum(report.survived for report in reports)
     slowest = max(report.slowest for report in reports).total_seconds()
+    waited = max(report.longest_wait for report in reports).total_seconds()
     runs = max((count for report in reports for count in report.activity_runs.values()), default=0)
-    return f"{calls:>8}{points:>8}{survived:>10}{slowest:>8.0f} s{runs:>6}"
+    return f"{calls:>8}{points:>8}{survived:>10}{slowest:>8.0f} s{waited:>7.0f} s{runs:>6}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

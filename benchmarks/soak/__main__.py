@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rate=options.rate,
         kill_every=options.kill_every,
         stall_every=options.stall_every,
+        pause_every=options.pause_every,
         azurite_restarts=options.azurite_restarts,
         lease=options.lease,
         max_attempts=options.max_attempts,
@@ -47,6 +48,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=known.rate, help="starts a second (default: %(default)g)")
     parser.add_argument("--kill-every", type=float, default=known.kill_every, help="seconds (default: %(default)g)")
     parser.add_argument("--stall-every", type=float, default=known.stall_every, help="seconds (default: %(default)g)")
+    parser.add_argument("--pause-every", type=float, default=known.pause_every, help="seconds (default: %(default)g)")
     parser.add_argument("--azurite-restarts", type=int, default=known.azurite_restarts, help="default: %(default)s")
     parser.add_argument("--lease", type=float, default=known.lease, help="of the hosts (default: %(default)g s)")
     parser.add_argument("--max-attempts", type=int, default=known.max_attempts, help="of a message (%(default)s)")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.soak.hosts import Host, Sample, sample
-from benchmarks.soak.plan import Settings, make_plan
+from benchmarks.soak.plan import SPARED, Settings, make_plan
 from durable_ext.host.azurite import Azurite
 
 logger = logging.getLogger("soak")
@@ -19,10 +19,12 @@ _WATCH_SECONDS = 0.5
 
 @dataclass
 class Record:
-    """What happened. `outages`: when storage went, how long it was away. `ended`: hosts that ended by themselves."""
+    """What happened. `pauses`: for how long the first host slept each time. `outages`: when storage went, how long it
+    was away. `ended`: hosts that ended by themselves."""
 
     kills: int = 0
     stalls: int = 0
+    pauses: list[float] = field(default_factory=list[float])
     outages: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     samples: list[Sample] = field(default_factory=list[Sample])
     ended: list[str] = field(default_factory=list[str])
@@ -45,6 +47,7 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_all())
             group.create_task(self._stall_all())
+            group.create_task(self._pause_all())
             group.create_task(self._break_storage())
 
     async def watch(self) -> None:
@@ -81,6 +84,13 @@ class Chaos:
             await self._until(at)
             await self._hosts[number].stall(seconds)
             self.record.stalls += 1
+
+    async def _pause_all(self) -> None:
+        for at, seconds in self._plan.pauses:
+            await self._until(at)
+            logger.info("%s sleeps for %.0f seconds", self._hosts[SPARED].name, seconds)
+            await self._hosts[SPARED].pause(seconds)
+            self.record.pauses.append(seconds)
 
     async def _break_storage(self) -> None:
         loop = asyncio.get_running_loop()

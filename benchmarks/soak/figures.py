@@ -17,6 +17,7 @@ from benchmarks.soak.evidence import Evidence
 from benchmarks.soak.hosts import Host, Kill, Sample
 from benchmarks.soak.load import Answer
 from benchmarks.soak.plan import SPARED, Settings
+from benchmarks.soak.waits import longest_wait
 from durable_ext.records.events import TaskCompleted, TaskFailed
 
 Figures = dict[str, Any]
@@ -30,6 +31,7 @@ def figures(evidence: Evidence, findings: Sequence[Finding], hosts: Sequence[Hos
     """What the table shows, under the names that the JSON has too."""
     recovery = sorted(recoveries(evidence, [kill for host in hosts for kill in host.kills]))
     begun = Counter(effect.key for effect in evidence.effects if effect.what == BEGIN)
+    waited, who = longest_wait(evidence)
     answers = Counter(started.answer for started in evidence.started)
     return {
         "instances": len(evidence.rows),
@@ -45,6 +47,9 @@ def figures(evidence: Evidence, findings: Sequence[Finding], hosts: Sequence[Hos
         "runs_repeated": begun.total() - len(begun),
         "kills": record.kills,
         "stalls": record.stalls,
+        "pauses": [round(seconds) for seconds in record.pauses],
+        "longest_wait": round(waited, 1),
+        "waited_longest": who,
         "outages": [round(seconds, 1) for _, seconds in record.outages],
         "recoveries": len(recovery),
         "recovery_p50": quantile(recovery, 0.5),
@@ -125,6 +130,7 @@ def settings_of(settings: Settings) -> Figures:
         "hosts": settings.hosts,
         "kill_every": settings.kill_every,
         "stall_every": settings.stall_every,
+        "pause_every": settings.pause_every,
         "lease": settings.lease,
         "max_attempts": settings.max_attempts,
     }

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,9 @@ class Host:
     port: int = 0
     kills: list[Kill] = field(default_factory=list[Kill])
     exit_code: int | None = None
+    is_paused: bool = False
     _process: subprocess.Popen[bytes] | None = None
+    _stalls: Counter[int] = field(default_factory=Counter[int])
 
     def __post_init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -98,15 +101,26 @@ class Host:
         self.start()
 
     async def stall(self, seconds: float) -> None:
-        """Let it stand still, and then go on as if nothing had been."""
+        """Let it stand still, and then go on as if nothing had been, unless it is to stand still for something else."""
         process = self._process
         if process is None:
             return
         process.send_signal(signal.SIGSTOP)
+        self._stalls[process.pid] += 1
         try:
             await asyncio.sleep(seconds)
         finally:
-            process.send_signal(signal.SIGCONT)
+            self._stalls[process.pid] -= 1
+            if not self._stalls[process.pid]:
+                process.send_signal(signal.SIGCONT)
+
+    async def pause(self, seconds: float) -> None:
+        """The same for so long that whoever balances the load sends it nothing."""
+        self.is_paused = True
+        try:
+            await self.stall(seconds)
+        finally:
+            self.is_paused = False
 
     async def stop(self, seconds: float = 30) -> None:
         """Let it drain; killed when it does not end in time."""

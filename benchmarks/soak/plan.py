@@ -41,8 +41,9 @@ class Order:
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how hard. `rate`: starts a second. `kill_every`, `stall_every`: seconds between two, on average.
-    `down`: seconds that storage is away. `tidy`: schedule of an extra janitor. `patience`: seconds to wait for rest."""
+    """How long and how hard. `rate`: starts a second. `kill_every`, `stall_every`, `pause_every`: seconds between two,
+    on average; a pause is a stall of one to three minutes. `down`: seconds that storage is away. `tidy`: schedule of an
+    extra janitor. `patience`: seconds to wait for rest."""
 
     minutes: float = 10.0
     seed: int = 1
@@ -50,6 +51,7 @@ class Settings:
     hosts: int = 3
     kill_every: float = 6.0
     stall_every: float = 30.0
+    pause_every: float = 150.0
     azurite_restarts: int = 2
     down: float = 4.0
     lease: float = 5.0
@@ -64,15 +66,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """`kills` and `stalls`: when, and which host; `outages`: when storage goes down."""
+    """`kills` and `stalls`: when, and which host; `pauses`: when the first host sleeps, and for how many seconds;
+    `outages`: when storage goes down."""
 
     kills: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     stalls: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    pauses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     outages: list[float] = field(default_factory=list[float])
 
 
-# The first host is killed in the first third only: afterwards it lives long enough to show what leaks.
+# The first host is killed in the first third only: afterwards it lives long enough to show what leaks, and to sleep.
 SPARED = 0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 60.0, 180.0
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -84,7 +89,20 @@ def make_plan(settings: Settings) -> Plan:
     ]
     stalls = [(at, chance.randrange(settings.hosts)) for at in _times(chance, settings.stall_every, settings.seconds)]
     count = settings.azurite_restarts
-    return Plan(kills, stalls, [settings.seconds * (number + 1) / (count + 1) for number in range(count)])
+    outages = [settings.seconds * (number + 1) / (count + 1) for number in range(count)]
+    return Plan(kills, stalls, _pauses(settings), outages)
+
+
+def _pauses(settings: Settings) -> list[tuple[float, float]]:
+    """Drawn by themselves, so that the rest of a seed's plan is as it was; those that end before the load does."""
+    chance = random.Random(f"{settings.seed} pauses")  # noqa: S311 - no secret
+    found: list[tuple[float, float]] = []
+    for at in _times(chance, settings.pause_every, settings.seconds):
+        seconds = chance.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)
+        begins_after = sum(found[-1]) if found else settings.seconds / 3
+        if begins_after < at and at + seconds < settings.seconds:
+            found.append((at, seconds))
+    return found
 
 
 def _times(chance: random.Random, every: float, end: float) -> Iterator[float]:

@@ -42,6 +42,8 @@ def _lines(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "operations of entities", str(figures["operations"])
     yield "activities, runs repeated", f"{figures['activities']}, {figures['runs_repeated']}"
     yield "kill -9, stalls", f"{figures['kills']}, {figures['stalls']}"
+    yield "pauses, seconds", ", ".join(map(str, figures["pauses"])) or "none"
+    yield "longest wait for nothing", f"{figures['longest_wait']:.1f} s ({figures['waited_longest']})"
     yield "Azurite restarts, seconds away", ", ".join(f"{seconds:g}" for seconds in figures["outages"]) or "none"
     yield "recovery after a kill", _recovery(figures)
     for name, held in figures["resources"].items():

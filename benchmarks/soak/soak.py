@@ -19,6 +19,7 @@ from benchmarks.soak.figures import Figures, figures, settings_of
 from benchmarks.soak.hosts import Host, environment
 from benchmarks.soak.load import Load
 from benchmarks.soak.plan import Settings, orders
+from benchmarks.soak.waits import LONGEST_WAIT
 from durable_ext.host.azurite import Azurite
 from durable_ext.worker.client import Client
 
@@ -37,9 +38,11 @@ class Outcome:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost or doubled, everything came to rest, and no process ended but by being killed."""
+        """Whether nothing was lost or doubled, everything came to rest, no process ended but by being killed, and
+        nobody waited for nothing for long."""
         figures = self.figures
-        return not self.findings and figures["rests"] and not figures["hosts_ended_by_themselves"]
+        in_time = figures["longest_wait"] <= LONGEST_WAIT
+        return not self.findings and in_time and figures["rests"] and not figures["hosts_ended_by_themselves"]
 
 
 async def soak(settings: Settings, folder: Path) -> Outcome:

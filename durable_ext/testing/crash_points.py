@@ -68,7 +68,8 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     calls there are (threads that take long, for one); they count neither as tried nor as survived. `untried`:
     points left out after twenty failures. `storage_calls`: by name, of the
     first run without faults. `activity_runs`: by activity, how often a single call of it ran at worst. `slowest`: how
-    much later, in virtual time, the orchestration ended at worst than without faults.
+    much later, in virtual time, the orchestration ended at worst than without faults. `longest_wait`: how long an
+    instance waited for nothing at worst: nobody alive held what it had to do next, and no queue showed it.
     """
 
     orchestrator: str
@@ -81,6 +82,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     storage_calls: Mapping[str, int]
     activity_runs: Mapping[str, int]
     slowest: timedelta
+    longest_wait: timedelta = timedelta(0)
 
     @property
     def all_survived(self) -> bool:
@@ -99,6 +101,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"runs of one activity call at worst: {_counted(self.activity_runs)}")
         if self.points:
             lines.append(f"slowest recovery: {self.slowest.total_seconds():.0f} s of virtual time")
+            lines.append(f"longest wait for nothing: {self.longest_wait.total_seconds():.0f} s of virtual time")
         for failure in self.failures[:_MOST_SHOWN]:
             lines.append(f"not survived {failure}")
         if len(self.failures) > _MOST_SHOWN:
@@ -135,7 +138,7 @@ class _Enumeration:
         self._failures: list[CrashFailure] = []
         self._calls: Mapping[str, int] = {}
         self._runs: dict[str, int] = {}
-        self._slowest = timedelta(0)
+        self._slowest = self._longest_wait = timedelta(0)
         self._tried = self._survived = self._unreached = self._untried = 0
 
     def report(self) -> CrashReport:
@@ -162,6 +165,7 @@ class _Enumeration:
             storage_calls=self._calls,
             activity_runs=self._runs,
             slowest=self._slowest,
+            longest_wait=self._longest_wait,
         )
 
     def _play_alone(self, setting: Setting) -> None:
@@ -199,6 +203,7 @@ class _Enumeration:
         outcome = play(self._scenario, setting, self._expected)
         self._runs = worst_runs(outcome.runs, self._runs)
         self._slowest = max(self._slowest, outcome.later_than(self._expected))
+        self._longest_wait = max(self._longest_wait, outcome.waited)
         return outcome
 
     def _fail(self, setting: Setting, call: str, outcome: Outcome) -> None:

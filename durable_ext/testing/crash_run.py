@@ -32,11 +32,14 @@ from durable_ext.testing.memory_hub import AzureHub, MemoryHub, SqliteHub
 from durable_ext.testing.processes import LEASE, Process, ProcessSettings, in_background
 from durable_ext.testing.scenario import EVENT_PAUSE, WAYS, Played, Scenario, StoreName, WayName, World
 from durable_ext.testing.virtual_time import VirtualClock
+from durable_ext.testing.waits import LONGEST_WAIT, Waits
 from durable_ext.worker.client import Client, StartOptions
 from durable_ext.worker.session import ATTEMPTS_HERE
 from durable_ext.worker.settings import WorkerSettings
 
 _STALL = 1.5 * LEASE.total_seconds()
+# So often, in virtual time, the hub is looked at after the fault.
+_LOOKS_EVERY = 10.0
 # Who settles what a sleeping process held is given so long for it.
 _SETTLED_WITHIN = LEASE.total_seconds()
 # What dead and sleeping processes held has come back by then, and the janitor has had a look.
@@ -77,13 +80,15 @@ class Expected(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a run. `points`: number and name of the calls that were made, those at intervals left out after the
-    first rounds. `reached`: the call with the fault was made. `worst`: runs of each call of an activity."""
+    first rounds. `reached`: the call with the fault was made. `runs` of each call of an activity. `waited`: how long an
+    instance waited for nothing after the fault."""
 
     expected: Expected
     points: tuple[tuple[int, str], ...]
     reached: bool
     wrong: tuple[str, ...]
     runs: Mapping[Call, int]
+    waited: timedelta
 
     def later_than(self, expected: Expected | None) -> timedelta:
         """How much later the instance ended than expected."""
@@ -110,6 +115,7 @@ class Run:
         self._processes: list[Process] = []
         self._points: list[tuple[int, str]] = []
         self._reached = asyncio.Event()
+        self._waits = Waits(self._hub.store, self._hub.store, self._registry)
         self._calls = self._verbs = 0
         self._most_calls = _MOST_CALLS_UNDISTURBED if setting.call < 0 else _MOST_CALLS + 10 * setting.call
 
@@ -119,7 +125,7 @@ class Run:
         self._start_process(faulty=True)
         for registry, settings in self._neighbours:
             self._start(registry, settings, self._plan_of_others)
-        successor = asyncio.create_task(self._succeed())
+        successor, watching = asyncio.create_task(self._succeed()), asyncio.create_task(self._watch())
         wrong = await self._from_outside()
         await self._until_over()
         if self._is_given_up:
@@ -128,6 +134,7 @@ class Run:
         for process in self._busy():
             wrong.append(f"still busy: {process.worker.open_sessions} sessions, {process.in_hand} deliveries in hand")
         successor.cancel()
+        watching.cancel()
         for process in self._processes:
             await process.kill()
         await self._clock.sleep(2 * LEASE.total_seconds())
@@ -141,6 +148,7 @@ class Run:
             reached=self._reached.is_set(),
             wrong=tuple(dict.fromkeys(wrong)),
             runs=self._runs,
+            waited=self._waits.longest,
         )
 
     def _start_process(self, *, faulty: bool = False) -> None:
@@ -215,6 +223,14 @@ class Run:
         elif self._way.dies:
             await first.kill()
             self._start_process()
+
+    async def _watch(self) -> None:
+        """See what waits for nothing, from the fault on."""
+        await self._reached.wait()
+        while True:
+            await self._clock.sleep(_LOOKS_EVERY)
+            living = [process.worker for process in self._processes if process.lives]
+            await self._waits.look(self._clock(), await self._hub.queued(), living)
 
     async def _overtake(self, first: Process) -> None:
         """Another process settles what the sleeping one held, and does nothing more until that has gone on, or died."""
@@ -319,6 +335,8 @@ class Run:
             wanted = self._expected.output if scenario.expect is msgspec.UNSET and self._expected else scenario.expect
             wrong.append(f"the output is {ended.output!r}, not {wanted!r}")
         wrong += self._too_late(ended)
+        if self._waits.longest > LONGEST_WAIT:
+            wrong.append(f"for {self._waits.longest} this waited for nothing: {self._waits.what}")
         logs = await executions(self._hub.store, scenario.instance_id)
         totals: Counter[str] = Counter()
         for call, count in runs.items():

@@ -16,10 +16,11 @@ import msgspec
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
-from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.records.messages import Delivery
 from durable_ext.testing.injection import FaultyProvider
+from durable_ext.testing.open_sqlite import OpenSqlite
 from durable_ext.testing.processes import Process, ProcessSettings, Store, make_process
+from durable_ext.testing.queued import Queued
 from durable_ext.testing.storage_double import FaultyStorageClient, StorageDouble
 from durable_ext.testing.virtual_time import VirtualClock
 from durable_ext.worker.worker import Worker
@@ -48,6 +49,10 @@ class MemoryHub(ABC):
     async def next_visible(self) -> datetime | None:
         """When the first message of all queues is visible, or was; None when there is no message."""
 
+    @abstractmethod
+    async def queued(self) -> Sequence[Queued]:
+        """Every message of all queues as it lies there."""
+
     async def receive_all(self) -> list[Delivery]:
         """Receive all that is visible now, from every queue, by rounds."""
         found: list[Delivery] = []
@@ -67,12 +72,15 @@ class SqliteHub(MemoryHub):
     """Over SQLite in memory."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self._provider = SqliteProvider(":memory:", partitions=1, clock=clock)
+        self._provider = OpenSqlite(clock, partitions=1)
         self._processes = 0
         super().__init__(self._provider, clock)
 
     async def next_visible(self) -> datetime | None:
         return await self._provider.next_visible()
+
+    async def queued(self) -> Sequence[Queued]:
+        return await self._provider.queued_messages()
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         self._processes += 1
@@ -93,6 +101,9 @@ class AzureHub(MemoryHub):
 
     async def next_visible(self) -> datetime | None:
         return self._double.next_visible()
+
+    async def queued(self) -> Sequence[Queued]:
+        return await self._double.queued_messages()
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time

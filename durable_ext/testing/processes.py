@@ -86,6 +86,11 @@ class Process:
         return self.worker.client
 
     @property
+    def lives(self) -> bool:
+        """Whether it is neither dead nor asleep."""
+        return not (self.gate.is_cut or self.gate.is_stalled)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is under way: no session is open and no delivery is held."""
         return not self.in_hand and not self.worker.open_sessions

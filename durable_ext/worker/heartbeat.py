@@ -83,14 +83,18 @@ class Heartbeat:
         """How many deliveries this process deals with."""
         return len(self._held)
 
+    @property
+    def held_messages(self) -> frozenset[str]:
+        """Ids of the messages that this process deals with."""
+        return frozenset(message.id for held in self._held for message in held.messages)
+
     async def holds(self, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages a living process deals with, this one included. Raises StorageError."""
         await self._look(self._beat)
         now = self._clock()
         wanted = frozenset(message_ids)
-        ours = {message.id for held in self._held for message in held.messages}
         theirs = {message.id for message in self._messages_elsewhere(now)}
-        return wanted & (ours | theirs)
+        return wanted & (self.held_messages | theirs)
 
     async def living(self) -> frozenset[str]:
         """The other processes that hold messages and live. Raises StorageError."""

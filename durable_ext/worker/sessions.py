@@ -34,6 +34,11 @@ class Sessions:
         return len(self._open)
 
     @property
+    def open_instances(self) -> frozenset[str]:
+        """The instances whose sessions are open."""
+        return frozenset(self._open)
+
+    @property
     def kept_count(self) -> int:
         """How many instances are kept in memory after their session."""
         return len(self._kept)

@@ -108,6 +108,11 @@ class Worker:
         """How many instances have work under way here; 0 at rest."""
         return self._sessions.open_count
 
+    @property
+    def in_hand(self) -> frozenset[str]:
+        """The instances with a session here, and the ids of the messages that are dealt with."""
+        return self._sessions.open_instances | self._services.heartbeat.held_messages
+
     def _make_client(self, clock: Clock, signals: Signals, settings: WorkerSettings) -> Client:
         registry = self.registry
         client = Client(self.provider, self.catalog, converter=registry.converter, clock=clock, signals=signals)

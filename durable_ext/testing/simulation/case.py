@@ -67,8 +67,8 @@ class ProcessPlan(_Part, frozen=True, kw_only=True):
 
 
 class Disturbance(_Part, frozen=True, kw_only=True):
-    """Something happens to a process `at` seconds: kill, stop (both: another starts after `seconds`), stall (it sleeps
-    for `seconds`), or to storage: burst (it throttles most calls for `seconds`)."""
+    """Something happens to a process `at` seconds: kill, stop (both: another starts after `seconds`), stall, pause (it
+    sleeps for `seconds`, a pause for minutes), or to storage: burst (it throttles most calls for `seconds`)."""
 
     at: float
     kind: str

@@ -39,6 +39,7 @@ class Line:
         self._noise = Random(f"{weather.seed}/{name}")  # noqa: S311 - has to be the same in each run
         self._going = asyncio.Event()
         self._going.set()
+        self._stalls = 0
         self._stragglers: set[asyncio.Task[None]] = set()
 
     @property
@@ -53,11 +54,14 @@ class Line:
 
     def stall(self) -> None:
         """The process sleeps: calls wait before their effect."""
+        self._stalls += 1
         self._going.clear()
 
     def resume(self) -> None:
-        """It goes on."""
-        self._going.set()
+        """It goes on, unless it sleeps for something else too."""
+        self._stalls -= 1
+        if self._stalls < 1:
+            self._going.set()
 
     async def call(self, name: str, effect: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         """Make a call, with whatever happens to it. Raises InjectedFaultError."""

@@ -39,7 +39,7 @@ def case_of(seed: int) -> Case:
         noise=random.choice([0.0, 0.02, 0.1, 1.0]),
         places=places,
         load=_Load(random, window, tags=_TAGS if tagged else ()).instances(),
-        disturbances=_disturbances(random, window, len(places)),
+        disturbances=_disturbances(random, window, len(places)) + _pauses(seed, window, len(places)),
     )
 
 
@@ -70,6 +70,20 @@ def _disturbances(random: Random, window: float, places: int) -> tuple[Disturban
         at = random.choice([random.uniform(0, 5), random.uniform(0, window)])
         found.append(Disturbance(at=round(at, 2), kind=kind, place=random.randrange(places), seconds=round(seconds, 1)))
     return tuple(sorted(found, key=lambda disturbance: disturbance.at))
+
+
+def _pauses(seed: int, window: float, places: int) -> tuple[Disturbance, ...]:
+    """Processes that sleep for minutes. Drawn by themselves, so that whatever else a seed says is as it was before."""
+    random = Random(f"{seed}/pauses")  # noqa: S311 - has to be the same in each run
+    return tuple(
+        Disturbance(
+            at=round(random.uniform(0, window), 2),
+            kind="pause",
+            place=random.randrange(places),
+            seconds=round(random.uniform(60, 300), 1),
+        )
+        for _ in range(random.choice([0, 0, 0, 1, 2]))
+    )
 
 
 class _Load:

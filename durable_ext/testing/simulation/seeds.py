@@ -43,7 +43,7 @@ class Totals:
         self.failed: list[int] = []
         self.instances = 0
         self.calls = 0
-        self.virtual = 0.0
+        self.virtual = self.waited = 0.0
         self.faults: Counter[str] = Counter()
         self._began = time.monotonic()
 
@@ -57,6 +57,7 @@ class Totals:
         self.instances += outcome.instances
         self.calls += outcome.calls
         self.virtual += outcome.seconds
+        self.waited = max(self.waited, outcome.waited)
         self.faults.update(outcome.faults)
 
     @property
@@ -78,6 +79,7 @@ class Totals:
             yield f"  {kind:<15}{count:,}"
         yield f"storage calls    {self.calls:,}"
         yield f"virtual time     {timedelta(seconds=round(self.virtual)).days:,} days"
+        yield f"longest wait     {self.waited:.0f} s for nothing"
         yield f"seconds          {self.seconds:.0f}"
 
 

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from durable_ext.providers.azure_storage.client import Entity
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
 from durable_ext.providers.contract import Catalog, Clock, Feed, InstanceFilter, Provider
-from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.providers.sqlite.queues import work
 from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import Delivery
+from durable_ext.testing.open_sqlite import OpenSqlite
+from durable_ext.testing.queued import Queued
 from durable_ext.testing.simulation.lines import Line, ProviderLine, StorageLine
 from durable_ext.testing.storage_double import StorageDouble
 from durable_ext.testing.storage_double.queues import Queues
@@ -61,6 +62,10 @@ class Store(Protocol):
 
     async def queued(self) -> int:
         """How many messages there are in all queues, visible or not. No call."""
+        ...
+
+    async def queued_messages(self) -> Sequence[Queued]:
+        """All of them as they lie there. No call."""
         ...
 
     def rows(self) -> Sequence[Entity]:
@@ -118,11 +123,8 @@ class AzureStore(StorageDouble):
         return self._open_tables.entities(self._names.history)
 
 
-class SqliteStore(SqliteProvider):
+class SqliteStore(OpenSqlite):
     """One database in memory."""
-
-    def __init__(self, clock: Clock, *, partitions: int) -> None:
-        super().__init__(":memory:", partitions=partitions, clock=clock)
 
     def reach(self, line: Line, clock: Clock) -> Reach:
         del clock  # its clock is the store's

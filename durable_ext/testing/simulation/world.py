@@ -26,6 +26,7 @@ from durable_ext.testing.simulation.programme import RUNS, pause, registry
 from durable_ext.testing.simulation.storage import AzureStore, Queue, SqliteStore, Store, rows_of
 from durable_ext.testing.simulation.weather import OUTSIDE, Weather
 from durable_ext.testing.virtual_time import VirtualClock
+from durable_ext.testing.waits import LONGEST_WAIT, Waits
 from durable_ext.worker.client import Client
 
 # Nothing of a load takes longer than its days and this.
@@ -36,12 +37,18 @@ _UNTIL_SWEPT = timedelta(hours=50).total_seconds()
 # Calls of one janitor's round in a hub at rest, and of those for an entity, of which each is looked at now and then.
 _MOST_IDLE_CALLS = 12
 _MOST_PER_ENTITY = 6
+# What waits for nothing is looked for so often, and for so long after things went wrong.
+_LOOKS_EVERY = 20.0
+_WATCHED_AFTERWARDS = 1200.0
 # Of one run.
 _MOST_CALLS = 30_000
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run went. `wrong` is empty when all held; `drawn` are the faults it had, `digest` that of its trace."""
+    """How a run went. `wrong` is empty when all held; `drawn` are the faults it had, `digest` that of its trace.
+
+    `waited`: for how many seconds an instance waited for nothing at worst.
+    """
 
     wrong: tuple[str, ...]
     drawn: tuple[CallFault, ...]
@@ -50,6 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     instances: int
     calls: int
     seconds: float
+    waited: float = 0.0
     trace: tuple[str, ...] = ()
 
 
@@ -75,6 +83,7 @@ class World:
         self._peek = self._store.reach(Line("peek", calm, Trace(clock)), clock)
         reach = self._store.reach(self._line(OUTSIDE), clock)
         self._client = Client(reach.provider, reach.catalog, clock=clock)
+        self._waits = Waits(self._peek.provider, self._peek.catalog, self._registry)
         self._outside = Outside(self._client, self._any_client, self._peek, clock, self._runs)
 
     async def play(self) -> Outcome:
@@ -88,6 +97,7 @@ class World:
             self._spawn(self._deal(queue))
         for disturbance in self.case.disturbances:
             self._spawn(self._disturb(disturbance))
+        self._spawn(self._watch())
         await asyncio.gather(*[self._outside.attend(planned) for planned in self.case.load])
         await pause(max(0.0, self.case.window - self._passed()) + 1)
         found = await self._come_to_rest()
@@ -105,6 +115,8 @@ class World:
     async def _look(self) -> list[str]:
         """What is wrong now that all is quiet; then again once the janitor has taken what is left of purges."""
         found = await wrong(self._remains())
+        if self._waits.longest > LONGEST_WAIT:
+            found.append(f"for {self._waits.longest} this waited for nothing: {self._waits.what}")
         await pause(_UNTIL_SWEPT)
         entities = sum(is_entity(row.instance_id) for row in await rows_of(self._peek.catalog))
         most = _MOST_IDLE_CALLS + _MOST_PER_ENTITY * entities
@@ -146,6 +158,7 @@ class World:
             instances=len(rows),
             calls=self._calls,
             seconds=seconds,
+            waited=self._waits.longest.total_seconds(),
             trace=tuple(self._trace.lines),
         )
 
@@ -200,7 +213,7 @@ class World:
             case "stop":
                 await process.stop()
                 await self._follow(place, disturbance.seconds)
-            case "stall":
+            case "stall" | "pause":
                 process.line.stall()
                 await pause(disturbance.seconds)
                 process.line.resume()
@@ -246,6 +259,13 @@ class World:
             await pause(gap)
             gap = min(gap * 1.2, _LONGEST_GAP)
         return [f"it never comes to rest: {left}"]
+
+    async def _watch(self) -> None:
+        """See what waits for nothing, while things go wrong and for as long again, and some minutes."""
+        while self._passed() < 2 * self.case.window + _WATCHED_AFTERWARDS:
+            await pause(_LOOKS_EVERY)
+            living = [process.worker for process in self._open() if process.takes]
+            await self._waits.look(self._clock(), await self._store.queued_messages(), living)
 
     async def _under_way(self) -> str:
         await self._outside.resume_all()

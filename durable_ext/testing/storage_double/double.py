@@ -19,6 +19,7 @@ from durable_ext.providers.azure_storage.client import (
     Stored,
 )
 from durable_ext.providers.contract import Clock
+from durable_ext.testing.queued import Queued
 from durable_ext.testing.storage_double.blobs import Blobs
 from durable_ext.testing.storage_double.queues import Queues
 from durable_ext.testing.storage_double.tables import Tables
@@ -46,6 +47,10 @@ class StorageDouble(StorageClient):
     def next_visible(self) -> datetime | None:
         """When the first message of all queues can be received, or could; None when there is none. No call."""
         return self._queues.next_visible()
+
+    async def queued_messages(self) -> list[Queued]:
+        """Every message of all queues as it lies there. No call."""
+        return self._queues.queued()
 
     async def close(self) -> None:
         """Nothing to release; the account is as it was for others."""

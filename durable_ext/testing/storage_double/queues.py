@@ -14,6 +14,7 @@ from durable_ext.providers.azure_storage.client import (
     refusal,
 )
 from durable_ext.providers.contract import Clock
+from durable_ext.testing.queued import Queued
 
 _MAX_MESSAGE = 64 * 1024
 _MAX_BATCH = 32
@@ -108,6 +109,14 @@ class Queues:
                     await changed.wait()
             except TimeoutError:
                 continue
+
+    def queued(self) -> list[Queued]:
+        """Every message as it lies there."""
+        return [
+            Queued(queue=queue, id=key, body=kept.text, received=kept.dequeue_count, visible_at=kept.visible_at)
+            for queue, found in self._queues.items()
+            for key, kept in found.items()
+        ]
 
     def next_visible(self) -> datetime | None:
         """When the first message of all queues is visible, or was."""
