@@ -51,7 +51,7 @@ PARTS = (
 )
 KINDS = (
     *("refused", "lost", "repeated", "delayed", "straggling", "dies_before", "dies_after", "short", "hidden"),
-    *("throttled", "kill", "stop", "stall", "burst"),
+    *("throttled", "kill", "stop", "stall", "pause", "burst"),
 )
 
 # Longer than other tests: each seed is a run of some hundred calls.
