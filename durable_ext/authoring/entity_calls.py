@@ -71,7 +71,7 @@ class EntityCalls(Calls):
     """The entity verbs of the orchestration context."""
 
     _held: EntityLock | None = None
-    _asked_for_lock = False
+    _asked_for: tuple[EntityId, ...] = ()  # by a lock that is not granted yet
 
     @property
     def is_locked(self) -> bool:
@@ -141,8 +141,8 @@ class EntityCalls(Calls):
         """Run an operation of an entity, by name or as the method itself; the future has its result.
 
         It raises TaskFailedError when the operation fails. The result is decoded to `expected_type`, or to what the
-        method returns. While a lock is held only locked entities may be called. Raises PayloadError and
-        InvalidInputError.
+        method returns. While a lock is held only locked entities may be called, and none for which a lock was asked
+        before it is granted. Raises PayloadError and InvalidInputError.
         """
         self._decisions.check_thread()
         address = entity_address(entityId)
@@ -174,6 +174,7 @@ class EntityCalls(Calls):
         """
         self._decisions.check_thread()
         address = entity_address(entityId)
+        self._check_not_asked_for(address)
         if self._held is not None and EntityId.parse(address) in self._held.entities:
             raise InvalidInputError(f"entity {address} is locked by this orchestration; call it, or release the lock")
         due = None if signal_time is None else as_utc(signal_time)
@@ -199,12 +200,12 @@ class EntityCalls(Calls):
         addresses = tuple(sorted({entity_address(entity) for entity in entities}))
         if not addresses:
             raise InvalidInputError("lock_entities takes at least one entity")
-        if self._held is not None or self._asked_for_lock:
+        if self._held is not None or self._asked_for:
             raise InvalidInputError("this orchestration holds or waits for a lock; lock all entities at once")
         task_id = self._decisions.next_id()
         granted = self._decisions.ask(task_id, LockAsked(id=task_id, entities=addresses), Any)
-        self._asked_for_lock = True
         lock = EntityLock(lock_id(self._decisions.execution, task_id), addresses, lambda: self._leave(task_id))
+        self._asked_for = lock.entities
         future = self._decisions.loop.create_task(self._lock(granted, lock, task_id))
         task = self._task(future)
         return task if isinstance(task, GeneratorTask) else LockTask(future)
@@ -216,7 +217,7 @@ class EntityCalls(Calls):
             self._decisions.decide(LockLeft(task_id=task_id))
             raise
         finally:
-            self._asked_for_lock = False
+            self._asked_for = ()
         self._held = lock
         return lock
 
@@ -224,7 +225,15 @@ class EntityCalls(Calls):
         self._held = None
         self._decisions.decide(LockLeft(task_id=task_id))
 
+    def _check_not_asked_for(self, address: str) -> None:
+        """An entity that is locked already would keep it waiting, and run what is called under the lock first."""
+        if EntityId.parse(address) in self._asked_for:
+            raise InvalidInputError(
+                f"this orchestration has asked for a lock of entity {address}; await the lock first, or do this before"
+            )
+
     def _check_may_call(self, address: str) -> None:
+        self._check_not_asked_for(address)
         if self._held is not None and EntityId.parse(address) not in self._held.entities:
             raise InvalidInputError(
                 f"entity {address} is not among those this orchestration has locked; lock it too, or call it afterwards"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller
+from durable_ext.records.instance import Caller, Preceding
 from durable_ext.records.payloads import Payload
 from durable_ext.records.recorded import Recorded, Traced
 
@@ -88,11 +88,15 @@ class OperationRequested(Traced, frozen=True, kw_only=True, tag=True):
 
 
 class LockRequested(Recorded, frozen=True, kw_only=True, tag=True):
-    """An orchestration wants these entities for itself; they are locked one after the other, in this order."""
+    """An orchestration wants these entities for itself; they are locked one after the other, in this order.
+
+    `after`: what it sent before to those that are asked later.
+    """
 
     lock: str
     holder: Caller
     entities: tuple[str, ...]
+    after: tuple[Preceding, ...] = ()
 
 
 class LockReleased(Recorded, frozen=True, kw_only=True, tag=True):
@@ -124,6 +128,7 @@ class LockGranted(Recorded, frozen=True, kw_only=True, tag=True):
     lock: str
     holder: Caller
     entities: tuple[str, ...]
+    after: tuple[Preceding, ...] = ()
 
 
 class EntityUpdated(Recorded, frozen=True, kw_only=True, tag=True):

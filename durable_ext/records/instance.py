@@ -58,6 +58,14 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     task_id: int
 
 
+class Preceding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The last message that a sender sent to an entity, and when: the next one is taken behind it."""
+
+    entity_id: str
+    message_id: str
+    sent_at: datetime
+
+
 class Rewinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A start that goes on from before a failure: of the execution that failed, asked for at `time` (aware UTC).
 

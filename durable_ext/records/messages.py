@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
+from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Preceding, Rewinding
 from durable_ext.records.payloads import Payload
 from durable_ext.records.trace import TraceContext
 
@@ -111,11 +111,15 @@ class FinishOperation(_Body, frozen=True, kw_only=True, tag=True):
 
 
 class RequestLock(_Body, frozen=True, kw_only=True, tag=True):
-    """Lock this entity for the holder, then the next of `entities`; the last one tells the holder."""
+    """Lock this entity for the holder, then the next of `entities`; the last one tells the holder.
+
+    `after`: what the holder sent before to those that are asked later.
+    """
 
     lock: str
     holder: Caller
     entities: tuple[str, ...]
+    after: tuple[Preceding, ...] = ()
 
 
 class GrantLock(_Body, frozen=True, kw_only=True, tag=True):
@@ -177,7 +181,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     marks a repeat (P6), which receivers look up (P7). `deferrals` counts how often it came ahead of its cause (P12).
     `recoveries` counts how often it was handed out in queue messages before, whose copy this is: to processes that are
     gone (F2), and by a host that gave up. It makes a suspect and proves nothing. `failures` counts the attempts that
-    failed (P11). `after` is the message that the same sender sent before to the same entity: it is taken first.
+    failed (P11). `after` is the message that the same sender sent before to the same entity, at `after_at`: it is taken
+    first. The sender of a request for a lock is the holder, whichever entity passes it on.
     `trace` is the span that sent it, while somebody traces.
     """
 
@@ -192,6 +197,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     recoveries: int = 0
     failures: int = 0
     after: str = ""
+    after_at: datetime | None = None
     trace: TraceContext | None = None
 
     @property

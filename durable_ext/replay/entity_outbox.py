@@ -59,7 +59,8 @@ def answer_letter(entity_id: str, event: Answer) -> Letter | None:
         case LockGranted():
             rest = event.entities[event.entities.index(entity_id) + 1 :]
             if rest:
-                return RequestLock(lock=event.lock, holder=event.holder, entities=event.entities), rest[0], None
+                body = RequestLock(lock=event.lock, holder=event.holder, entities=event.entities, after=event.after)
+                return body, rest[0], None
             return GrantLock(task_id=event.holder.task_id), *_address(event.holder)
         case _:
             assert_never(event)

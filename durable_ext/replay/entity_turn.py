@@ -173,7 +173,14 @@ class LiveEntity:
 
     def _grant(self, number: int, request: LockRequested) -> list[Event]:
         self._lock, self._holder = request.lock, request.holder.instance_id
-        return [LockGranted(number=number, lock=request.lock, holder=request.holder, entities=request.entities)]
+        granted = LockGranted(
+            number=number,
+            lock=request.lock,
+            holder=request.holder,
+            entities=request.entities,
+            after=request.after,
+        )
+        return [granted]
 
     async def _operate(self, number: int, request: OperationRequested, batch: _Batch) -> list[Event]:
         if request.lock and request.lock != self._lock:

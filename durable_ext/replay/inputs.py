@@ -49,7 +49,7 @@ def asked_of_entity(body: messages.ForEntity, trace: TraceContext | None = None)
                 operation=body.operation, input=body.input, caller=body.caller, lock=body.lock, trace=trace
             )
         case messages.RequestLock():
-            return events.LockRequested(lock=body.lock, holder=body.holder, entities=body.entities)
+            return events.LockRequested(lock=body.lock, holder=body.holder, entities=body.entities, after=body.after)
         case messages.ReleaseLock():
             return events.LockReleased(lock=body.lock)
         case messages.RemoveEntity():

@@ -151,7 +151,7 @@ class Ledger:
         if self.ended is not None or started is None:
             return ()
         entries = [
-            (turn, asked(turn, position, started, entry))
+            (turn, self._order.place(asked(turn, position, started, entry)))
             for turn, position, entry in self._open.values()
             if not (isinstance(entry, events.LockAsked) and self._locks[entry.id].left)
         ]

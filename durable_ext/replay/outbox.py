@@ -16,7 +16,7 @@ from durable_ext.records import events
 from durable_ext.records.events import ContinuedAsNew, Decision, ExecutionStarted, Input
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import message_id
-from durable_ext.records.instance import Execution, Parent, Rewinding
+from durable_ext.records.instance import Execution, Parent, Preceding, Rewinding
 from durable_ext.records.messages import (
     Body,
     FinishChild,
@@ -25,6 +25,7 @@ from durable_ext.records.messages import (
     GrantLock,
     Message,
     RaiseEvent,
+    RequestLock,
     RunActivity,
     StartExecution,
     Terminate,
@@ -211,7 +212,16 @@ def _released(turn: Turn, position: int, asked: events.LockAsked) -> Iterator[Ow
 
 def _posted(turn: Turn, position: int, letter: Letter) -> Message:
     body, instance_id, execution_id = letter
-    return _message(turn, position, instance_id, body, execution_id=execution_id)
+    message = _message(turn, position, instance_id, body, execution_id=execution_id)
+    for before in body.after if isinstance(body, RequestLock) else ():
+        if before.entity_id == instance_id:
+            return behind(message, before)
+    return message
+
+
+def behind(message: Message, before: Preceding) -> Message:
+    """The message, to be taken behind another one of its sender."""
+    return msgspec.structs.replace(message, after=before.message_id, after_at=before.sent_at)
 
 
 def _ends_of_children(

@@ -72,6 +72,7 @@ class SessionState:
         self.etag = etag
         self.row_lags = False
         self.before = Before()
+        self.was_purged = False  # an instance with this id, so lately that storage still knows
         self.not_before: datetime | None = None  # when the execution ended that this one goes on from
         if execution.generation > 0:  # it replaces another one
             self.before.knows_since = row.created_at if row.rewinds is None else row.rewinds.time
@@ -110,6 +111,7 @@ class SessionState:
         execution, inputs = successor(last, started, ending)
         following = SessionState(execution, self.row, self.etag)
         following.row_lags = True
+        following.was_purged = self.was_purged
         following.before = self.before
         following.before.extend(self.ledger.consumed, last.time)
         return following, inputs
@@ -133,6 +135,11 @@ class Absent(msgspec.Struct, frozen=True):
     def is_pending(self) -> bool:
         """Whether a start is on its way."""
         return self.stored is not None and self.stored.row.status is RuntimeStatus.PENDING
+
+    @property
+    def was_purged(self) -> bool:
+        """Whether there was an instance with this id of late."""
+        return bool(self.buried)
 
 
 class Loader:
@@ -172,6 +179,7 @@ class Loader:
             raise StorageError(f"the history of instance {instance_id!r} does not begin with its start")
         state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
         state.row_lags = bool(lag)
+        state.was_purged = bool(loaded.buried)
         state.before.knows_since = loaded.turns[0].time
         for turn in loaded.turns:
             state.ledger.record(turn)

@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 _WORKER = "durable_ext/worker/"
 _REPLAY = "durable_ext/replay/"
 _REST = ("tests/scenarios/test_entities_at_rest.py",)
+_ORDER = ("tests/scenarios/test_entity_order.py",)
 _VERBS = ("tests/scenarios/test_entity_verbs.py",)
 
 ENTITY_MUTATIONS = (
@@ -16,7 +17,23 @@ ENTITY_MUTATIONS = (
         _WORKER + "entities/admission.py",
         "    if not after or after in accepted",
         "    if True or after in accepted",
-        _REST,
+        _ORDER,
+    ),
+    Mutation(
+        "P12",
+        "an entity that passes on a request for a lock forgets what comes before it",
+        _REPLAY + "outbox.py",
+        "    for before in body.after if isinstance(body, RequestLock) else ():\n",
+        "    for before in ():\n",
+        _ORDER,
+    ),
+    Mutation(
+        "P12",
+        "an entity waits for what it took in an execution long past",
+        _WORKER + "entities/admission.py",
+        " or message.sent_at - after_at > _REORDER_WINDOW:\n",
+        ":\n",
+        _ORDER,
     ),
     Mutation(
         "P7",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from durable_ext.records import events, messages
 from durable_ext.records.events import Event
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Rewinding
+from durable_ext.records.instance import Caller, Execution, FirstEvent, Parent, Preceding, Rewinding
 from durable_ext.records.messages import Body
 from durable_ext.records.payloads import inline, stored
 from durable_ext.records.trace import TraceContext
@@ -20,6 +20,7 @@ TAGS = {"team": "a"}
 TRACE = TraceContext(f"00-{'1' * 32}-{'2' * 16}-01", "vendor=one")
 PARENT = Parent(instance_id="boss", execution_id="b1", task_id=7, name="main")
 CALLER = Caller(instance_id="order-1", execution_id="e1", task_id=7)
+PRECEDING = (Preceding(entity_id="@counter@two", message_id="m0", sent_at=NOON),)
 EXECUTION = Execution(instance_id="order-1", execution_id="e1", generation=2)
 FAILURE = Failure(
     type="shop.OutOfStock",
@@ -105,11 +106,13 @@ EVENTS: list[Event] = [
     events.OperationFailed(task_id=1, failure=FAILURE),
     events.LockAcquired(task_id=1),
     events.OperationRequested(operation="add", input=VALUE, caller=CALLER, lock="e1:0", trace=TRACE),
-    events.LockRequested(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    events.LockRequested(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two"), after=PRECEDING),
     events.LockReleased(lock="e1:0"),
     events.RemovalRequested(),
     events.OperationEnded(number=1, caller=CALLER, result=VALUE, failure=FAILURE),
-    events.LockGranted(number=1, lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    events.LockGranted(
+        number=1, lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two"), after=PRECEDING
+    ),
     events.EntityUpdated(state=BLOB, unchanged=True, waiting=2, lock="e1:0", locked_by="order-1"),
     events.EntityRemoved(),
     events.ExecutionRewound(
@@ -147,7 +150,7 @@ BODIES: list[Body] = [
     messages.RunActivity(task_id=1, name="reserve", input=VALUE, tags=TAGS, tag="gpu", session_id="s"),
     messages.RunOperation(operation="add", input=VALUE, caller=CALLER, lock="e1:0"),
     messages.FinishOperation(task_id=1, result=VALUE, failure=FAILURE),
-    messages.RequestLock(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two")),
+    messages.RequestLock(lock="e1:0", holder=CALLER, entities=("@counter@one", "@counter@two"), after=PRECEDING),
     messages.GrantLock(task_id=1),
     messages.ReleaseLock(lock="e1:0"),
     messages.RemoveEntity(),

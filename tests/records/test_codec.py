@@ -49,6 +49,7 @@ def message(body: Body) -> Message:
         recoveries=1,
         failures=2,
         after="m0",
+        after_at=NOON,
         trace=TRACE,
     )
 

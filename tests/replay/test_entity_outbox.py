@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from durable_ext.records.entity_events import EntityCalled, EntitySignaled, LockAsked, LockGranted, OperationEnded
+from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import lock_id
-from durable_ext.records.instance import Caller, Execution
+from durable_ext.records.instance import Caller, Execution, Preceding
 from durable_ext.records.messages import (
     FinishOperation,
     GrantLock,
@@ -17,6 +18,7 @@ from durable_ext.records.messages import (
     RunOperation,
 )
 from durable_ext.records.payloads import inline
+from durable_ext.records.turns import Turn
 from durable_ext.replay.entity_outbox import (
     answer_letter,
     answered_caller,
@@ -25,6 +27,7 @@ from durable_ext.replay.entity_outbox import (
     letter_to_entity,
     letters_of_release,
 )
+from durable_ext.replay.outbox import owed_by
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 IT = Execution(instance_id="it", execution_id="it-1", generation=0)
@@ -54,6 +57,23 @@ def test_a_lock_goes_from_entity_to_entity_and_the_last_one_tells_the_holder() -
     granted = LockGranted(number=0, lock="l", holder=CALLER, entities=(A, B))
     assert answer_letter(A, granted) == (RequestLock(lock="l", holder=CALLER, entities=(A, B)), B, None)
     assert answer_letter(B, granted) == (GrantLock(task_id=3), "it", "it-1")
+
+
+def test_a_lock_that_is_passed_on_takes_along_what_comes_before_it() -> None:
+    after = (Preceding(entity_id=B, message_id="m", sent_at=NOW),)
+    granted = LockGranted(number=0, lock="l", holder=CALLER, entities=(A, B), after=after)
+    turn = Turn(
+        execution=Execution(instance_id=A, execution_id="a-1"),
+        number=3,
+        events=(granted,),
+        message_ids=(),
+        trigger_id="t",
+        time=NOW,
+        commit_id="c",
+    )
+    (owed,) = owed_by(turn, ExecutionStarted(name=A, created_at=NOW), ())
+    assert (owed.message.instance_id, owed.message.after, owed.message.after_at) == (B, "m", NOW)
+    assert owed.message.body == RequestLock(lock="l", holder=CALLER, entities=(A, B), after=after)
 
 
 def test_an_operation_answers_who_called_it_and_nobody_else() -> None:

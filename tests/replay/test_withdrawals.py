@@ -147,6 +147,13 @@ def test_every_open_decision_is_outstanding() -> None:
     assert all(turn is ledger.recorded[turn.number] for turn, _ in outstanding)
 
 
+def test_what_is_outstanding_names_what_was_sent_before_it() -> None:
+    call = events.EntityCalled(id=4, entity_id="@counter@one", operation="add")
+    ledger = ledger_of(BEGUN, [raised("e"), call, msgspec.structs.replace(call, id=5)])
+    first, second = (owed.message for _, owed in ledger.outstanding() if owed.task_id in {4, 5})
+    assert (first.after, second.after) == ("", first.id)
+
+
 def test_what_has_an_outcome_is_not_outstanding() -> None:
     ledger = ledger_of(BEGUN, [fired(1), answer(0), cancelled(3)])
     assert [owed.task_id for _, owed in ledger.outstanding()] == [2]

@@ -161,7 +161,14 @@ async def locking(ctx: OrchestrationContext, seconds: int) -> list[Any]:
 
 async def misusing(ctx: OrchestrationContext) -> list[str]:
     refused: list[str] = []
-    async with ctx.lock_entities([COUNTER]):
+    lock = ctx.lock_entities([COUNTER])
+    for early in (lambda: ctx.call_entity(COUNTER, "add", 1), lambda: ctx.signal_entity(COUNTER, "add", 1)):
+        try:
+            early()
+        except InvalidInputError as error:
+            refused.append(str(error))
+    ctx.signal_entity(BOX, "put", "cup")  # it is not among them
+    async with lock:
         for misuse in (
             lambda: ctx.call_entity(BOX, "content"),
             lambda: ctx.signal_entity(COUNTER, "add", 1),
@@ -299,7 +306,8 @@ def test_a_lock() -> None:
 def test_what_a_lock_refuses() -> None:
     with Harness(registry) as hub:
         refused = hub.run(misusing)
-        for said, word in zip(refused, ("not among", "is locked", "all entities at once", "at least one"), strict=True):
+        words = ("await the lock first",) * 2 + ("not among", "is locked", "all entities at once", "at least one")
+        for said, word in zip(refused, words, strict=True):
             assert word in said
 
 

@@ -104,6 +104,25 @@ def copied(kind: str) -> Case:
     return quiet(0, Planned(id="original", programme=programme, orders=(Order(at=20, kind=kind),)))
 
 
+def told_then_locked(seed: int, *faults: CallFault) -> Case:
+    """An entity is told something, and locked behind another one that passes the request on."""
+    parts = [
+        {"kind": "tell", "entity": "b", "token": "told"},
+        {"kind": "timer", "seconds": 5},
+        {"kind": "locked", "entities": ["a", "b"], "token": "alone", "seconds": 1},
+    ]
+    return quiet(seed, Planned(id="one", programme={"kind": "chain", "parts": parts}), faults=faults)
+
+
+def rewound_under_a_lock(days: float) -> Case:
+    """Something fails under a lock, is rewound, and goes on for days."""
+    parts = [
+        {"kind": "locked", "entities": ["a"], "token": "alone", "seconds": 1, "until": "it"},
+        {"kind": "timer", "seconds": days * 86_400},
+    ]
+    return quiet(0, Planned(id="one", programme={"kind": "chain", "parts": parts}, rewinds=("it",)))
+
+
 def locking(seed: int = 0, *faults: CallFault) -> Case:
     """Two orchestrations that tell two entities things, ask them, and lock both."""
 

@@ -44,7 +44,7 @@ def test_each_check_notices_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(untold(history, told)) == []
     entity = found["@log@a"]
     tokens = told["@log@a"]
-    sent = dict.fromkeys(tokens, 1)
+    sent = dict.fromkeys(tokens, (1, 0))
     assert [*still_locked(entity), *twice(tokens, sent), *interrupted(tokens)] == []
 
     lost = {**told, "@log@a": tokens[1:]}
@@ -53,7 +53,10 @@ def test_each_check_notices_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> 
     backwards = {**told, "@log@a": tokens[::-1]}
     assert len(list(untold(history, backwards))) == 1, "the order of a sender is another one"
     assert "2 times" in " ".join(twice([*tokens, tokens[0]], sent))
-    assert "1 times" in " ".join(twice(tokens, sent | {tokens[0]: 2})), "what a rewind asks again is told again"
+    assert "1 times" in " ".join(twice(tokens, sent | {tokens[0]: (2, 0)})), "what a rewind asks again is told again"
+    pruned = {tokens[0]: (1, 1)}
+    assert list(twice([tokens[0]] * 2, pruned)) == [], "an execution that is gone may have told it under a lock"
+    assert list(twice([tokens[0]] * 3, pruned)) != []
     assert list(twice([tokens[0]] * 2, {}, 2)) == [], "nobody is left who knows"
     assert list(twice([tokens[0]] * 3, {}, 2)) != []
     begins = next(place for place, token in enumerate(tokens) if token.endswith("<"))

@@ -21,7 +21,17 @@ from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.session import Session
 from durable_ext.worker.state import SessionState
 
-from .samples import broken, eternal, here_and_there, purged, quiet, reported, told
+from .samples import (
+    broken,
+    eternal,
+    here_and_there,
+    purged,
+    quiet,
+    reported,
+    rewound_under_a_lock,
+    told,
+    told_then_locked,
+)
 
 FOUND = Path(__file__).parent / "found"
 # How a long value is written in such a file: the letter and how often.
@@ -173,6 +183,34 @@ def test_that_rewind_is_still_in_the_middle_of_a_purge(monkeypatch: pytest.Monke
     for case in _a_rewind_in_the_middle_of_a_purge():
         play(case)
     assert any("is gone: it was purged" in text for text in refused)
+
+
+def _a_request_for_a_lock_that_overtakes_a_signal() -> Iterator[Case]:
+    """What is put is to be seen more than a minute later; one of these is the signal."""
+    for seed in (0, 1):
+        for line in ("0.0", "1.0"):
+            for call in range(1, 4):
+                yield told_then_locked(seed, CallFault(line=line, call=call, kind="hidden", seconds=80))
+
+
+def test_what_was_sent_before_a_lock_is_taken_before_it() -> None:
+    """The second entity of a lock is asked by the first one, whose request overtook what the holder had sent there: it
+    waited for the end of the lock, behind what was called under it (P12)."""
+    assert [case.faults for case in _a_request_for_a_lock_that_overtakes_a_signal() if play(case).wrong] == []
+
+
+def test_that_request_still_overtakes_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def in_any_order(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(admission, "is_in_order", in_any_order)
+    assert any(play(case).wrong for case in _a_request_for_a_lock_that_overtakes_a_signal())
+
+
+def test_what_a_rewind_does_again_under_a_lock_is_no_repeat() -> None:
+    """After two weeks the execution that failed is pruned; the one that went on told the entity anew, as it must under
+    a lock, and the simulation took that for a message that was taken twice."""
+    assert play(rewound_under_a_lock(days=17)).wrong == ()
 
 
 @pytest.mark.parametrize("file", sorted(FOUND.glob("*.json")), ids=lambda file: file.stem)

@@ -9,8 +9,10 @@ import msgspec
 
 from durable_ext.providers.contract import Provider
 from durable_ext.records.entity_events import EntityCalled, EntitySignaled, EntityUpdated
+from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.ids import is_entity
 from durable_ext.records.instance import InstanceRow
+from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn, placed, sent_before
 from durable_ext.testing.simulation.case import Planned
 from durable_ext.testing.simulation.programme import BEGINS, ENDS
@@ -28,17 +30,29 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         """Its id."""
         return self.row.instance_id
 
+    @property
+    def pruned(self) -> int:
+        """How many executions came before those that are kept: the janitor takes them once no delivery is left."""
+        first = self.executions[0][0] if self.executions else None
+        started = None if first is None else first.events[0]
+        is_later = isinstance(started, ExecutionStarted) and started.previous is not None
+        return first.execution.generation if first is not None and is_later else 0
+
 
 async def wrong_entities(provider: Provider, instances: Sequence[Instance], most: int = 1) -> list[str]:
     """All that is wrong with the entities among them. What was told them by those that are gone may be there `most`
-    times: a call that had no answer before a rewind is made again."""
+    times: a call that had no answer before a rewind, or was made under a lock, is made again."""
     found: list[str] = []
     sent = Counter(said for one in instances for turns in one.executions for said in _said(turns))
+    maybe: Counter[tuple[str, str]] = Counter()
+    for one in instances:
+        if one.pruned:
+            maybe.update(dict.fromkeys(_known(one.executions[0]), one.pruned))
     told = {one.id: await _told(provider, one) for one in instances if is_entity(one.id)}
     for entity in instances:
         if entity.id in told:
             known = told[entity.id]
-            asked = {token: count for (to, token), count in sent.items() if to == entity.id}
+            asked = {token: (sent[to, token], maybe[to, token]) for to, token in sent | maybe if to == entity.id}
             wrong = [*still_locked(entity), *twice(known, asked, most), *interrupted(known)]
             found += [f"{entity.id}: {text}" for text in wrong]
     for instance in instances:
@@ -56,10 +70,12 @@ def still_locked(entity: Instance) -> Iterator[str]:
         yield f"{updated[-1].waiting} wait for it"
 
 
-def twice(told: Sequence[str], sent: Mapping[str, int], most: int = 1) -> Iterator[str]:
-    """Everything was told as often as it was sent; `most` times where nobody knows."""
+def twice(told: Sequence[str], sent: Mapping[str, tuple[int, int]], most: int = 1) -> Iterator[str]:
+    """Everything was told as often as it was sent, and up to so many times more as executions that are gone may have
+    sent it too; `most` times where nobody knows."""
     for token, count in Counter(told).items():
-        if count != sent[token] if token in sent else count > most:
+        least, more = sent.get(token, (0, most))
+        if not least <= count <= least + more:
             yield f"it was told {token!r} {count} times"
 
 
@@ -91,7 +107,19 @@ def _said(turns: Sequence[Turn]) -> Iterator[tuple[str, str]]:
         before = sent_before(turn)
         for place, event in placed(turn):
             if isinstance(event, EntityCalled | EntitySignaled) and event.input is not None and place not in before:
-                yield event.entity_id, msgspec.json.decode(event.input.data, type=str)
+                yield event.entity_id, _token(event.input)
+
+
+def _known(turns: Sequence[Turn]) -> Iterator[tuple[str, str]]:
+    """The same, and what those before a rewind have told and the rewind has kept."""
+    for turn in turns:
+        for _, event in placed(turn):
+            if isinstance(event, EntityCalled | EntitySignaled) and event.input is not None:
+                yield event.entity_id, _token(event.input)
+
+
+def _token(payload: Payload) -> str:
+    return msgspec.json.decode(payload.data, type=str)
 
 
 async def _told(provider: Provider, entity: Instance) -> list[str]:

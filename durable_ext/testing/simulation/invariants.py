@@ -57,13 +57,18 @@ async def wrong(remains: Remains) -> list[str]:
             found += [f"{instance.id}: {text}" for text in check(instance)]
         found += [f"{instance.id}: {text}" for text in await _output(remains, instance)]
         found += [f"{instance.id}: {text}" for text in unrun(instance, remains.runs)]
-    most = 1 + max((len(one.rewinds) for one in remains.case.load if one.id in remains.outside.purged), default=0)
-    found += await wrong_entities(remains.reach.provider, instances, most)
+    found += await wrong_entities(remains.reach.provider, instances, 1 + _most_rewinds(remains, instances))
     found += wrong_families(instances)
     for check in HUB_CHECKS:
         found += await check(remains)
     found += _leftovers(remains, {instance.id for instance in instances})
     return found
+
+
+def _most_rewinds(remains: Remains, instances: Sequence[Instance]) -> int:
+    """How often something was rewound of which not all executions are there any more."""
+    purged, is_pruned = remains.outside.purged, any(one.pruned for one in instances)
+    return max((len(one.rewinds) for one in remains.case.load if is_pruned or one.id in purged), default=0)
 
 
 async def _instances(remains: Remains) -> list[Instance]:

@@ -14,9 +14,10 @@ from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
 
 _MAKES = RunOperation | RequestLock | ReleaseLock
-# A message that was sent before and has not come by then was lost, or taken by an entity that was purged since.
+# A message that was sent before and has not come by then was lost.
 _REORDER_WINDOW = timedelta(minutes=30)
-_REORDER_WINDOW_OF_NEW = timedelta(minutes=1)
+# The same where an entity was purged of late, which may have taken what was sent before.
+_REORDER_WINDOW_AFTER_PURGE = timedelta(minutes=1)
 _TRIES = 5
 
 
@@ -33,9 +34,12 @@ async def begin_entity(
         if not [item for item in batch if await _makes(services, found, item)]:
             return None
         try:
-            return await services.loader.begin_entity(instance_id, found, services.next_commit_id())
+            begun = await services.loader.begin_entity(instance_id, found, services.next_commit_id())
         except RowChangedError:
             found = await services.loader.load(instance_id)
+        else:
+            begun.was_purged = found.was_purged
+            return begun
     raise RowChangedError(f"entity {instance_id!r} kept changing while it was made")
 
 
@@ -49,16 +53,22 @@ async def is_in_order(services: Services, state: SessionState, message: Message,
     after = message.after
     if not after or after in accepted or state.ledger.has_consumed(after) or after in state.before:
         return True
-    # Where workers leave to each other what they have no code for, a message may be put off many times.
-    is_new = not (state.ledger.turns or state.execution.generation or services.acceptance.waits_for_code)
-    window = _REORDER_WINDOW_OF_NEW if is_new else _REORDER_WINDOW
-    if services.clock() - message.sent_at > window:
+    after_at = message.after_at or message.sent_at - _REORDER_WINDOW
+    # What had half an hour before this one was even sent is not waited for, nor looked for in the past of the entity.
+    if services.clock() - message.sent_at > _window(services, state) or message.sent_at - after_at > _REORDER_WINDOW:
         return True
     since = state.before.knows_since
-    if since is None or message.sent_at - window > since + CLOCKS_APART:
+    if since is None or after_at > since + CLOCKS_APART:
         return False
-    past = await look_back(services, state, after, message.sent_at - window)
+    past = await look_back(services, state, after, after_at)
     return past.known
+
+
+def _window(services: Services, state: SessionState) -> timedelta:
+    """How long a message waits for the one before it. Where workers leave to each other what they have no code for,
+    that one may be put off many times."""
+    may_be_gone = state.was_purged and not services.acceptance.waits_for_code
+    return _REORDER_WINDOW_AFTER_PURGE if may_be_gone else _REORDER_WINDOW
 
 
 async def _makes(services: Services, found: SessionState | Absent, item: Item) -> bool:
