@@ -55,7 +55,7 @@ class Ledger:
         self._consumed.update(turn.message_ids)
         for position, event in placed(turn):
             self._enter(turn, position, event)
-        if self._locks or self._is_entity or not _SENT.isdisjoint(map(type, turn.events)):
+        if self._locks or not _SENT.isdisjoint(map(type, turn.events)):
             self._order.enter(self._owed_by(turn))
 
     def has_consumed(self, message_id: str) -> bool:

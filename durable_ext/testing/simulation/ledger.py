@@ -75,11 +75,16 @@ class Trace:
         self._clock = clock
         self._digest = hashlib.blake2b(digest_size=16)
         self._keep = keep
+        self._now = clock()
+        self._time = self._now.isoformat()
         self.lines: list[str] = []
 
     def note(self, *parts: object) -> None:
         """One thing happened."""
-        line = f"{self._clock().isoformat()} {' '.join(map(str, parts))}"
+        now = self._clock()
+        if now is not self._now:
+            self._now, self._time = now, now.isoformat()
+        line = f"{self._time} {' '.join(map(str, parts))}"
         self._digest.update(line.encode())
         if self._keep:
             self.lines.append(line)

@@ -1,4 +1,7 @@
-"""A limit on the wall clock for a run in virtual time: what goes round in circles there never ends here."""
+"""A limit on the processor's time for a run in virtual time: what goes round in circles there never ends here.
+
+Other processes on the machine do not count.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ def at_most(seconds: float) -> Generator[None]:
     def stop(_number: int, _frame: object) -> None:
         raise PatienceError(f"it did not end within {seconds:.0f} seconds")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -95,7 +95,8 @@ class _ShuffledQueues(Queues):
 class _OpenTables(Tables):
     def entities(self, table: str) -> list[Entity]:
         """All rows of a table."""
-        return [stored.entity for stored in self._tables.get(table, {}).values()]
+        rows = self._tables.get(table.lower())
+        return [] if rows is None else rows.all()
 
 
 class AzureStore(StorageDouble):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import types
+from collections.abc import Awaitable, Generator
 from datetime import datetime
 from urllib.parse import quote
 
@@ -147,11 +148,17 @@ class StorageDouble(StorageClient):
 class _RoundTrip:
     """Others run before the effect and after it: no caller may count on being alone."""
 
-    async def __aenter__(self) -> None:
-        await asyncio.sleep(0)
+    def __aenter__(self) -> Awaitable[None]:
+        return _others_run()
 
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.sleep(0)
+    def __aexit__(self, *_: object) -> Awaitable[None]:
+        return _others_run()
+
+
+@types.coroutine
+def _others_run() -> Generator[None]:
+    """What asyncio.sleep(0) does, for half of its time."""
+    yield
 
 
 _round_trip = _RoundTrip()
