@@ -286,3 +286,10 @@ def test_rows_of_nobody_are_found() -> None:
 )
 def test_what_a_programme_comes_to(node: dict[str, Any], value: Any) -> None:
     assert value_of(node, {"e": ["b", "a"]}) == value
+
+
+def test_what_an_instance_leaves_in_history_is_seen() -> None:
+    async def look(remains: Remains) -> int:
+        return sum(row["PartitionKey"] == "chain" for row in remains.store.rows())
+
+    assert _sound(chain(), look) > 0
