@@ -335,7 +335,7 @@ class Catalog(ABC):
 
     @abstractmethod
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:
-        """Quarantined messages, oldest first (P11)."""
+        """Quarantined messages, oldest first (P11); fewer than `limit` where they are long."""
 
     @abstractmethod
     async def read_quarantined(self, message_id: str) -> Quarantined | None:
