@@ -7,6 +7,7 @@ name is made to lead here, or by ours, and then the browser says whose page it i
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from durable_ext.functions.http_settings import HttpSettings
     from durable_ext.http_api.refusals import Refusal
+
+logger = logging.getLogger("durable_ext.host")
 
 _ANY = "*"
 _HOST = re.compile(r"(?P<name>[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -100,8 +103,14 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.datastructures import Headers
 
-        refusal = self._callers.refusal(scope["method"], Headers(scope=scope)) if scope["type"] == "http" else None
-        await (self._app if refusal is None else refusal.answer())(scope, receive, send)
+        headers = Headers(raw=scope.get("headers", []))
+        refusal = self._callers.refusal(scope["method"], headers) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        # Not louder: a page may ask as often as it likes.
+        logger.debug("%s to %r from %r: %s", scope["method"], headers.get("host"), headers.get("origin"), refusal)
+        await refusal.answer()(scope, receive, send)
 
 
 def is_loopback(address: str) -> bool:
