@@ -16,8 +16,7 @@ import inspect
 import sys
 from asyncio import events, tasks
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
 from durable_ext.authoring.closing import LEFT_BEHIND, Knife, close, endless
@@ -30,6 +29,8 @@ _T = TypeVar("_T")
 TimerStarter = Callable[[float], int]
 # Takes the number of a decision whose answer the code no longer waits for.
 Withdrawal = Callable[[int], None]
+# The running loop, its task and the hooks of async generators that a loop finds in its thread.
+_Outside = tuple[asyncio.AbstractEventLoop | None, asyncio.Task[Any] | None, Any]
 
 
 class _NumberedTask(asyncio.Task[_T]):
@@ -113,29 +114,29 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         if not self._ready:
             return
         self._calls, left, calls = 0, MAX_CALLBACKS, 0
-        with self._entered():
-            self.running = True
-            try:
-                while self._ready:
-                    handle = self._ready.popleft()
-                    left -= 1
-                    if not left:
-                        if self._calls == calls:
-                            self._give_up(handle)
-                            return
-                        left, calls = MAX_CALLBACKS, self._calls
-                    if not handle.cancelled():
-                        try:  # for every callback, so without a context manager
-                            handle._run()
-                        except SystemExit:
-                            continue  # its task has it too, and fails
-            finally:
-                self.running = False
-                self._knife.put_away()
+        outside = self._enter()  # at every input, so without a context manager
+        self.running = True
+        try:
+            while self._ready:
+                handle = self._ready.popleft()
+                left -= 1
+                if not left:
+                    if self._calls == calls:
+                        self._give_up(handle)
+                        return
+                    left, calls = MAX_CALLBACKS, self._calls
+                if not handle.cancelled():
+                    try:  # for every callback, so without a context manager
+                        handle._run()
+                    except SystemExit:
+                        continue  # its task has it too, and fails
+        finally:
+            self.running = False
+            self._knife.put_away()
+            self._leave(*outside)
 
-    @contextmanager
-    def _entered(self) -> Generator[None]:
-        """Inside, this is the running loop of the thread."""
+    def _enter(self) -> _Outside:
+        """Be the running loop of the thread, until `_leave`; what was so before comes back."""
         outer = events._get_running_loop()
         current = None if outer is None else tasks.current_task(outer)
         if outer is not None and current is not None:
@@ -144,13 +145,13 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         # Async generators of the orchestrator must not be closed by the worker's loop later on.
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(None, self._close_generator)
-        try:
-            yield
-        finally:
-            sys.set_asyncgen_hooks(*hooks)
-            events._set_running_loop(outer)
-            if outer is not None and current is not None:
-                tasks._enter_task(outer, current)
+        return outer, current, hooks
+
+    def _leave(self, outer: asyncio.AbstractEventLoop | None, current: asyncio.Task[Any] | None, hooks: Any) -> None:
+        sys.set_asyncgen_hooks(*hooks)
+        events._set_running_loop(outer)
+        if outer is not None and current is not None:
+            tasks._enter_task(outer, current)
 
     def count_call(self) -> None:
         """The code calls a verb. Raises EndlessTurnError when it has called too many since it last waited."""
@@ -192,14 +193,15 @@ class OrchestratorLoop(asyncio.AbstractEventLoop):
         """Throw away what still runs, without letting it act."""
         self._closed = True
         if self._alive:
-            with self._entered():
-                self._closing = True
-                try:
-                    for task in list(self._alive.values()):
-                        self._close(task)
-                finally:
-                    self._closing = False
-                    self._knife.put_away()
+            outside = self._enter()
+            self._closing = True
+            try:
+                for task in list(self._alive.values()):
+                    self._close(task)
+            finally:
+                self._closing = False
+                self._knife.put_away()
+                self._leave(*outside)
         self._ready.clear()
         self._alive.clear()
 

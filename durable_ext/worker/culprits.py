@@ -9,6 +9,7 @@ from typing import Any
 from durable_ext.authoring.places import innermost
 from durable_ext.records.ids import is_entity
 from durable_ext.records.stall import Stall
+from durable_ext.worker.activities.calls import call_as_task
 from durable_ext.worker.activities.runner import ActivityRunner
 from durable_ext.worker.entities.code import EntityCode
 from durable_ext.worker.session import Session
@@ -59,7 +60,14 @@ def _of_operation(names: Mapping[str, Any]) -> Stall:
 
 
 def _of_activity(names: Mapping[str, Any]) -> Stall:
-    message = names["run"].message
+    return _of_work_item(names["run"].message)
+
+
+def _of_activity_task(names: Mapping[str, Any]) -> Stall:
+    return _of_work_item(names["_slot"].message)
+
+
+def _of_work_item(message: Any) -> Stall:
     return Stall(
         instance_id=message.instance_id,
         execution_id=message.execution_id or "",
@@ -76,4 +84,5 @@ _KNOWN: Mapping[CodeType, _Read] = {
     _code(Session, "_commit"): _of_turn,
     _code(EntityCode, "_run"): _of_operation,
     _code(ActivityRunner, "_call"): _of_activity,
+    call_as_task.__code__: _of_activity_task,
 }

@@ -40,14 +40,22 @@ class Blocker:
         async def waits() -> None:
             self.free.wait(10)
 
+        async def limited() -> None:
+            self.free.wait(10)
+
         async def calls(ctx: OrchestrationContext) -> None:
             await ctx.call_activity(waits)
+
+        async def calls_limited(ctx: OrchestrationContext) -> None:
+            await ctx.call_activity(limited)
 
         async def stands_still(ctx: OrchestrationContext) -> None:
             self.free.wait(10)
 
         registry = Registry()
         registry.add_activity(waits)
+        registry.add_activity(limited, time_limit=timedelta(minutes=1))
+        registry.add_orchestrator(calls_limited)
         registry.add_orchestrator(calls)
         registry.add_orchestrator(stands_still)
         return registry
@@ -82,6 +90,7 @@ class Ends(logging.Handler):
     ("name", "what", "function"),
     [
         ("calls", "activity 'waits'", "waits"),
+        ("calls_limited", "activity 'limited'", "limited"),
         ("stands_still", "orchestrator 'stands_still'", "stands_still"),
     ],
 )

@@ -55,7 +55,7 @@ class Calls:
         """
         if definition.is_async and definition.time_limit is None and not definition.in_process:
             return await definition.function(*arguments)
-        work = self._begin(definition, arguments)
+        work = self._begin(definition, arguments, slot)
         slot.hold(work)
         limit = definition.time_limit
         try:
@@ -89,9 +89,9 @@ class Calls:
             call.kill()
         self._processes.close()
 
-    def _begin(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> asyncio.Future[_Outcome]:
+    def _begin(self, definition: ActivityDefinition, arguments: Sequence[Any], slot: Slot) -> asyncio.Future[_Outcome]:
         if definition.is_async and not definition.in_process:
-            return asyncio.ensure_future(_call_as_task(definition.function, arguments))
+            return asyncio.ensure_future(call_as_task(definition.function, arguments, slot))
         if self._closed:
             raise asyncio.CancelledError("the worker has drained")
         if definition.in_process:
@@ -131,8 +131,11 @@ async def _stop(definition: ActivityDefinition, arguments: Sequence[Any], work: 
         )
 
 
-async def _call_as_task(function: Callable[..., Any], arguments: Sequence[Any]) -> _Outcome:
-    """The result, or the error: a task that ends in a SystemExit would take the loop along."""
+async def call_as_task(function: Callable[..., Any], arguments: Sequence[Any], _slot: Slot) -> _Outcome:
+    """The result, or the error: a task that ends in a SystemExit would take the loop along.
+
+    The watchdog reads the slot from this frame: in a task of its own nothing else says whose work it is.
+    """
     try:
         return await function(*arguments), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again by who waits for it

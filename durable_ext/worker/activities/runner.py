@@ -143,6 +143,7 @@ class ActivityRunner:
         expected = self._durations.get(body.name, 0.0)
         coming, left = partial(self._come, expected), partial(self._leave, expected)
         slot = Slot(self._slots, self._gates.of(body.name), coming, left)
+        slot.message = message
         try:
             async with slot:
                 outcome = await self._told(_Run(message, body, attempt, slot, self._registry.properties_of))

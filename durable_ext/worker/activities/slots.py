@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from durable_ext.authoring.registry import ActivityDefinition, Registry
+from durable_ext.records.messages import Message
 
 
 class Gate:
@@ -94,6 +95,7 @@ class Slot:
         self._passed: list[Gate] = []
         self._has_come = False
         self._holders = 1
+        self.message: Message | None = None  # what runs in it
 
     @property
     def is_taken(self) -> bool:

@@ -25,6 +25,7 @@ from durable_ext.records.instance import Execution
 from durable_ext.records.payloads import Payload
 from durable_ext.replay.entity_turn import LiveEntity, Operation, Outcome
 from durable_ext.replay.turn import TurnResult
+from durable_ext.worker.entities.waiting import Waiting
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.stalls import Stalls
 from durable_ext.worker.telemetry import SILENCE, RunTold, Telemetry
@@ -115,7 +116,7 @@ class _Attempt:
     async def _call(self, definition: EntityDefinition) -> Any:
         context = self._context
         if definition.is_async(context.operation):
-            returned = await definition.call(context)
+            returned = await Waiting(definition.call(context))
         else:
             returned = await asyncio.to_thread(definition.call, context)
         set_result, _ = context.outcome
