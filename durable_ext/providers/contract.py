@@ -56,7 +56,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances a query means; every condition given must hold. Times are UTC, ends included.
 
     An instance that has not ended was not completed at any time. `entities`: True for entities only, False for
-    orchestrations only, None for both.
+    orchestrations only, None for both. `parent`: children of this instance, whichever execution of it started them.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
@@ -70,6 +70,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str = ""
     name: str = ""
     entities: bool | None = None
+    parent: str = ""
 
     def __post_init__(self) -> None:
         for name in _TIMES:
@@ -185,8 +186,12 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
-        """Store a long payload and return its reference. Named by content, so doing it twice is harmless (P1)."""
+    async def put_payload(self, instance_id: str, data: bytes, *, owner: str = "") -> Payload:
+        """Store a long payload and return its reference. Named by content, so doing it twice is harmless (P1).
+
+        `owner`: the execution that is about to start, or the message, that it is put for before any row says so. Named
+        by that too: a purge of what was there before leaves it.
+        """
 
     @abstractmethod
     async def get_payload(self, payload: Payload) -> bytes:
@@ -312,25 +317,30 @@ class Catalog(ABC):
         """
 
     @abstractmethod
-    async def purge(self, row: InstanceRow) -> None:
-        """Delete payloads, then history, then the row, so that a crash leaves something to purge again (P10).
+    async def purge(self, row: InstanceRow, *, etag: str | None = None) -> None:
+        """Delete history and payloads, then the row, so that a crash leaves something to purge again (P10).
 
-        Claims go with history. The terminal turn stays as a tombstone until `sweep` takes it. Repeatable. Deciding
-        whether the instance may be purged is the caller's.
+        Taken is the execution that `row` names, and what is there of earlier ones while the stored row names it too.
+        Nothing of one that starts later is ever taken, under whatever generation and however long the purge stands
+        still between two calls; one that has started leaves all as it is. What nobody names any more, of payloads, may
+        stay until `sweep`. `etag`: that of the row, if it was read just now, may spare a read of it.
+
+        Claims and progress go with history. Of each execution, also of one that never began, a tombstone stays until
+        `sweep` takes it. Repeatable. Deciding whether the instance may be purged is the caller's.
         """
 
     @abstractmethod
     async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
         """Delete history of executions before `below_generation` that ended before `older_than`, and claims made before
-        `older_than` (P7). Repeatable."""
+        `older_than` (P7). Never the execution that is current, nor a later one. Repeatable."""
 
     @abstractmethod
     async def sweep(self, older_than: datetime) -> int:
         """Delete tombstones, and logs without their turn 0, of purges before `older_than` (P3, P10); how many.
 
-        Uncounted: claims made before then of purged instances without history, and withdrawals that are older by
-        MAX_DELIVERY_AGE, because a delivery may outlive a tombstone by that much; affinities that nobody holds
-        since `older_than`. Repeatable.
+        Uncounted: claims, progress and payloads from before then of purged instances without history, and withdrawals
+        that are older by MAX_DELIVERY_AGE, because a delivery may outlive a tombstone by that much; affinities that
+        nobody holds since `older_than`. Repeatable.
         """
 
     @abstractmethod

@@ -11,7 +11,8 @@ import msgspec
 
 from durable_ext.records.events import ContinuedAsNew, Event, ExecutionRewound, ExecutionStarted, Input
 from durable_ext.records.failures import Failure
-from durable_ext.records.messages import Body, Message
+from durable_ext.records.ids import is_entity
+from durable_ext.records.messages import Body, Message, StartExecution
 from durable_ext.records.payloads import Payload
 from durable_ext.records.turns import Turn
 from durable_ext.worker.payload_store import PayloadStore
@@ -64,10 +65,20 @@ async def move_message(store: PayloadStore, message: Message) -> Message:
     if all(payload.inline for payload in _payloads(body)):
         return message
 
+    owner = owner_of(message)
+
     async def move(payload: Payload) -> Payload:
-        return await store.move(message.instance_id, payload)
+        return await store.move(message.instance_id, payload, owner)
 
     return msgspec.structs.replace(message, body=await _mapped(body, move))
+
+
+def owner_of(message: Message) -> str:
+    """Whose the payloads of a message are that may begin its receiver: whoever purges what was there before leaves
+    them (P10)."""
+    if isinstance(message.body, StartExecution):
+        return message.body.execution.execution_id
+    return message.id if is_entity(message.instance_id) else ""
 
 
 def _is_left(record: msgspec.Struct, is_left: Callable[[Payload], bool]) -> bool:

@@ -25,13 +25,16 @@ class PayloadStore:
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
 
-    async def put(self, instance_id: str, payload: Payload) -> Payload:
-        """The payload as rows and messages may carry it: itself when short, else its stored reference (P1)."""
+    async def put(self, instance_id: str, payload: Payload, owner: str = "") -> Payload:
+        """The payload as rows and messages may carry it: itself when short, else its stored reference (P1).
+
+        `owner` as the provider's put_payload has it.
+        """
         if payload.blob is None and self.seal.encrypts and not self.seal.is_closed(payload.data):
             payload = inline(self.seal.close(payload.data))
         if self.stays(payload):
             return payload
-        reference = await self._provider.put_payload(instance_id, payload.data)
+        reference = await self._provider.put_payload(instance_id, payload.data, owner=owner)
         self._keep(reference, payload.data)
         return reference
 
@@ -66,11 +69,11 @@ class PayloadStore:
             self._keep(stored(payload.blob, len(data)), data)
         return inline(data)
 
-    async def move(self, instance_id: str, payload: Payload) -> Payload:
+    async def move(self, instance_id: str, payload: Payload, owner: str = "") -> Payload:
         """The payload under another instance's name: what one instance sends must outlive its own purge (P10)."""
         if payload.blob is None:
             return payload
-        return await self.put(instance_id, await self._inline(payload))
+        return await self.put(instance_id, await self._inline(payload), owner)
 
     def _keep(self, reference: Payload, data: bytes) -> None:
         name = reference.blob

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from durable_ext.errors import StorageError, StorageUnavailableError, TurnLostError
-from durable_ext.providers.azure_storage.client import BlobPage
+from durable_ext.providers.azure_storage.client import BlobPage, Change
 from durable_ext.providers.azure_storage.connection import parse_connection_string
 from durable_ext.providers.azure_storage.http_client import HttpClient
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
@@ -113,7 +115,7 @@ def test_a_sweep_leaves_the_tombstones_of_later_purges(azurite: str) -> None:
 
 
 class Dies(HttpClient):
-    """Fails at the n-th call that deletes or lists, and at all that follow."""
+    """Fails at the n-th call that deletes or lists, and at all that follow: there are four."""
 
     left = 10**9
 
@@ -126,9 +128,13 @@ class Dies(HttpClient):
         self._count()
         return await super().list_blobs(container, prefix, continuation)
 
-    async def delete_blob(self, container: str, name: str) -> None:
+    async def change_entities(self, table: str, changes: Sequence[Change]) -> None:
         self._count()
-        await super().delete_blob(container, name)
+        await super().change_entities(table, changes)
+
+    async def delete_blob(self, container: str, name: str, etag: str = "*") -> None:
+        self._count()
+        await super().delete_blob(container, name, etag)
 
     async def delete_entity(self, table: str, partition_key: str, row_key: str, etag: str = "*") -> None:
         self._count()
@@ -140,16 +146,20 @@ def test_a_purge_goes_on_wherever_it_stopped(azurite: str) -> None:
         async with opened(azurite) as provider:
             client = Dies(parse_connection_string(azurite))
             dying = AzureStorageProvider(azurite, provider.names.hub, 1, client=client)
-            for calls in range(5):
-                await _finish(provider, 4)
+            for calls in range(4):
                 payload = await provider.put_payload("order-1", b'"mine"')
+                done = msgspec.structs.replace(DONE, output=payload)
+                await provider.create_row(done)
+                for number in range(3):
+                    await provider.append(turn(number))
+                await provider.append(turn(3, completed()))
                 client.left = calls
                 with pytest.raises(StorageUnavailableError):
-                    await dying.purge(DONE)
+                    await dying.purge(done)
                 assert await provider.read_row("order-1") is not None
                 # Nothing is lost before it is known what is to go.
-                assert bool((await provider.load("order-1")).turns) == (calls == 0)
-                await provider.purge(DONE)
+                assert bool((await provider.load("order-1")).turns) == (calls < 2)
+                await provider.purge(done)
                 assert await provider.read_row("order-1") is None
                 with pytest.raises(StorageError):
                     await provider.get_payload(payload)

@@ -100,7 +100,8 @@ def test_where_things_are() -> None:
     assert {row["Name"] for row in schedule} == {"durable.schedule"}
     assert "spec" in msgspec.json.decode(str(schedule[-1]["CustomStatus"]))
     buried = [(row["PartitionKey"], row["TurnNumber"]) for _, row in written().rows if "BuriedTime" in row]
-    assert sorted(number for instance_id, number in buried if instance_id == "it") == [0, 3]
+    of_two_scenarios = [0, 3, 0, 1]
+    assert sorted(number for instance_id, number in buried if instance_id == "it") == sorted(of_two_scenarios)
 
 
 def test_every_column_of_sqlite_is_on_the_page() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
-from durable_ext.providers.azure_storage.client import Entity, Receipt
+from durable_ext.providers.azure_storage.client import Change, Entity, Receipt
 from durable_ext.records.failures import Failure
 from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Rewinding, RuntimeStatus
 from durable_ext.records.messages import Message, Quarantined, RaiseEvent
@@ -61,6 +61,10 @@ def everything() -> Written:
             found.rows.append((table, dict(entity)))
             return await super().replace_entity(table, entity, etag)
 
+        async def change_entities(self, table: str, changes: Sequence[Change]) -> None:
+            found.rows.extend((table, dict(change)) for change in changes if isinstance(change, dict))
+            await super().change_entities(table, changes)
+
         async def create_queue(self, queue: str) -> None:
             found.queues.add(queue)
             await super().create_queue(queue)
@@ -89,6 +93,7 @@ async def _write_rare(store: AzureStore, clock: VirtualClock) -> None:
     await store.create_hub()
     await filled.note(store, clock())
     await store.create_row(_rich())
+    await store.put_payload("i", msgspec.json.encode(LONG_TEXT), owner="e1")
     await store.send([_message("long", LONG_TEXT + LONG_TEXT), _message("traced", "", TraceContext(parent="p"))])
     await store.reserve(_message("reserved", ""), LEASE)
     for body in ("{}", LONG_TEXT):

@@ -66,7 +66,7 @@ class MemoryStore:
     async def progress(self, instance_id: str) -> Sequence[Report]:
         return [report for report in self.reports if report.instance_id == instance_id]
 
-    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
+    async def put_payload(self, instance_id: str, data: bytes, *, owner: str = "") -> Payload:
         name = f"{instance_id}/{len(self.blobs)}"
         self.blobs[name] = data
         return stored(name, len(data))
@@ -85,7 +85,7 @@ class MemoryStore:
     async def history(self, instance_id: str, execution_id: str | None = None) -> Sequence[Turn]:
         return [turn for turn in self.turns if turn.execution.instance_id == instance_id]
 
-    async def purge(self, row: InstanceRow) -> None:
+    async def purge(self, row: InstanceRow, *, etag: str | None = None) -> None:
         del self.rows[row.instance_id]
 
     async def list_quarantined(self, *, limit: int = 100) -> Sequence[Quarantined]:

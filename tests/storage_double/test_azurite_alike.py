@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 
 from durable_ext.providers.azure_storage.client import (
+    Change,
     Condition,
     Entity,
+    Key,
+    ListedBlob,
     Query,
     Receipt,
     StorageClient,
@@ -45,6 +48,7 @@ class Side:
         self.containers = [f"c{suffix}a", f"c{suffix}never"]
         self.etags = ["", 'W/"never"', "*"]
         self.held = [Receipt("never", "never")]
+        self.listed = [ListedBlob("never", '"never"', _NOW)]
 
 
 Call = Callable[[Side], Awaitable[Any]]
@@ -73,7 +77,7 @@ class Sequence:
     def draw(self) -> tuple[str, Call]:
         """The next call and what it is."""
         kinds = (
-            *(self._write, self._write, self._read, self._query),
+            *(self._write, self._write, self._change, self._read, self._query),
             *(self._put, self._get, self._held_call, self._peek),
             self._blob,
         )
@@ -119,6 +123,19 @@ class Sequence:
                     side.etags.append(kept)
 
         return f"{how} {table} {str(entity)[:200]} etag {etag}", call
+
+    def _change(self) -> tuple[str, Call]:
+        table, draw = self._table(), self._random
+        partition = draw.choice(_PARTITIONS)
+        changes: list[Change] = []
+        for row in draw.choices(_ROWS, k=draw.choice((1, 2, 3))):
+            put: Entity = {"PartitionKey": partition, "RowKey": row, "N": draw.randrange(5), "T": _NOW}
+            changes.append(Key(partition, row) if draw.random() < 0.4 else put)
+
+        async def call(side: Side) -> None:
+            await side.client.change_entities(side.tables[table], changes)
+
+        return f"change {table} {changes}", call
 
     def _read(self) -> tuple[str, Call]:
         table, keys = self._table(), (self._random.choice(_PARTITIONS), self._random.choice(_ROWS))
@@ -213,7 +230,8 @@ class Sequence:
     def _blob(self) -> tuple[str, Call]:
         draw = self._random
         container, name = draw.choice((0, 0, 0, 1)), draw.choice(("a/1", "a/2", "a1", "é/1", "x y"))
-        how, prefix = draw.choice(("put", "put", "get", "list", "delete")), draw.choice(("", "a", "a/"))
+        how = draw.choice(("put", "put", "get", "list", "delete", "delete listed", "delete listed"))
+        prefix, listed = draw.choice(("", "a", "a/")), draw.randrange(5)
 
         async def call(side: Side) -> Any:
             where = side.containers[container]
@@ -223,11 +241,16 @@ class Sequence:
                 case "get":
                     return await side.client.get_blob(where, name)
                 case "list":
-                    return await side.client.list_blobs(where, prefix)
-                case _:
+                    page = await side.client.list_blobs(where, prefix)
+                    side.listed = [*page.blobs, *side.listed][:5]
+                    return page.names, [blob.written.microsecond for blob in page.blobs], page.continuation
+                case "delete":
                     return await side.client.delete_blob(where, name)
+                case _:
+                    blob = side.listed[listed % len(side.listed)]
+                    return await side.client.delete_blob(side.containers[0], blob.name, blob.etag)
 
-        return f"{how} blob {container} {name} {prefix}", call
+        return f"{how} blob {container} {name} {prefix} {listed}", call
 
 
 def draw_queue(draw: random.Random) -> int:
@@ -288,7 +311,7 @@ async def _appeared(side: Side, expected: int) -> list[tuple[int, str]]:
 
 async def _contents(side: Side) -> list[Any]:
     entities = [await every_entity(side, table, Query(())) for table in side.tables[:2]]
-    return [*entities, await side.client.list_blobs(side.containers[0], "")]
+    return [*entities, (await side.client.list_blobs(side.containers[0], "")).names]
 
 
 @pytest.mark.azurite

@@ -2,137 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
-from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 
-from durable_ext.providers.azure_storage.client import Continuation, Entity, Query, StorageClient
-from durable_ext.providers.azure_storage.names import HUB_KEY, PROCESSES_KEY
+from durable_ext.providers.azure_storage.client import StorageClient
 from durable_ext.providers.azure_storage.provider import AzureStorageProvider
-from durable_ext.records.instance import InstanceRow
 from durable_ext.records.journal import Journal
-from durable_ext.records.messages import FinishTask
-from durable_ext.records.payloads import Payload, inline
-from durable_ext.testing import virtual_time
-from durable_ext.testing.conformance import Store, samples
-from durable_ext.testing.injection import Fault, InjectedFaultError
-from durable_ext.testing.storage_double import FaultyStorageClient, StorageDouble
-from durable_ext.testing.virtual_time import VirtualClock
+from durable_ext.testing.conformance import samples
+from durable_ext.testing.injection import InjectedFaultError
+from durable_ext.testing.storage_double import StorageDouble
 
-T = TypeVar("T")
+from .account import ID, PROCESS, WAYS, Account, Before, again, never, run
 
-ID, PROCESS, CLAIMED = "order-1", "host-1/42", "old-0-0"
-# More calls than any verb makes here.
-MOST_CALLS = 30
-WAYS = {"before": (Fault.BEFORE, False), "lost": (Fault.AFTER, False), "repeated": (Fault.AFTER, True)}
-
-
-class Account:
-    """One account, and a provider that works."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.double = StorageDouble(clock, page_rows=2, page_blobs=2)
-        self.provider = self.on(self.double)
-        self.store = Store(self.provider, self.provider, self.provider, pass_time=_never, clock=clock)
-
-    def on(self, client: StorageClient) -> AzureStorageProvider:
-        return AzureStorageProvider("", "Hub", 4, clock=self.clock, client=client)
-
-    def faulty(self, way: str) -> Iterator[AzureStorageProvider]:
-        """Providers whose first, second ... call fails, and at last one that made fewer."""
-        fault, repeats = WAYS[way]
-        for number in range(MOST_CALLS):
-
-            def plan(_call: str, at: int, number: int = number) -> Fault:
-                return fault if at == number else Fault.NONE
-
-            client = FaultyStorageClient(self.double, plan, repeats=repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
-            yield self.on(client)
-            if len(client.calls) <= number:
-                return
-        raise AssertionError("that makes more calls than expected")
-
-    def journal(self, letter: str, count: int = 3) -> Journal:
-        """Longer than a row holds, unless it has no messages."""
-        body = FinishTask(task_id=1, result=inline(b'"' + letter.encode() * 30_000 + b'"'))
-        held = tuple(samples.message(ID, number, self.clock(), body=body) for number in range(count))
-        return Journal(process_id=PROCESS, time=self.clock(), messages=held)
-
-    async def journals(self) -> list[Journal]:
-        return [kept.journal for kept in await self.provider.journals()]
-
-    async def blobs(self) -> list[str]:
-        """The names of all that belong to journals."""
-        found: list[str] = []
-        continuation: str | None = None
-        while True:
-            page = await self.double.list_blobs(self.provider.names.blobs, PROCESSES_KEY, continuation)
-            found += page.names
-            continuation = page.continuation
-            if continuation is None:
-                return found
-
-    async def rows(self) -> list[Entity]:
-        """All of the History table but the hub's own."""
-        found: list[Entity] = []
-        continuation: Continuation | None = None
-        while True:
-            page = await self.double.query_entities(self.provider.names.history, Query(()), continuation)
-            found += page.entities
-            continuation = page.continuation
-            if continuation is None:
-                return [row for row in found if row["PartitionKey"] != HUB_KEY]
-
-
-class Before:
-    """Does something else before the call of a number."""
-
-    def __init__(self, client: StorageClient, number: int, happens: Callable[[], Awaitable[None]]) -> None:
-        self._client = client
-        self._left = number
-        self._happens = happens
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, verb: str) -> Any:
-        call = getattr(self._client, verb)
-        if not iscoroutinefunction(call):
-            return call
-
-        async def counted(*args: Any, **named: Any) -> Any:
-            self.calls[verb] += 1
-            self._left -= 1
-            if self._left == -1:
-                await self._happens()
-            return await call(*args, **named)
-
-        return counted
-
-
-async def _never(_seconds: float = 0) -> None:
-    raise AssertionError("that is not expected to happen")
-
-
-async def _again(call: Callable[[], Awaitable[T]]) -> T:
-    """As its caller does after an unknown outcome."""
-    try:
-        return await call()
-    except InjectedFaultError:
-        return await call()
-
-
-def _run(test: Callable[[Account], Awaitable[None]]) -> None:
-    async def main(clock: VirtualClock) -> None:
-        account = Account(clock)
-        await account.provider.create_hub()
-        await test(account)
-
-    virtual_time.run(main)
+CLAIMED = "old-0-0"
 
 
 # Journals
@@ -143,12 +28,12 @@ def test_a_write_that_failed_is_whole_when_repeated(way: str) -> None:
     async def main(account: Account) -> None:
         for provider in account.faulty(way):
             for one in (account.journal("a"), account.journal("b"), account.journal("c", 0), account.journal("d")):
-                assert await _again(lambda provider=provider, one=one: provider.write_journal(one))
+                assert await again(lambda provider=provider, one=one: provider.write_journal(one))
                 assert await account.journals() == [one]
             await account.provider.delete_journal(PROCESS)
             assert (await account.rows(), await account.blobs()) == ([], [])
 
-    _run(main)
+    run(main)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -163,12 +48,12 @@ def test_a_replacement_that_failed_is_whole_or_nothing(way: str) -> None:
                 assert kept.journal in (old, new)
                 return kept.journal == new or await provider.write_journal(new, replacing=kept.etag)
 
-            assert await _again(replace)
+            assert await again(replace)
             assert await account.journals() == [new]
             await account.provider.delete_journal(PROCESS)
             assert (await account.rows(), await account.blobs()) == ([], [])
 
-    _run(main)
+    run(main)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -184,7 +69,7 @@ def test_a_deletion_that_failed_goes_on(way: str) -> None:
             await account.provider.delete_journal(PROCESS)
             assert (await account.rows(), await account.blobs()) == ([], [])
 
-    _run(main)
+    run(main)
 
 
 def test_blobs_of_earlier_writes_do_not_pile_up() -> None:
@@ -195,7 +80,7 @@ def test_blobs_of_earlier_writes_do_not_pile_up() -> None:
         await account.provider.write_journal(account.journal("a", 0))
         assert await account.blobs() == []
 
-    _run(main)
+    run(main)
 
 
 def test_messages_that_are_gone_or_damaged_make_a_journal_empty() -> None:
@@ -214,7 +99,7 @@ def test_messages_that_are_gone_or_damaged_make_a_journal_empty() -> None:
         (found,) = await account.journals()
         assert found.messages == ()
 
-    _run(main)
+    run(main)
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -233,7 +118,7 @@ def test_a_journal_that_is_written_or_deleted_while_it_is_read(number: int) -> N
         # Between its blobs and its row it is an empty one, when the reader is as fast as that.
         assert [kept.journal for kept in await reader.journals()] in ([old], [account.journal("a", 0)], [])
 
-    _run(main)
+    run(main)
 
 
 async def _written(account: Account, one: Journal) -> None:
@@ -248,10 +133,10 @@ def test_a_claim_that_failed_is_found_when_repeated(way: str) -> None:
     async def main(account: Account) -> None:
         for number, provider in enumerate(account.faulty(way)):
             item = f"item-{number}"
-            assert await _again(lambda provider=provider, item=item: provider.claim(ID, item, "host-1"))
-            assert not await _again(lambda provider=provider, item=item: provider.claim(ID, item, "host-2"))
+            assert await again(lambda provider=provider, item=item: provider.claim(ID, item, "host-1"))
+            assert not await again(lambda provider=provider, item=item: provider.claim(ID, item, "host-2"))
 
-    _run(main)
+    run(main)
 
 
 def test_a_claim_that_goes_while_it_is_read_back_is_nobodys() -> None:
@@ -262,65 +147,7 @@ def test_a_claim_that_goes_while_it_is_read_back_is_nobodys() -> None:
         assert not await account.on(cast(StorageClient, late)).claim(ID, CLAIMED, "host-2")
         assert late.calls == {"insert_entity": 1, "read_entity": 1}
 
-    _run(main)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_purge_that_failed_takes_claims_when_repeated(way: str) -> None:
-    async def main(account: Account) -> None:
-        for provider in account.faulty(way):
-            row = await samples.ended(account.store, samples.execution(ID))
-            for item in range(3):
-                await account.provider.claim(ID, f"item-{item}", "host-1")
-            with suppress(InjectedFaultError):
-                await provider.purge(row)
-            # As long as a claim is left somebody finds the instance to purge.
-            assert await account.provider.read_row(ID) or not await _claims(account)
-            await account.provider.purge(row)
-            assert not await _claims(account)
-            # The next round starts with an empty hub.
-            await account.provider.sweep(account.clock() + timedelta(seconds=1))
-            assert await account.rows() == []
-
-    _run(main)
-
-
-async def _claims(account: Account) -> list[str]:
-    return [str(row["RowKey"]) for row in await account.rows() if str(row["RowKey"]).startswith("^claim-")]
-
-
-@pytest.mark.parametrize("number", range(MOST_CALLS))
-def test_a_purge_leaves_what_belongs_to_a_start_meanwhile(number: int) -> None:
-    """At whatever call of the purge the instance is started anew with a long input and claims."""
-
-    async def main(account: Account) -> None:
-        old = await samples.ended(account.store, samples.execution(ID, 0, "old"))
-        await account.provider.claim(ID, CLAIMED, "host-1")
-        await account.provider.put_payload(ID, b'"old"')
-        put: list[Payload] = []
-
-        async def start() -> None:
-            put.append(await account.provider.put_payload(ID, b'"new"'))
-            await _start_anew(account)
-
-        late = Before(account.double, number, start)
-        await account.on(cast(StorageClient, late)).purge(old)
-        if late.calls.total() > number:
-            assert not await account.provider.claim(ID, "new-0-0", "host-3")
-            assert (await samples.stored(account.store, ID)).row.execution.execution_id == "new"
-            assert await account.provider.get_payload(put[0]) == b'"new"'
-
-    _run(main)
-
-
-async def _start_anew(account: Account) -> None:
-    """As a client's start does, in the place of what has ended or, once it is purged, by itself."""
-    new = samples.execution(ID, 1, "new")
-    found = await account.provider.read_row(ID)
-    row: InstanceRow = samples.row(new, account.clock())
-    await account.provider.create_row(row, replacing=None if found is None else found.etag)
-    await account.provider.append(samples.turn(new, 0, account.clock()))
-    assert await account.provider.claim(ID, "new-0-0", "host-2")
+    run(main)
 
 
 # What each verb costs
@@ -344,7 +171,7 @@ async def _start_anew(account: Account) -> None:
 )
 def test_calls_of_a_verb(what: str, calls: dict[str, int]) -> None:
     async def main(account: Account) -> None:
-        counting = Before(StorageDouble(account.clock), -1, _never)
+        counting = Before(StorageDouble(account.clock), -1, never)
         provider = account.on(cast(StorageClient, counting))
         await provider.create_hub()
         short, long = account.journal("a", 0), account.journal("a")
@@ -368,4 +195,4 @@ def test_calls_of_a_verb(what: str, calls: dict[str, int]) -> None:
         await verbs[what]()
         assert counting.calls == calls
 
-    _run(main)
+    run(main)

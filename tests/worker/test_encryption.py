@@ -215,7 +215,7 @@ def test_long_payloads_are_encrypted_blobs() -> None:
     class Blobs(SqliteProvider):
         inline_limit = 100
 
-        async def put_payload(self, instance_id: str, data: bytes) -> Any:
+        async def put_payload(self, instance_id: str, data: bytes, *, owner: str = "") -> Any:
             put.append(data)
             return inline(data)
 

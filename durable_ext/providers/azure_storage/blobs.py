@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from durable_ext.errors import StorageError
-from durable_ext.providers.azure_storage.client import StorageClient
+from durable_ext.providers.azure_storage.client import ListedBlob, StorageClient, StorageRefusedError
 from durable_ext.providers.azure_storage.concurrency import each
 from durable_ext.providers.azure_storage.names import content_name, folder, size_in
 from durable_ext.records.limits import MAX_BLOB_BYTES
@@ -31,9 +31,12 @@ class Blobs:
         self._client = client
         self.container = container
 
-    async def put_content(self, instance_id: str, data: bytes) -> str:
-        """Store a content under its instance and return its name. Doing it twice writes the same blob (P13)."""
-        name = folder(instance_id) + await _threaded(content_name, data)
+    async def put_content(self, instance_id: str, data: bytes, owner: str = "") -> str:
+        """Store a content under its instance, and under its owner there, and return its name.
+
+        Doing it twice writes the same blob (P13).
+        """
+        name = folder(instance_id, owner) + await _threaded(content_name, data)
         await self.put(name, data)
         return name
 
@@ -67,27 +70,39 @@ class Blobs:
         """Delete one. Gone already is done (P13)."""
         await self._client.delete_blob(self.container, name)
 
-    async def in_folder(self, instance_id: str) -> list[str]:
-        """Names of all blobs of an instance, and of none of a neighbour's: the prefix ends with the slash (P10)."""
+    async def in_folder(self, instance_id: str) -> list[ListedBlob]:
+        """All blobs of an instance, and none of a neighbour's: the prefix ends with the slash (P10)."""
         return await self._below(folder(instance_id))
 
     async def delete_all(self, names: Iterable[str]) -> None:
         """Delete these. Gone already is done (P13)."""
         await each(names, self.delete)
 
+    async def delete_unchanged(self, blobs: Iterable[ListedBlob]) -> None:
+        """Delete these unless somebody wrote them anew since they were listed. Gone already is done (P13)."""
+
+        async def delete(blob: ListedBlob) -> None:
+            try:
+                await self._client.delete_blob(self.container, blob.name, blob.etag)
+            except StorageRefusedError as refused:
+                if refused.status != 412:
+                    raise
+
+        await each(blobs, delete)
+
     async def delete_below(self, prefix: str) -> None:
         """Delete all blobs whose names begin so. Gone already is done (P13)."""
-        await self.delete_all(await self._below(prefix))
+        await self.delete_all([blob.name for blob in await self._below(prefix)])
 
-    async def _below(self, prefix: str) -> list[str]:
-        names: list[str] = []
+    async def _below(self, prefix: str) -> list[ListedBlob]:
+        blobs: list[ListedBlob] = []
         continuation: str | None = None
         while True:
             page = await self._client.list_blobs(self.container, prefix, continuation)
-            names += page.names
+            blobs += page.blobs
             continuation = page.continuation
             if continuation is None:
-                return names
+                return blobs
 
     def url_of(self, name: str) -> str:
         """The address of a blob."""

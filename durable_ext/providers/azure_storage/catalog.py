@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from durable_ext.errors import InvalidInputError, UnreadableRowError
+from durable_ext.providers.azure_storage import rows
 from durable_ext.providers.azure_storage.client import (
     Condition,
     Continuation,
@@ -68,8 +69,8 @@ class Queries:
         shown, following = _shown(page)
         prefix = escape(where.id_prefix)
         matching = [entity for entity in shown if str(entity["PartitionKey"]).startswith(prefix)]
-        rows = await each(matching, self._readable)
-        readable = tuple(row for row in rows if row is not None)
+        found = await each(matching, self._readable)
+        readable = tuple(row for row in found if row is not None)
         return Page(readable, None if following is None else encode_continuation(following))
 
     async def _readable(self, entity: Entity) -> InstanceRow | None:
@@ -113,6 +114,9 @@ def conditions_of(where: InstanceFilter) -> tuple[Condition, ...]:
         found.append(Condition("Name", "eq", where.name))
     if where.version:
         found.append(Condition("Version", "eq", where.version))
+    if where.parent:
+        begin = rows.parent_text(where.parent)
+        found += [Condition("ParentInstance", "ge", begin), Condition("ParentInstance", "lt", _after(begin))]
     times = (
         ("CreatedTime", where.created_from, where.created_to),
         ("LastUpdatedTime", where.updated_from, where.updated_to),

@@ -6,24 +6,17 @@ is older than any delivery.
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from durable_ext.providers.azure_storage.client import Condition, Entity, Query, StorageClient, StorageRefusedError
-from durable_ext.providers.azure_storage.concurrency import each
-from durable_ext.providers.azure_storage.history import History
+from durable_ext.providers.azure_storage.client import Entity, StorageClient, StorageRefusedError
 from durable_ext.providers.azure_storage.names import CLAIM_PREFIX, digest, escape
 from durable_ext.providers.contract import Clock
-
-_SELECT = ("PartitionKey", "RowKey")
 
 
 class Claims:
     """The claims of one hub."""
 
-    def __init__(self, client: StorageClient, table: str, history: History, clock: Clock) -> None:
+    def __init__(self, client: StorageClient, table: str, clock: Clock) -> None:
         self._client = client
         self._table = table
-        self._history = history
         self._clock = clock
 
     async def claim(self, instance_id: str, work_item: str, claimant: str) -> bool:
@@ -47,21 +40,3 @@ class Claims:
             found = await self._client.read_entity(self._table, str(entity["PartitionKey"]), str(entity["RowKey"]))
             return found is not None and found.entity["Claimant"] == claimant
         return True
-
-    async def of(self, instance_id: str, older_than: datetime | None = None) -> list[Entity]:
-        """The keys of an instance's claims, or of those made before a time."""
-        where = (
-            Condition("PartitionKey", "eq", escape(instance_id)),
-            Condition("RowKey", "ge", CLAIM_PREFIX),
-        )
-        if older_than is not None:
-            where = (*where, Condition("Time", "lt", older_than))
-        return [entity async for entity in self._history.scan(Query(where, _SELECT))]
-
-    async def remove(self, claims: list[Entity]) -> None:
-        """Delete claims. Gone already is done (P13)."""
-
-        async def delete(entity: Entity) -> None:
-            await self._client.delete_entity(self._table, str(entity["PartitionKey"]), str(entity["RowKey"]))
-
-        await each(claims, delete)

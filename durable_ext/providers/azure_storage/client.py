@@ -9,6 +9,7 @@ is a StorageUnavailableError.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -107,11 +108,35 @@ class PeekedMessage(NamedTuple):
     text: str
 
 
-class BlobPage(NamedTuple):
-    """One page of blob names."""
+class ListedBlob(NamedTuple):
+    """A blob as a listing shows it. `etag` is another one after each write, `written` is when that was, aware UTC."""
 
-    names: list[str]
+    name: str
+    etag: str
+    written: datetime
+
+
+class BlobPage(NamedTuple):
+    """One page of blobs, in the order of their names."""
+
+    blobs: list[ListedBlob]
     continuation: str | None
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [blob.name for blob in self.blobs]
+
+
+class Key(NamedTuple):
+    """What names an entity in its table."""
+
+    partition_key: str
+    row_key: str
+
+
+# One change of a transaction: an entity is inserted or replaced, or the one with a key is deleted.
+Change = Entity | Key
 
 
 class StorageClient(ABC):
@@ -155,6 +180,13 @@ class StorageClient(ABC):
     @abstractmethod
     async def delete_entity(self, table: str, partition_key: str, row_key: str, etag: str = "*") -> None:
         """Delete the one with this etag, else 412. One that is gone is no error."""
+
+    @abstractmethod
+    async def change_entities(self, table: str, changes: Sequence[Change]) -> None:
+        """Make up to 100 changes, each of another entity of one partition: all of them or none.
+
+        404 when an entity to delete is gone, which a repeat of our own meets too.
+        """
 
     @abstractmethod
     async def create_queue(self, queue: str) -> None:
@@ -205,8 +237,8 @@ class StorageClient(ABC):
         """One page of the blobs whose names have this prefix."""
 
     @abstractmethod
-    async def delete_blob(self, container: str, name: str) -> None:
-        """Delete a blob; one that is gone is no error."""
+    async def delete_blob(self, container: str, name: str, etag: str = "*") -> None:
+        """Delete the blob that has this etag, else 412. One that is gone is no error, or 412 when an etag is named."""
 
     @abstractmethod
     def url_of(self, container: str, name: str) -> str:

@@ -126,7 +126,10 @@ class History:
 
     async def logs(self, query: Query) -> list[Log]:
         """The turns of a query, put together by execution. The query asks for KEYS at least."""
-        entities = [entity async for entity in self.scan(query)]
+        return self.logs_of([entity async for entity in self.scan(query)])
+
+    def logs_of(self, entities: Iterable[Entity]) -> list[Log]:
+        """Turns in key order, put together by execution. They have the columns of KEYS at least."""
         return _logs_of(self._foreign.without(entities, "TurnNumber"))
 
     async def _logs(self, instance_id: str, from_generation: int) -> list[Log]:

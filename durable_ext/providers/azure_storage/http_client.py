@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import re
+import uuid
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote
@@ -14,11 +16,14 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from durable_ext.errors import StorageUnavailableError
+from durable_ext.providers.azure_storage import transactions
 from durable_ext.providers.azure_storage.client import (
     BlobPage,
+    Change,
     Continuation,
     Entity,
     EntityPage,
+    ListedBlob,
     PeekedMessage,
     Query,
     QueueMessage,
@@ -49,7 +54,11 @@ _PEEKED = re.compile(
     re.DOTALL,
 )
 _PUT_RECEIPT = re.compile(r"<MessageId>([^<]*)</MessageId>.*?<PopReceipt>([^<]*)</PopReceipt>", re.DOTALL)
-_BLOB_NAME = re.compile(r'<Name(?P<encoded> Encoded="true")?>(?P<name>[^<]*)</Name>')
+_BLOB = re.compile(
+    r'<Blob>.*?<Name(?P<encoded> Encoded="true")?>(?P<name>[^<]*)</Name>.*?'
+    r"<Last-Modified>(?P<written>[^<]*)</Last-Modified>.*?<Etag>(?P<etag>[^<]*)</Etag>",
+    re.DOTALL,
+)
 _NEXT_MARKER = re.compile(r"<NextMarker>([^<]+)</NextMarker>")
 _BEING_DELETED = frozenset({"TableBeingDeleted", "QueueBeingDeleted", "ContainerBeingDeleted"})
 
@@ -68,6 +77,7 @@ class HttpClient(StorageClient):
     def __init__(self, connection: Connection) -> None:
         self._transport = Transport(connection)
         self._blob_endpoint = connection.endpoints["blob"]
+        self._table_endpoint = connection.endpoints["table"]
 
     async def close(self) -> None:
         await self._transport.close()
@@ -135,6 +145,15 @@ class HttpClient(StorageClient):
         request = self._table("DELETE", address(table, partition_key, row_key))
         request.headers["If-Match"] = etag
         await self._transport.send(f"delete entity of {table}", request, (204, 404))
+
+    async def change_entities(self, table: str, changes: Sequence[Change]) -> None:
+        boundary = f"batch_{uuid.uuid4()}"
+        body = transactions.body_of(boundary, f"{self._table_endpoint}/{table}", changes)
+        request = self._table("POST", "$batch", body=body)
+        request.headers["Content-Type"] = f"multipart/mixed; boundary={boundary}"
+        call = f"change entities of {table}"
+        answer = await self._transport.send(call, request, (202,))
+        transactions.check(call, answer.body)
 
     def _table(self, method: str, path: str, query: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> Request:
         request = self._request("table", method, path, query, body)
@@ -226,10 +245,12 @@ class HttpClient(StorageClient):
         answer = await self._transport.send("list blobs", self._request("blob", "GET", container, tuple(query)), (200,))
         text = answer.body.decode()
         marker = _NEXT_MARKER.search(text)
-        return BlobPage([_blob_name(found) for found in _BLOB_NAME.finditer(text)], marker and html.unescape(marker[1]))
+        return BlobPage([_listed(found) for found in _BLOB.finditer(text)], marker and html.unescape(marker[1]))
 
-    async def delete_blob(self, container: str, name: str) -> None:
+    async def delete_blob(self, container: str, name: str, etag: str = "*") -> None:
         request = self._request("blob", "DELETE", f"{container}/{quote(name)}")
+        if etag != "*":
+            request.headers["If-Match"] = etag
         await self._transport.send("delete blob", request, (202, 404))
 
     def url_of(self, container: str, name: str) -> str:
@@ -255,6 +276,10 @@ class HttpClient(StorageClient):
             raise
 
 
-def _blob_name(found: re.Match[str]) -> str:
+def _listed(found: re.Match[str]) -> ListedBlob:
     name = html.unescape(found["name"])
-    return unquote(name) if found["encoded"] else name
+    return ListedBlob(
+        unquote(name) if found["encoded"] else name,
+        f'"{html.unescape(found["etag"])}"',  # a listing has it without the quotes that a condition needs
+        parsedate_to_datetime(found["written"]),
+    )

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from durable_ext.errors import InstanceExistsError, RowChangedError, UnreadableRowError
 from durable_ext.providers.azure_storage import rows
 from durable_ext.providers.azure_storage.blobs import Blobs
 from durable_ext.providers.azure_storage.client import Entity, StorageClient, StorageRefusedError
 from durable_ext.providers.azure_storage.names import HubNames, escape, unescape
 from durable_ext.providers.contract import VersionedRow
-from durable_ext.records.instance import InstanceRow
+from durable_ext.records.instance import Execution, InstanceRow
+
+
+class Current(NamedTuple):
+    """The execution that an Instances row names, and the row's etag."""
+
+    execution: Execution
+    etag: str
 
 
 class Instances:
@@ -57,6 +66,21 @@ class Instances:
         found = await self._client.read_entity(self._names.instances, escape(instance_id), rows.INSTANCE_ROW_KEY)
         return None if found is None else VersionedRow(await self.row_of(found.entity), found.etag)
 
+    async def current(self, instance_id: str) -> Current | None:
+        """Which execution the row names, without the rest of it; None when there is no row."""
+        found = await self._client.read_entity(self._names.instances, escape(instance_id), rows.INSTANCE_ROW_KEY)
+        if found is None:
+            return None
+        try:
+            return Current(rows.execution_of(found.entity), found.etag)
+        except (KeyError, ValueError) as error:
+            raise self._unreadable(found.entity, error) from error
+
+    def names_blobs(self, row: InstanceRow) -> bool:
+        """Whether the entity of a row names a blob."""
+        entity = rows.entity_of(row, self._names.hub, self._blobs.url_of)
+        return bool(rows.long_columns(entity)) or any(rows.is_address(entity.get(name)) for name in rows.LONG_COLUMNS)
+
     async def delete(self, instance_id: str, etag: str) -> bool:
         """Delete the row unless it changed since; False then. Gone already is done (P13)."""
         try:
@@ -76,11 +100,14 @@ class Instances:
         try:
             return rows.row_of(entity, self._blobs.container)
         except (KeyError, ValueError) as error:
-            what = f"it has no column {error}" if isinstance(error, KeyError) else str(error)
-            raise UnreadableRowError(
-                f"the row of instance {unescape(str(entity['PartitionKey']))!r} in the table {self._names.instances} "
-                f"cannot be read, so something else wrote it, or it is damaged: {what}"
-            ) from error
+            raise self._unreadable(entity, error) from error
+
+    def _unreadable(self, entity: Entity, error: Exception) -> UnreadableRowError:
+        what = f"it has no column {error}" if isinstance(error, KeyError) else str(error)
+        return UnreadableRowError(
+            f"the row of instance {unescape(str(entity['PartitionKey']))!r} in the table {self._names.instances} "
+            f"cannot be read, so something else wrote it, or it is damaged: {what}"
+        )
 
     async def _entity(self, row: InstanceRow) -> Entity:
         entity = rows.entity_of(row, self._names.hub, self._blobs.url_of)

@@ -85,15 +85,16 @@ def unescape(key: str) -> str:
     return _ESCAPED.sub(lambda found: _ORIGINALS[found[1]], key) if "^" in key else key
 
 
-def folder(instance_id: str) -> str:
-    """Where the blobs of an instance are, with the slash: `order-1/` is no prefix of `order-10/`.
+def folder(instance_id: str, owner: str = "") -> str:
+    """Where the blobs of an instance are, with the slash: `order-1/` is no prefix of `order-10/`. Those that belong to
+    one execution or message, their owner, have a folder in it.
 
     Storage, and every proxy on the way, resolves `..` and drops dots that end a path segment, so those become `^4`,
     which escaping does not produce.
     """
     escaped = escape(instance_id)
     kept = escaped.rstrip(".")
-    return kept + "^4" * (len(escaped) - len(kept)) + "/"
+    return kept + "^4" * (len(escaped) - len(kept)) + "/" + (f"{digest(owner)}/" if owner else "")
 
 
 def content_name(data: bytes) -> str:

@@ -68,10 +68,10 @@ class AzureStorageProvider(Provider, Feed, Catalog):
         self._queries = Queries(self._client, self.names.instances, self._instances)
         self._journals = Journals(self._client, self.names.history, self._history, self._blobs)
         self._withdrawals = Withdrawals(self._client, self.names.history, self._history)
-        self._claims = Claims(self._client, self.names.history, self._history, clock)
+        self._claims = Claims(self._client, self.names.history, clock)
         self._affinities = Affinities(self._client, self.names.history, self._history, clock)
         self._progress = Reports(self._client, self.names.history, self._history)
-        self._purging = Purging(self._client, self.names.history, self._history, self._blobs, self._claims)
+        self._purging = Purging(self._client, self.names.history, self._history, self._blobs, self._instances)
         self._quarantine = Quarantine(self._client, self.names.quarantine, self._blobs, self._queues)
 
     # Provider
@@ -129,8 +129,8 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def open_delivery(self, queue: str, message_id: str, body: str, dequeue_count: int) -> Delivery:
         return await self._queues.open(queue, message_id, None, body, dequeue_count=dequeue_count)
 
-    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
-        return stored(await self._blobs.put_content(instance_id, data), len(data))
+    async def put_payload(self, instance_id: str, data: bytes, *, owner: str = "") -> Payload:
+        return stored(await self._blobs.put_content(instance_id, data, owner), len(data))
 
     async def get_payload(self, payload: Payload) -> bytes:
         return payload.data if payload.blob is None else await self._blobs.get(payload.blob, payload.size or None)
@@ -199,8 +199,8 @@ class AzureStorageProvider(Provider, Feed, Catalog):
             return (await self.load(instance_id)).turns
         return await self._history.execution(instance_id, execution_id, generation)
 
-    async def purge(self, row: InstanceRow) -> None:
-        await self._purging.purge(row, self._instances, self._clock())
+    async def purge(self, row: InstanceRow, *, etag: str | None = None) -> None:
+        await self._purging.purge(row, etag, self._clock())
 
     async def prune(self, instance_id: str, *, below_generation: int, older_than: datetime) -> None:
         await self._purging.prune(instance_id, below_generation, older_than)

@@ -69,6 +69,12 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
     return entity
 
 
+def parent_text(instance_id: str) -> str:
+    """How ParentInstance begins of the children of an instance."""
+    whole = _json(Parent(instance_id=instance_id, execution_id="", task_id=0))
+    return whole[: whole.index(',"executionId"') + 1]
+
+
 def _add_payloads(entity: Entity, row: InstanceRow, url_of: Callable[[str], str]) -> None:
     sizes: dict[str, int] = {}
     for name, payload in zip(_PAYLOADS, (row.input, row.output, row.custom_status), strict=True):
@@ -125,11 +131,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
     """The record of an entity whose FailureDetails, Tags and FirstEvent are in place."""
     failure = _decoded(entity, "FailureDetails", _failure)
     return InstanceRow(
-        execution=Execution(
-            instance_id=unescape(str(entity["PartitionKey"])),
-            execution_id=str(entity["ExecutionId"]),
-            generation=int(_number(entity, "Generation")),
-        ),
+        execution=execution_of(entity),
         turn=_number(entity, "Turn"),
         name=str(entity["Name"]),
         status=RuntimeStatus(str(entity["RuntimeStatus"])),
@@ -149,6 +151,15 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         first_event=_decoded(entity, "FirstEvent", _first_event),
         trace=_decoded(entity, "TraceContext", _trace),
         status_changes=int(str(entity.get("CustomStatusVersion", 0))),
+    )
+
+
+def execution_of(entity: Entity) -> Execution:
+    """The execution that an entity of the Instances table names."""
+    return Execution(
+        instance_id=unescape(str(entity["PartitionKey"])),
+        execution_id=str(entity["ExecutionId"]),
+        generation=int(_number(entity, "Generation")),
     )
 
 

@@ -20,6 +20,10 @@ _MAX_TYPES = 1000
 # A marker that only a purge sets: the turn is a tombstone since then (P10).
 BURIED = "BuriedTime"
 BLOB = "TurnBlob"
+# Whether the events of a turn name blobs. Absent: nobody noted it.
+NAMES_BLOBS = "NamesBlobs"
+# How a payload that is elsewhere looks in JSON; in a user's text the quotes are escaped.
+_BLOB_FIELD = '"blob":'
 
 
 class Overflow(msgspec.Struct, frozen=True, rename="camel"):
@@ -50,12 +54,13 @@ def entity_of(turn: Turn) -> tuple[Entity, bytes | None]:
         "TurnNumber": turn.number,
         "Time": turn.time,
         "IsTerminal": turn.is_terminal,
+        NAMES_BLOBS: _BLOB_FIELD in events,
     }
     if not (too_long(events) or too_long(message_ids)):
         return entity, None
     data = msgspec.json.encode(Overflow(turn.events, turn.message_ids))
     name = f"{folder(turn.execution.instance_id)}turn-{entity['RowKey']}-{content_name(data)}"
-    entity |= {"Events": "", "MessageIds": "", BLOB: name}
+    entity |= {"Events": "", "MessageIds": "", BLOB: name, NAMES_BLOBS: True}
     return entity, data
 
 
@@ -105,6 +110,19 @@ def tombstone_of(entity: Entity) -> Entity:
     """A row without contents and commit id, under the same key: nobody can commit this turn again (P10)."""
     kept = ("PartitionKey", "RowKey", "EventTypes", "ExecutionId", "Generation", "TurnNumber", "IsTerminal")
     return {name: entity[name] for name in kept}
+
+
+def first_tombstone(execution: Execution) -> Entity:
+    """The tombstone of an execution that has no history: nobody can begin it any more (P10)."""
+    return {
+        "PartitionKey": escape(execution.instance_id),
+        "RowKey": turn_key(execution, 0),
+        "EventTypes": "",
+        "ExecutionId": execution.execution_id,
+        "Generation": execution.generation,
+        "TurnNumber": 0,
+        "IsTerminal": True,
+    }
 
 
 def _types(turn: Turn) -> str:

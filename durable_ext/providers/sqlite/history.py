@@ -66,12 +66,18 @@ def load(db: Connection, instance_id: str) -> Loaded:
     db.execute("BEGIN")
     try:
         stored = instances.read(db, instance_id)
-        current = _current(db, instance_id, None if stored is None else stored.row.execution)
-        turns = () if current is None else turns_of(db, current)
+        execution = _current(db, instance_id, None if stored is None else stored.row.execution)
+        turns = () if execution is None else turns_of(db, execution)
         buried = db.execute("SELECT execution_id FROM tombstones WHERE instance_id = ?", (instance_id,)).fetchall()
     finally:
         db.execute("COMMIT")
     return Loaded(stored, turns, frozenset(row[0] for row in buried))
+
+
+def current(db: Connection, instance_id: str) -> Execution | None:
+    """The execution that the row names, else the newest that there is history of."""
+    stored = instances.read(db, instance_id)
+    return _current(db, instance_id, None) if stored is None else stored.row.execution
 
 
 def _current(db: Connection, instance_id: str, known: Execution | None) -> Execution | None:

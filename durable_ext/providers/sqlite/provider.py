@@ -137,7 +137,7 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def open_delivery(self, queue: str, message_id: str, body: str, dequeue_count: int) -> Delivery:
         return delivery_of(queue, message_id, None, body, dequeue_count)
 
-    async def put_payload(self, instance_id: str, data: bytes) -> Payload:
+    async def put_payload(self, instance_id: str, data: bytes, *, owner: str = "") -> Payload:
         return inline(data)
 
     async def get_payload(self, payload: Payload) -> bytes:
@@ -220,7 +220,7 @@ class SqliteProvider(Provider, Feed, Catalog):
             return (await self.load(instance_id)).turns
         return await self._database.read(lambda db: history.find(db, instance_id, execution_id, generation))
 
-    async def purge(self, row: InstanceRow) -> None:
+    async def purge(self, row: InstanceRow, *, etag: str | None = None) -> None:
         now = time_text(self._clock())
         await self._shrinking(lambda db: purging.purge(db, row.execution, now))
 

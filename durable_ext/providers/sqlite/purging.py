@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from durable_ext.providers.sqlite import claims, instances, progress
+from durable_ext.providers.sqlite import claims, history, instances, progress
 from durable_ext.records.instance import Execution
 
 Log = tuple[str, int, str]
@@ -17,20 +17,25 @@ _OF_LOG = "instance_id = ? AND generation = ? AND execution_id = ?"
 
 
 def purge(db: Connection, execution: Execution, now: str) -> None:
-    """Delete history, claims and row (P10). An instance that was started anew meanwhile is left alone."""
-    stored = instances.read(db, execution.instance_id)
+    """Delete history, claims and row (P10). An instance that was started anew meanwhile is left alone.
+
+    All history of the id goes: in this transaction there is none yet of an execution that starts later.
+    """
+    instance_id = execution.instance_id
+    stored = instances.read(db, instance_id)
     if stored is not None and stored.row.execution != execution:
         return
-    up_to = (execution.instance_id, execution.generation)
+    tombstone = "INSERT INTO tombstones (instance_id, generation, execution_id, purged_at)"
     db.execute(
-        "INSERT INTO tombstones (instance_id, generation, execution_id, purged_at)"
-        " SELECT instance_id, generation, execution_id, ? FROM history WHERE instance_id = ? AND generation <= ?"
+        f"{tombstone} SELECT instance_id, generation, execution_id, ? FROM history WHERE instance_id = ?"  # noqa: S608 - our own columns
         " AND turn = 0 ON CONFLICT DO NOTHING",
-        (now, *up_to),
+        (now, instance_id),
     )
-    db.execute("DELETE FROM history WHERE instance_id = ? AND generation <= ?", up_to)
-    claims.purge(db, execution.instance_id)
-    progress.purge(db, execution.instance_id)
+    of = (instance_id, execution.generation, execution.execution_id)
+    db.execute(f"{tombstone} VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (*of, now))
+    db.execute("DELETE FROM history WHERE instance_id = ?", (instance_id,))
+    claims.purge(db, instance_id)
+    progress.purge(db, instance_id)
     instances.delete(db, execution)
 
 
@@ -50,11 +55,14 @@ def _free_pages(db: Connection) -> int:
 
 
 def prune(db: Connection, instance_id: str, below_generation: int, older_than: str) -> None:
-    """Delete executions below a generation that ended before a time, and claims made before it (P7)."""
+    """Delete executions below a generation that ended before a time, and claims made before it (P7). The current
+    execution stays, whatever generation it has."""
+    current = history.current(db, instance_id)
+    below = below_generation if current is None else min(below_generation, current.generation)
     ended = db.execute(
         "SELECT instance_id, generation, execution_id FROM history WHERE instance_id = ? AND generation < ?"
         " AND terminal AND time < ?",
-        (instance_id, below_generation, older_than),
+        (instance_id, below, older_than),
     )
     _delete(db, ended.fetchall())
     claims.prune(db, instance_id, older_than)

@@ -83,8 +83,8 @@ class AffinityConformance(Conformance):
         assert await store.provider.hold_affinity("s", "other", LEASE) == "one"
 
     @on_store
-    async def test_a_sweep_takes_what_nobody_holds(self, store: Store) -> None:
-        """What is held stays; what ran out can be held anew afterwards."""
+    async def test_a_sweep_leaves_what_is_held(self, store: Store) -> None:
+        """What ran out can be held anew afterwards, whether the store took it or not."""
         hold = store.provider.hold_affinity
         await hold("old", "one", SHORT_LEASE)
         await hold("held", "one", LEASE)

@@ -6,13 +6,14 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from durable_ext.errors import StorageError, TurnLostError
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.events import ContinuedAsNew
+from durable_ext.records.events import ContinuedAsNew, TaskScheduled
 from durable_ext.records.instance import RuntimeStatus
-from durable_ext.records.payloads import inline
+from durable_ext.records.payloads import Payload, inline
 from durable_ext.testing.conformance.samples import (
     LEASE,
     PATIENCE,
@@ -47,6 +48,17 @@ async def _generations(store: Store, count: int) -> None:
     await store.provider.create_row(
         row(execution(_ID, count - 1, f"e{count - 1}"), store.clock(), status=RuntimeStatus.RUNNING, turn=0)
     )
+
+
+async def _is_gone(store: Store, payload: Payload) -> bool:
+    """A store may keep values of any length in its rows; then they went with them."""
+    if payload.inline:
+        return True
+    try:
+        await store.provider.get_payload(payload)
+    except StorageError:
+        return True
+    return False
 
 
 async def _lengths(store: Store, count: int) -> list[int]:
@@ -134,13 +146,58 @@ class CleaningConformance(Conformance):
         assert not await store.catalog.history(_ID, "old")
 
     @on_store
-    async def test_a_purge_takes_payloads(self, store: Store) -> None:
+    async def test_a_purge_takes_the_payloads_that_history_names(self, store: Store) -> None:
+        of = execution(_ID, execution_id="old")
+        plain = await store.provider.put_payload(_ID, text(100_000).data)
+        own = await store.provider.put_payload(_ID, text(100_001).data, owner="old")
+        scheduled = TaskScheduled(id=7, name="reserve", input=plain), TaskScheduled(id=8, name="reserve", input=own)
+        await store.provider.append(turn(of, 0, store.clock(), events=scheduled))
+        await store.provider.append(last_turn(of, 1, store.clock()))
+        done = row(of, store.clock(), status=RuntimeStatus.COMPLETED, turn=1)
+        await store.provider.create_row(done)
+        await store.catalog.purge(done)
+        assert await _is_gone(store, plain)
+        assert await _is_gone(store, own)
+
+    @on_store
+    async def test_a_purge_takes_the_payloads_that_the_row_names(self, store: Store) -> None:
         payload = await store.provider.put_payload(_ID, text(100_000).data)
+        of = execution(_ID, execution_id="old")
+        await store.provider.append(last_turn(of, 0, store.clock()))
+        done = msgspec.structs.replace(row(of, store.clock(), status=RuntimeStatus.COMPLETED, turn=0), output=payload)
+        await store.provider.create_row(done)
+        await store.catalog.purge(done)
+        assert await _is_gone(store, payload)
+
+    @on_store
+    async def test_a_sweep_takes_the_payloads_that_nobody_named(self, store: Store) -> None:
+        """A client put it and died before it sent what names it."""
+        payload = await store.provider.put_payload(_ID, text(100_000).data)
+        theirs = await store.provider.put_payload(_ID + "0", text(100_000).data)
         await store.catalog.purge(await ended(store, execution(_ID)))
-        # A store may keep values of any length in its rows; then they went with them.
-        if not payload.inline:
-            with pytest.raises(StorageError):
-                await store.provider.get_payload(payload)
+        await store.catalog.purge(await ended(store, execution(_ID + "0")))
+        await started(store, execution(_ID + "0", 0, "new"))
+        await store.catalog.sweep(store.clock() + _DAY)
+        assert await _is_gone(store, payload)
+        assert await store.provider.get_payload(theirs) == text(100_000).data
+
+    @on_store
+    async def test_a_purge_leaves_the_payload_of_a_start_under_way(self, store: Store) -> None:
+        """P9: it is stored before the row that names it; a message that begins an entity is the same."""
+        of = execution(_ID, execution_id="old")
+        same = text(100_000).data
+        input_of_old = await store.provider.put_payload(_ID, same, owner="old")
+        for owner in ("new", "message"):
+            await store.provider.put_payload(_ID, same, owner=owner)
+        await store.provider.append(last_turn(of, 0, store.clock()))
+        done = msgspec.structs.replace(
+            row(of, store.clock(), status=RuntimeStatus.COMPLETED, turn=0), input=input_of_old
+        )
+        await store.provider.create_row(done)
+        kept = [await store.provider.put_payload(_ID, same, owner=owner) for owner in ("new", "message")]
+        await store.catalog.purge(done)
+        for payload in kept:
+            assert await store.provider.get_payload(payload) == same
 
     @on_store
     async def test_a_purged_id_can_be_used_again(self, store: Store) -> None:
@@ -193,6 +250,48 @@ class CleaningConformance(Conformance):
         assert [one.execution.execution_id for one in loaded.turns] == ["new"]
 
     @on_store
+    async def test_a_late_purge_leaves_lower_generations_of_a_new_start(self, store: Store) -> None:
+        """An id begins at generation 0 again: a purge goes by the execution's id, not by its number."""
+        await _generations(store, 6)
+        await store.provider.append(last_turn(execution(_ID, 5, "e5"), 1, store.clock()))
+        found = await stored(store, _ID)
+        await store.catalog.purge(found.row)
+        new = await started(store, execution(_ID, 0, "new"))
+        await store.provider.claim(_ID, "new-0-0", "host-1")
+        for etag in (None, found.etag):
+            await store.catalog.purge(found.row, etag=etag)
+            loaded = await store.provider.load(_ID)
+            assert loaded.stored == new
+            assert [one.execution.execution_id for one in loaded.turns] == ["new"]
+        assert not await store.provider.claim(_ID, "new-0-0", "host-2")
+        await store.provider.append(turn(new.row.execution, 1, store.clock()))
+        assert len((await store.provider.load(_ID)).turns) == 2
+
+    @on_store
+    async def test_an_execution_that_never_began_is_remembered(self, store: Store) -> None:
+        """Its start may be on the way still."""
+        of = execution(_ID, execution_id="old")
+        pending = row(of, store.clock())
+        await store.provider.create_row(pending)
+        await store.catalog.purge(pending)
+        assert (await store.provider.load(_ID)).buried == {"old"}
+        with pytest.raises(TurnLostError):
+            await store.provider.append(turn(of, 0, store.clock()))
+        loaded = await store.provider.load(_ID)
+        assert (loaded.stored, loaded.turns) == (None, ())
+        assert await store.catalog.sweep(store.clock() + _DAY) == 1
+        assert (await store.provider.load(_ID)).buried == frozenset()
+
+    @on_store
+    async def test_a_row_that_changed_since_it_was_read_goes_too(self, store: Store) -> None:
+        """Its projection was written once more: it is the same execution."""
+        old = await ended(store, execution(_ID, execution_id="old"))
+        read = await stored(store, _ID)
+        await store.provider.update_row(msgspec.structs.replace(old, updated_at=store.clock()), read.etag)
+        await store.catalog.purge(old, etag=read.etag)
+        assert await store.provider.read_row(_ID) is None
+
+    @on_store
     async def test_a_late_purge_leaves_what_took_the_place(self, store: Store) -> None:
         """The row was read before somebody replaced the finished instance."""
         old = await ended(store, execution(_ID, 0, "old"))
@@ -219,10 +318,14 @@ class CleaningConformance(Conformance):
         await store.catalog.purge(await ended(store, of))
         with suppress(TurnLostError):
             await store.provider.append(turn(of, 7, store.clock(), commit_id="zombie"))
-        assert await store.catalog.sweep(store.clock() + _DAY) >= 1
+        headless = turn(execution(_ID, execution_id="never begun"), 4, store.clock())
+        await store.provider.append(headless)
+        assert await store.catalog.sweep(store.clock() + _DAY) >= 2
         loaded = await store.provider.load(_ID)
         assert (loaded.turns, loaded.buried) == ((), frozenset())
         assert await store.catalog.sweep(store.clock() + _DAY) == 0
+        # Another commit under its key is an insert now.
+        await store.provider.append(msgspec.structs.replace(headless, commit_id="another"))
 
     @on_store
     async def test_a_sweep_leaves_what_lives(self, store: Store) -> None:
@@ -267,6 +370,14 @@ class CleaningConformance(Conformance):
             assert (await store.provider.load(_ID)).turns == current
         assert await _lengths(store, 3) == [0, 0, 1]
         assert (await stored(store, _ID)).row.status is RuntimeStatus.RUNNING
+
+    @on_store
+    async def test_a_prune_leaves_a_current_execution_that_ended(self, store: Store) -> None:
+        """Its row shows it still, whatever generation the caller thinks is current."""
+        await _generations(store, 3)
+        await store.provider.append(last_turn(execution(_ID, 2, "e2"), 1, store.clock()))
+        await store.catalog.prune(_ID, below_generation=9, older_than=store.clock() + _DAY)
+        assert await _lengths(store, 3) == [0, 0, 2]
 
     @on_store
     async def test_a_prune_of_nobody_does_nothing(self, store: Store) -> None:

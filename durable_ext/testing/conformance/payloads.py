@@ -32,6 +32,9 @@ class PayloadConformance(Conformance):
         data = text(50_000).data
         first = await store.provider.put_payload(_ID, data)
         assert await store.provider.put_payload(_ID, data) == first
+        owned = await store.provider.put_payload(_ID, data, owner="e1/..")
+        assert await store.provider.put_payload(_ID, data, owner="e1/..") == owned
+        assert await store.provider.get_payload(owned) == data
         assert await store.provider.get_payload(first) == data
 
     @on_store

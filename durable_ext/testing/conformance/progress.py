@@ -80,6 +80,17 @@ class ProgressConformance(Conformance):
         assert list(await store.provider.progress(_ID + "0")) == [other]
 
     @on_store
+    async def test_a_sweep_takes_what_came_after_a_purge(self, store: Store) -> None:
+        """A process that did not know of the purge said how far it was."""
+        now = store.clock()
+        await store.catalog.purge(await ended(store, execution(_ID)))
+        await store.provider.write_progress(_report(now))
+        await store.catalog.sweep(now - _DAY)
+        assert len(await store.provider.progress(_ID)) == 1
+        await store.catalog.sweep(now + _DAY)
+        assert list(await store.provider.progress(_ID)) == []
+
+    @on_store
     async def test_prune_takes_what_is_old(self, store: Store) -> None:
         now = store.clock()
         await started(store, execution(_ID))

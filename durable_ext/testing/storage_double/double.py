@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from durable_ext.providers.azure_storage.client import (
     BlobPage,
+    Change,
     Continuation,
     Entity,
     EntityPage,
@@ -39,7 +40,7 @@ class StorageDouble(StorageClient):
     def __init__(self, clock: Clock, *, page_rows: int = 1000, page_blobs: int = 5000) -> None:
         self._tables = Tables(clock, page_rows)
         self._queues = Queues(clock)
-        self._blobs = Blobs(page_blobs)
+        self._blobs = Blobs(clock, page_blobs)
 
     async def arrival(self, queue: str) -> None:
         """Return once a message of the queue can be received, for tests that need not poll. No call."""
@@ -87,6 +88,10 @@ class StorageDouble(StorageClient):
     async def delete_entity(self, table: str, partition_key: str, row_key: str, etag: str = "*") -> None:
         async with _round_trip:
             self._tables.remove(table, partition_key, row_key, etag)
+
+    async def change_entities(self, table: str, changes: Sequence[Change]) -> None:
+        async with _round_trip:
+            self._tables.change(table, changes)
 
     async def create_queue(self, queue: str) -> None:
         async with _round_trip:
@@ -137,9 +142,9 @@ class StorageDouble(StorageClient):
         async with _round_trip:
             return self._blobs.list(container, prefix, continuation)
 
-    async def delete_blob(self, container: str, name: str) -> None:
+    async def delete_blob(self, container: str, name: str, etag: str = "*") -> None:
         async with _round_trip:
-            self._blobs.remove(container, name)
+            self._blobs.remove(container, name, etag)
 
     def url_of(self, container: str, name: str) -> str:
         return f"{_ENDPOINT}/{container}/{quote(name)}"

@@ -7,17 +7,19 @@ import binascii
 import operator
 import re
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 
 from durable_ext.providers.azure_storage.client import (
+    Change,
     Condition,
     Continuation,
     Entity,
     EntityPage,
+    Key,
     Query,
     StorageRefusedError,
     Stored,
@@ -25,6 +27,7 @@ from durable_ext.providers.azure_storage.client import (
     refusal,
 )
 from durable_ext.providers.azure_storage.odata import time_text
+from durable_ext.providers.azure_storage.transactions import MOST_CHANGES
 from durable_ext.providers.contract import Clock
 from durable_ext.records.limits import MAX_COLUMN_CHARACTERS, MAX_PAGE
 
@@ -113,6 +116,26 @@ class Tables:
         if etag != "*":
             _check_etag(f"delete entity of {table}", found.etag, etag)
         rows.remove(key)
+
+    def change(self, table: str, changes: Sequence[Change]) -> None:
+        """All or nothing: 400 for what is no transaction, 404 when one to delete is gone."""
+        call = f"change entities of {table}"
+        rows = self._rows(call, table)
+        keys = [change if isinstance(change, Key) else _named(change) for change in changes]
+        if not 1 <= len(changes) <= MOST_CHANGES or len({key.partition_key for key in keys}) > 1:
+            raise StorageRefusedError(call, 400, "InvalidInput")
+        for number, change in enumerate(changes):
+            if keys[number] in keys[:number]:
+                raise StorageRefusedError(call, 400, "InvalidDuplicateRow")
+            if not isinstance(change, Key):
+                check(call, change)
+            elif _key(*change) not in rows:
+                raise StorageRefusedError(call, 404, "ResourceNotFound")
+        for change in changes:
+            if isinstance(change, Key):
+                rows.remove(_key(*change))
+            else:
+                self._write(rows, _key(*_named(change)), change)
 
     def query(self, table: str, query: Query, continuation: Continuation | None) -> EntityPage:
         """A page; a continuation comes when there is more that matches, or when enough was looked at."""
@@ -232,6 +255,10 @@ def _units(text: str) -> int:
 def _ordered(text: str) -> bytes:
     """Texts are compared by their UTF-16."""
     return text.encode("utf-16-be", "surrogatepass")
+
+
+def _named(entity: Entity) -> Key:
+    return Key(str(entity["PartitionKey"]), str(entity["RowKey"]))
 
 
 @lru_cache(maxsize=4096)

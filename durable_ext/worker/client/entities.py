@@ -23,6 +23,7 @@ from durable_ext.records.messages import Body, Message, ReleaseLock, RemoveEntit
 from durable_ext.replay.fold import project
 from durable_ext.worker.client.core import ClientCore
 from durable_ext.worker.entities.locks import is_orphaned
+from durable_ext.worker.offload import owner_of
 from durable_ext.worker.telemetry import Sending
 
 _PAGE = 100
@@ -74,10 +75,12 @@ class EntityClient(ClientCore):
         self.check_entity(EntityId.parse(address).name)
         if message_id is not None:
             check_name("message id", message_id)
-        payload = None if input is None else await self._payloads.put(address, encode(self.converter, input))
         named = self.naming.operation_of(EntityId.parse(address).name, operation)
-        body = RunOperation(operation=check_name("operation name", named), input=payload)
+        body = RunOperation(operation=check_name("operation name", named))
         message = self._for_entity(address, body, message_id, due)
+        if input is not None:
+            payload = await self._payloads.put(address, encode(self.converter, input), owner_of(message))
+            message = msgspec.structs.replace(message, body=msgspec.structs.replace(body, input=payload))
         with self.telemetry.sending(Sending.SIGNAL, body.operation, address) as trace:
             await self._provider.send([message if trace is None else msgspec.structs.replace(message, trace=trace)])
 
@@ -167,7 +170,7 @@ class EntityClient(ClientCore):
             if stored is None:
                 return False
             if stored.row.status.is_terminal:
-                await self.catalog.purge(stored.row)
+                await self.catalog.purge(stored.row, etag=stored.etag)
                 return True
             if EntitySummary.of(stored.row.custom_status).exists:
                 return False

@@ -65,9 +65,10 @@ class StartingClient(ClientCore):
         """A start whose name is checked, with an input in place."""
         instance_id = uuid.uuid4().hex if instance_id is None else check_instance_id(instance_id)
         now = self._clock()
-        payload = await self._payloads.put(instance_id, value)
+        execution = Execution(instance_id=instance_id, execution_id=uuid.uuid4().hex)
+        payload = await self._payloads.put(instance_id, value, execution.execution_id)
         row = InstanceRow(
-            execution=Execution(instance_id=instance_id, execution_id=uuid.uuid4().hex),
+            execution=execution,
             name=name,
             status=RuntimeStatus.PENDING,
             created_at=now,
@@ -76,7 +77,7 @@ class StartingClient(ClientCore):
             input=payload,
             scheduled_start=None if options.start_at is None else as_utc(options.start_at),
             tags=check_tags(options.tags),
-            first_event=await self._first_event(instance_id, options),
+            first_event=await self._first_event(execution, options),
         )
         with self.telemetry.sending(Sending.START, name, instance_id) as trace:
             row = row if trace is None else msgspec.structs.replace(row, trace=trace)
@@ -84,12 +85,15 @@ class StartingClient(ClientCore):
             await self._deliver(start_message(row, etag))
         return instance_id
 
-    async def _first_event(self, instance_id: str, options: StartOptions) -> FirstEvent | None:
+    async def _first_event(self, execution: Execution, options: StartOptions) -> FirstEvent | None:
         if options.first_event is None:
             return None
         name, data = options.first_event
         check_name("event name", name)
-        return FirstEvent(name=name, input=await self._payloads.put(instance_id, encode(self.converter, data)))
+        payload = encode(self.converter, data)
+        return FirstEvent(
+            name=name, input=await self._payloads.put(execution.instance_id, payload, execution.execution_id)
+        )
 
     async def _claim(self, row: InstanceRow, replace: Collection[RuntimeStatus]) -> tuple[InstanceRow, str]:
         """Write the row; it, and its etag."""
