@@ -1,4 +1,5 @@
-"""`make bench`: counts of storage calls, times beside the limit of the design, long histories, entities, imports.
+"""`make bench`: counts of storage calls, times beside the limit of the design, long histories, entities, purges,
+imports.
 
 The exit code is 1 when a count is over its bar. Times depend on the machine: one over its promise is marked and fails
 nothing.
@@ -12,14 +13,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks import calls, entities, events, imports, replay, times
+from benchmarks import calls, entities, events, imports, purging, replay, times
 from benchmarks.driver import add_sizes
 from benchmarks.measuring import Plan, Row, measure
 from benchmarks.variants import VARIANTS
 from benchmarks.workloads import SCALES
 from durable_ext.host.azurite import Azurite
 
-_PARTS = ("calls", "times", "replay", "entities", "events", "imports")
+_PARTS = ("calls", "times", "replay", "entities", "events", "purge", "imports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _title("Events")
         with Azurite() as server:
             print(*events.figures(server.connection_string, scale), sep="\n")
+    if "purge" in wanted:
+        _title("Purging")
+        with Azurite() as server:
+            print(*purging.figures(server.connection_string, scale), sep="\n")
     if "imports" in wanted:
         _title("Imports")
         print(*imports.report(), sep="\n")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from benchmarks import entities, workloads
+from benchmarks import entities, purging, workloads
 from benchmarks.counting import Counts, counting
 from benchmarks.engine import Engine, running
 from durable_ext.authoring.registry import Registry
@@ -24,7 +24,7 @@ from durable_ext.worker.client import Client
 from durable_ext.worker.settings import WorkerSettings
 from examples import order_approval
 
-HELLO, CHAIN, LONGER_CHAIN, EVENT = "hello", "chain of 5", "chain of 10", "event"
+HELLO, CHAIN, LONGER_CHAIN, EVENT, PURGED = "hello", "chain of 5", "chain of 10", "event", "chain purged"
 FIRST_ENTITY, ENTITY, LONGER_ENTITY = "new entity", "entity 5 times", "entity 10 times"
 _WIDTH = 500
 _LIMIT = timedelta(seconds=60)
@@ -68,6 +68,11 @@ class _Bench:
     async def run(self, name: str, value: int) -> None:
         await self._ended(await self.client.start(name, value))
 
+    async def run_and_purge(self, name: str, value: int) -> None:
+        instance_id = await self.client.start(name, value)
+        await self._ended(instance_id)
+        await self.client.purge(instance_id)
+
     async def approve(self) -> None:
         line = order_approval.Line("book", 1, Decimal(10))
         instance_id = await self.client.start("order_approval", order_approval.Order("A-1", [line]))
@@ -92,6 +97,7 @@ _SCENARIOS: dict[str, Callable[[_Bench], Awaitable[None]]] = {
     CHAIN: lambda bench: bench.run("chain", 5),
     LONGER_CHAIN: lambda bench: bench.run("chain", 10),
     EVENT: lambda bench: bench.raise_event(),
+    PURGED: lambda bench: bench.run_and_purge("chain", 5),
     "approval": lambda bench: bench.approve(),
     "child": lambda bench: bench.run("parent", 1),
     "timer 0.1 s": lambda bench: bench.run("timer", 100),
@@ -126,6 +132,7 @@ def bars_of(tallies: Sequence[Tally]) -> list[Bar]:
         Bar("chain of 5, all calls", total[CHAIN], 12),
         Bar("one more step in a session", (total[LONGER_CHAIN] - total[CHAIN]) / 5, 1),
         Bar("an event, to the end of its instance", total[EVENT] - total[HELLO], 4),
+        Bar("purge of a chain of 5", total[PURGED] - total[CHAIN], purging.MOST_CALLS),
         Bar("one more call of an entity", (total[LONGER_ENTITY] - total[ENTITY]) / 5, 3),
     ]
 

@@ -136,14 +136,26 @@ class Admission:
             if child is not None:
                 await answer(self._services, item.message, body, child)
                 continue
+            absent = _as_absent(found)
+            if body.execution.execution_id in absent.buried:
+                await self._end_purge(body, absent)
+                continue
             try:
-                state = await self._services.loader.begin(body, _as_absent(found))
+                state = await self._services.loader.begin(body, absent)
             except InstanceExistsError as error:
                 await self._deferral.refuse(item.message, error)
                 continue
             if state is not None:
                 begun = found = state
         return begun
+
+    async def _end_purge(self, start: StartExecution, absent: Absent) -> None:
+        """A start of a purged execution does not run. If its row is there, the purge did not come to its end, or a
+        process that stalled wrote the row behind it: nothing else would take it (P10)."""
+        stored = absent.stored
+        if stored is not None and stored.row.execution.execution_id == start.execution.execution_id:
+            await self._services.catalog.purge(stored.row, etag=stored.etag)
+            logger.info("instance %s was purged: its row goes, too", stored.row.instance_id)
 
     async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
         admitted = Admitted(state)

@@ -38,8 +38,14 @@ class Projector:
                     stored.row.execution.execution_id != row.execution.execution_id
                 ):
                     return ""  # another instance took the id after a purge
+                if stored.row.execution != row.execution and await self._was_purged(row):
+                    return ""  # the same, from generation 0 on
                 etag = stored.etag
             else:
                 self._signals.publish(row)
                 return etag
         raise StorageUnavailableError(f"the row of instance {row.instance_id!r} kept changing while it was written")
+
+    async def _was_purged(self, row: InstanceRow) -> bool:
+        loaded = await self._provider.load(row.instance_id)
+        return row.execution.execution_id in loaded.buried

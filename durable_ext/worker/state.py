@@ -186,13 +186,11 @@ class Loader:
         return state
 
     async def begin(self, start: StartExecution, absent: Absent) -> SessionState | None:
-        """The state for a start that looked at the row first, or None when it is superseded or purged (P9).
+        """The state for a start that looked at the row first, or None when it is superseded (P9).
 
         Raises InstanceExistsError when a child's id belongs to another instance that runs.
         """
         stored = absent.stored
-        if start.execution.execution_id in absent.buried:
-            return None  # also while its row, which a purge takes last, is still there
         if stored is not None and stored.row.execution.execution_id == start.execution.execution_id:
             return SessionState(stored.row.execution, stored.row, stored.etag)
         if start.row_etag:

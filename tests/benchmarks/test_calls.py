@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import calls
+from benchmarks import calls, purging
 from benchmarks.counting import Counts
+from benchmarks.workloads import SCALES
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,25 @@ def test_a_step_in_a_session_is_one_insert(tallies: list[calls.Tally]) -> None:
         "insert_entity History": 5
     }
     assert short.keys() == long.keys()
+
+
+@pytest.mark.azurite
+def test_a_purge_is_five_calls(tallies: list[calls.Tally]) -> None:
+    kept, purged = _calls(tallies, calls.CHAIN), _calls(tallies, calls.PURGED)
+    assert {verb: count - kept.get(verb, 0) for verb, count in purged.items() if count != kept.get(verb, 0)} == {
+        "read_entity Instances": 1,
+        "query_entities History": 1,
+        "put_entity History": 1,
+        "change_entities History": 1,
+        "delete_entity Instances": 1,
+    }
+
+
+@pytest.mark.azurite
+def test_purges_of_many_are_no_more_than_five_calls_each(azurite: str) -> None:
+    seconds, of_one = purging.figures(azurite, SCALES["small"])
+    assert "15 chains" in seconds.what
+    assert of_one.value <= purging.MOST_CALLS == of_one.most
 
 
 @pytest.mark.azurite

@@ -63,6 +63,14 @@ async def _purge(client: Client) -> None:
     assert await client.purge(_ID)
 
 
+async def _purge_family(client: Client) -> None:
+    """The instance with its children, and its id begins again."""
+    await client.wait_for_completion(_ID, _LONG)
+    await client.purge(_ID, recursive=True)
+    await client.start("approval", instance_id=_ID)
+    await client.raise_event(_ID, "approval", "again")
+
+
 async def _restart(client: Client) -> None:
     status = await client.wait_for_completion(_ID, _LONG)
     assert status.output == 3
@@ -180,6 +188,7 @@ SCENARIOS: dict[str, Scenario] = (
         ),
         "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
         "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
+        "purged and started anew": _scenario(orchestrator="parent", input=2, then=_purge_family, expect="again"),
         "started anew": _scenario(orchestrator="chain", input=0, then=_start_anew, expect="again"),
         "started with an event": _scenario(orchestrator="chain", input=0, then=_start_greeted, expect=["first"]),
         "replaced while it runs": _scenario(orchestrator="approval", then=_replace, expect=3),

@@ -10,9 +10,10 @@ import msgspec
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.events import ContinuedAsNew, ExecutionStarted
+from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.replay.fold import project
+from durable_ext.worker.client.lineage import kept_executions
 from durable_ext.worker.client.reads import ReadingClient
 
 _PAGE = 100
@@ -78,20 +79,16 @@ class ListingClient(ReadingClient):
         """
         found: list[InstanceRow] = []
         stored = await self._row(instance_id)
-        turns = () if stored is None else await self.catalog.history(instance_id)
-        if stored is not None and not turns:
-            found.append(stored.row)
-            if stored.row.previous is not None:
-                turns = await self.catalog.history(instance_id, stored.row.previous)
-        while turns and len(found) < _MOST_EXECUTIONS:
+        if stored is None:
+            return ()
+        async for turns in kept_executions(self.catalog, stored.row):
             row = project(None, turns)
-            if row is None:
+            if row is None or len(found) == _MOST_EXECUTIONS:
                 break
             ended = turns[-1].events[-1] if turns[-1].events else None
             if isinstance(ended, ContinuedAsNew):
                 row = msgspec.structs.replace(row, status=RuntimeStatus.CONTINUED_AS_NEW)
             found.append(row)
-            first = turns[0].events[0]
-            previous = first.previous if isinstance(first, ExecutionStarted) else None
-            turns = () if previous is None else await self.catalog.history(instance_id, previous)
+        if not found or found[0].position < stored.row.position:
+            found.insert(0, stored.row)
         return tuple([await self.status_of(row) for row in reversed(found)])

@@ -1,19 +1,27 @@
-"""Deleting ended instances (P10)."""
+"""Deleting ended instances, and their families (P10)."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import msgspec
 
 from durable_ext.errors import InstanceStateError, InvalidInputError
-from durable_ext.providers.contract import InstanceFilter
+from durable_ext.providers.contract import Catalog, InstanceFilter, VersionedRow
 from durable_ext.records.events import ChildScheduled
 from durable_ext.records.instance import TERMINAL, InstanceRow
 from durable_ext.records.turns import placed
 from durable_ext.worker.client.core import ClientCore
+from durable_ext.worker.client.lineage import kept_executions, previous_of
 
+Item = TypeVar("Item")
+ReadRow = Callable[[str], Awaitable[VersionedRow | None]]
 _PAGE = 100
+# Purges under way. What one has in memory are the keys of its instance's turns, a hundred bytes or two each.
+_AT_ONCE = 16
 
 
 class PurgingClient(ClientCore):
@@ -22,8 +30,9 @@ class PurgingClient(ClientCore):
     async def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
         """Delete an ended instance with its history and payloads (P10); False when there is none.
 
-        `recursive`: the children of its current execution as well, the deepest first; those that have not ended and
-        detached ones stay. Raises InstanceStateError when it has not ended.
+        `recursive`: the children of all its executions as well, the deepest first; those that have not ended and
+        detached ones stay. Where executions were pruned, storage looks through all rows for their children. Raises
+        InstanceStateError when it has not ended.
         """
         stored = await self._row(instance_id)
         if stored is None:
@@ -33,8 +42,9 @@ class PurgingClient(ClientCore):
                 f"instance {instance_id!r} is {stored.row.status.value}; terminate it before purging it"
             )
         if recursive:
-            await self._purge_children(stored.row)
-        await self.catalog.purge(stored.row)
+            await _Families(self.catalog, self._provider.read_row).purge(stored.row)
+        else:
+            await self.catalog.purge(stored.row, etag=stored.etag)
         return True
 
     async def purge_older_than(
@@ -51,37 +61,93 @@ class PurgingClient(ClientCore):
         older = msgspec.structs.replace(where, completed_to=self._clock() - age)
         return await self.purge_matching(older, recursive=recursive)
 
-    async def _purge_children(self, row: InstanceRow) -> None:
-        for turn in await self.catalog.history(row.instance_id):
-            for _, event in placed(turn):
-                if not isinstance(event, ChildScheduled) or event.detached:
-                    continue
-                child = await self._provider.read_row(event.instance_id)
-                parent = None if child is None else child.row.parent
-                if child is None or not child.row.status.is_terminal:
-                    continue
-                if parent is not None and parent.instance_id == row.instance_id:
-                    await self.purge(event.instance_id, recursive=True)
-
     async def purge_matching(self, where: InstanceFilter, *, recursive: bool = False) -> int:
         """Purge every ended instance that matches; how many. Others are left alone, whatever the filter says (P10).
 
+        Several are purged at once; the first failure ends them all, and what is left can be purged again.
         `recursive`: their ended children as well, as `purge` has it; those are not counted unless they match themselves
-        and come first.
+        and are still there when their page is read.
         """
         where = ended_only(where)
+        purge = _Families(self.catalog, self._provider.read_row).purge if recursive else self.catalog.purge
         purged = 0
         continuation: str | None = None
         while True:
             page = await self.catalog.query(where, limit=_PAGE, continuation=continuation)
-            for row in page.rows:
-                if recursive:
-                    await self._purge_children(row)
-                await self.catalog.purge(row)
-                purged += 1
+            await _each(page.rows, purge)
+            purged += len(page.rows)
             continuation = page.continuation
             if continuation is None:
                 return purged
+
+
+class _Families:
+    """Instances with their children. A gate bounds what is under way, however wide and deep a family is."""
+
+    def __init__(self, catalog: Catalog, read_row: ReadRow) -> None:
+        self._catalog = catalog
+        self._read_row = read_row
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._seen: set[str] = set()  # an id may be its own grandchild's, started anew
+
+    async def purge(self, row: InstanceRow) -> None:
+        """Purge the ended children, the deepest first, then the instance itself: a crash leaves who names them."""
+        self._seen.add(row.instance_id)
+        async with self._gate:
+            children = await self._children(row)
+        await _each(children, lambda instance_id: self._purge_child(row, instance_id))
+        async with self._gate:
+            await self._catalog.purge(row)
+
+    async def _children(self, row: InstanceRow) -> list[str]:
+        """The ids of the children that any of its executions has waited for."""
+        found: dict[str, None] = {}
+        previous: str | None = None
+        async for turns in kept_executions(self._catalog, row):
+            previous = previous_of(turns)
+            events = [event for turn in turns for _, event in placed(turn)]
+            started = [event for event in events if isinstance(event, ChildScheduled) and not event.detached]
+            found |= dict.fromkeys(event.instance_id for event in started)
+        if previous is not None:
+            found |= dict.fromkeys(await self._children_by_row(row))
+        return list(found)
+
+    async def _children_by_row(self, row: InstanceRow) -> list[str]:
+        """The same where history is pruned: nothing but their own rows names them any more."""
+        where = InstanceFilter(parent=row.instance_id, statuses=TERMINAL)
+        found: list[str] = []
+        continuation: str | None = None
+        while True:
+            page = await self._catalog.query(where, limit=_PAGE, continuation=continuation)
+            found += [child.instance_id for child in page.rows]
+            continuation = page.continuation
+            if continuation is None:
+                return found
+
+    async def _purge_child(self, parent: InstanceRow, instance_id: str) -> None:
+        async with self._gate:
+            stored = await self._read_row(instance_id)
+        if stored is None or instance_id in self._seen:
+            return
+        whose = stored.row.parent
+        if stored.row.status.is_terminal and whose is not None and whose.instance_id == parent.instance_id:
+            await self.purge(stored.row)
+
+
+async def _each(items: Sequence[Item], purge: Callable[[Item], Awaitable[None]]) -> None:
+    """Purge these, several at once. The first failure is raised and stops the rest."""
+    waiting = iter(items)
+
+    async def work() -> None:
+        for item in waiting:
+            await purge(item)
+
+    tasks = [asyncio.create_task(work()) for _ in range(min(_AT_ONCE, len(items)))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def ended_only(where: InstanceFilter) -> InstanceFilter:
