@@ -9,7 +9,7 @@ import pytest
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.instance import InstanceRow, Parent, RuntimeStatus
 from durable_ext.testing.conformance.samples import ended, execution, many, row
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
@@ -63,6 +63,22 @@ class CatalogConformance(Conformance):
         assert await _ids(store, InstanceFilter(entities=True, id_prefix="@led")) == ["@ledger@x"]
         assert sum((await store.catalog.count(InstanceFilter(entities=False))).values()) == 3
         assert len(await _ids(store, _ALL)) == 5
+
+    @on_store
+    async def test_the_children_of_an_instance(self, store: Store) -> None:
+        """Of whichever execution; an id that begins alike, or looks like the store's own writing, is another one."""
+        families = {"p": ["a", "b"], "p2": ["c"], 'p","': ["d"], "é": ["e"], "P": ["f"]}
+        for parent, children in families.items():
+            for number, child in enumerate(children):
+                of = Parent(instance_id=parent, execution_id=f"e{number}", task_id=number, name="family")
+                one = msgspec.structs.replace(row(execution(child), store.clock()), parent=of)
+                await store.provider.create_row(one)
+        await _create(store, "g", "p")
+        for parent, children in families.items():
+            assert await _ids(store, InstanceFilter(parent=parent)) == children
+        assert await _ids(store, InstanceFilter(parent="p", id_prefix="b")) == ["b"]
+        assert sum((await store.catalog.count(InstanceFilter(parent="p"))).values()) == 2
+        assert await _ids(store, InstanceFilter(parent="nobody")) == []
 
     @on_store
     async def test_instances_written_since_a_time(self, store: Store) -> None:
