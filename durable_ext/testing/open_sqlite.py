@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from durable_ext.providers.contract import Clock
 from durable_ext.providers.sqlite import SqliteProvider
 from durable_ext.providers.sqlite.times import time_of
@@ -19,11 +17,10 @@ class OpenSqlite(SqliteProvider):
     async def queued_messages(self) -> list[Queued]:
         """Every message of all queues as it lies there."""
 
-        def look(db: Connection) -> list[Queued]:
-            found = db.execute("SELECT queue, number, body, dequeue_count, visible_at FROM messages").fetchall()
-            return [
-                Queued(queue=queue, id=str(number), body=body, received=received, visible_at=time_of(visible))
-                for queue, number, body, received, visible in found
-            ]
-
-        return await self._database.read(look)
+        found = await self._database.read(
+            lambda db: db.execute("SELECT queue, number, body, dequeue_count, visible_at FROM messages").fetchall()
+        )
+        return [
+            Queued(queue=queue, id=str(number), body=body, received=received, visible_at=time_of(visible))
+            for queue, number, body, received, visible in found
+        ]
