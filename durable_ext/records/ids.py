@@ -117,6 +117,11 @@ def next_execution_id(execution: Execution) -> str:
     return _digest("next", execution.execution_id)
 
 
+def ending_execution_id(execution: Execution) -> str:
+    """Execution id of the one in which an instance ends whose own history cannot be read."""
+    return _digest("ending", execution.execution_id)
+
+
 def seed(execution: Execution) -> int:
     """Seed of an execution's deterministic random numbers."""
     return int(_digest("seed", execution.execution_id), 16)

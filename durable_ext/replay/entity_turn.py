@@ -24,7 +24,14 @@ from durable_ext.records.entity_events import (
     OperationRequested,
     RemovalRequested,
 )
-from durable_ext.records.events import ChildScheduled, ContinuedAsNew, Event, ExecutionStarted, Input
+from durable_ext.records.events import (
+    ChildScheduled,
+    ContinuedAsNew,
+    Event,
+    ExecutionStarted,
+    ExecutionTerminated,
+    Input,
+)
 from durable_ext.records.failures import Failure
 from durable_ext.records.ids import next_execution_id
 from durable_ext.records.instance import Execution
@@ -113,6 +120,37 @@ class LiveEntity:
             recorded.append(self._continued())
             self.finished = True
         return TurnResult(tuple(recorded), ())
+
+    def end(self, inputs: Sequence[Input]) -> tuple[Event, ...]:
+        """Take inputs that end with a termination. Nothing is run: whoever waits is told, and the state goes.
+
+        A lock goes on to the next entity and to its holder, whose calls under it then fail: it was lost here.
+        """
+        *before, end = inputs
+        for event in before:
+            match event:
+                case ExecutionStarted():
+                    self._begin(None if event.input is None else event.input.data)
+                case OperationRequested() | LockRequested():
+                    self._enqueue(event)
+                case LockReleased():
+                    self._release(event.lock)
+                case _:
+                    pass
+        reason = end.reason if isinstance(end, ExecutionTerminated) else ""
+        failure = Failure(
+            type="Terminated",
+            message=f"the entity was terminated: {reason or 'no reason given'}",
+            retryable=False,
+        )
+        told: list[Event] = []
+        for number, request in self._waiting:
+            if isinstance(request, LockRequested):
+                told += self._grant(number, request)
+            else:
+                told.append(OperationEnded(number=number, caller=request.caller, failure=failure))
+        self.drop()
+        return (*before, *told, EntityUpdated(state=None, waiting=0), end)
 
     def restore(self, events: Sequence[Event], snapshot: bytes | None) -> None:
         """Fold a recorded turn. `snapshot` is the content of its start, where it has one."""

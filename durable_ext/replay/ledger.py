@@ -58,6 +58,10 @@ class Ledger:
         if self._locks or not _SENT.isdisjoint(map(type, turn.events)):
             self._order.enter(self._owed_by(turn))
 
+    def expect(self, beginning: ExecutionStarted) -> None:
+        """Nothing is recorded yet, and the first turn will begin so."""
+        self.started = beginning
+
     def has_consumed(self, message_id: str) -> bool:
         """Whether a committed turn consumed the message."""
         return message_id in self._consumed
@@ -226,7 +230,7 @@ class Ledger:
             self._withdrawn.setdefault(turn.number, []).append(item)
 
     def _input_of(self, message: Message) -> Input | Verdict:
-        if (type(message.body) in _FOR_ENTITY) != self._is_entity:
+        if (type(message.body) in _FOR_ENTITY) != self._is_entity and not isinstance(message.body, messages.Terminate):
             return Verdict.OVER
         if isinstance(message.body, Answer):
             return self._answer_of(message.body)

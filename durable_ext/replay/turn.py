@@ -33,6 +33,7 @@ from durable_ext.records.events import (
 from durable_ext.records.parting import Parting, Place
 from durable_ext.records.turns import Turn, expanded
 from durable_ext.records.value_events import ValueCleared, ValueSet
+from durable_ext.replay.ending import is_ending
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.witness import Witness
 
@@ -95,9 +96,12 @@ def replay(live: LiveExecution, turns: Iterable[Turn]) -> None:
 
 def _replay_turn(live: LiveExecution, turn: Turn) -> _Difference | None:
     asked: deque[Decision] = deque()
+    ends_unasked = is_ending(turn.events[-1:])
     for position, event in enumerate(turn.events):
         if isinstance(event, Input):
             _pass_over(asked, None)
+            if ends_unasked:
+                asked.clear()  # nobody ran the code for what came with the termination
             if asked:
                 return _Difference(turn, position, None, asked[0])
             asked.extend(live.apply(event, turn.time))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import DurableError, VersionMismatchError
 from durable_ext.records.entity_id import EntityId
-from durable_ext.records.events import ExecutionFailed, ExecutionStarted, ExecutionTerminated, Input
+from durable_ext.records.events import ExecutionFailed, ExecutionStarted, Input
 from durable_ext.records.failures import failure_from
 from durable_ext.records.ids import is_entity
 from durable_ext.records.versions import VersionFailure, VersionMatch, matches
@@ -78,8 +78,5 @@ class Acceptance:
 
 
 def closed(inputs: Sequence[Input], refusal: DurableError) -> TurnResult:
-    """The last turn of an execution whose code is not here: terminated when it is asked to be, else failed."""
-    for position, event in enumerate(inputs):
-        if isinstance(event, ExecutionTerminated):
-            return TurnResult(tuple(inputs[: position + 1]), ())
+    """The last turn of an execution whose code is not here."""
     return TurnResult((*inputs, ExecutionFailed(failure=failure_from(refusal))), ())

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from durable_ext.errors import DurableError, InstanceExistsError
+from durable_ext.errors import DurableError, InstanceExistsError, StorageError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.ids import is_entity
@@ -20,6 +20,7 @@ from durable_ext.records.messages import (
     StartExecution,
     Terminate,
 )
+from durable_ext.replay.ending import beginning_of, is_ending
 from durable_ext.replay.entity_outbox import asker_of
 from durable_ext.replay.ledger import Ledger, Verdict
 from durable_ext.replay.live import LiveExecution
@@ -33,6 +34,7 @@ from durable_ext.worker.items import Item
 from durable_ext.worker.rewinding import answer, asks_again
 from durable_ext.worker.services import Services
 from durable_ext.worker.state import Absent, SessionState
+from durable_ext.worker.terminations import instead_of_next
 
 logger = logging.getLogger("durable_ext.admission")
 
@@ -58,7 +60,7 @@ class Admission:
         """
         if self._is_entity:
             refusal = self._services.acceptance.entity_refusal(self._instance_id)
-            if refusal is not None:
+            if refusal is not None and not _terminations(batch):
                 return await self._leave(kept, batch, trigger, refusal)
         # A start comes first, whatever overtook it.
         if len(batch) > 1:
@@ -100,20 +102,30 @@ class Admission:
     async def passes_on(self, state: SessionState, trigger: Item | None) -> bool:
         """Whether a worker that takes its version begins the next execution: it gets the trigger, a repeat (P6)."""
         refusal = None if trigger is None else self._services.acceptance.waits(state)
-        if trigger is None or refusal is None:
+        carried = () if state.to_continue is None else state.to_continue.carried
+        if trigger is None or refusal is None or is_ending(carried):
             return False
         await self._deferral.leave(trigger, str(refusal))
         return True
 
     async def _admit_anew(self, batch: Sequence[Item], trigger: Item | None) -> Admitted:
-        found = await self._services.loader.load(self._instance_id)
+        found = await self._load(batch)
         if self._is_entity:
             found = await begin_entity(self._services, found, self._instance_id, batch) or found
         else:
             found = await self._begin(found, batch) or found
         if isinstance(found, Absent):
+            found = await self._services.terminations.without_history(found, _terminations(batch)) or found
+        if isinstance(found, Absent):
             return _without_history(found, batch)
         return await self._sort(found, batch, trigger)
+
+    async def _load(self, batch: Sequence[Item]) -> SessionState | Absent:
+        """What storage has. A history that cannot be read keeps nobody from terminating the instance."""
+        try:
+            return await self._services.loader.load(self._instance_id)
+        except StorageError as error:
+            return await self._services.terminations.damaged(self._instance_id, _terminations(batch), error)
 
     def _is_fresh(self, starting: Item) -> bool:
         now = self._services.clock()
@@ -158,7 +170,9 @@ class Admission:
             logger.info("instance %s was purged: its row goes, too", stored.row.instance_id)
 
     async def _sort(self, state: SessionState, batch: Sequence[Item], trigger: Item | None) -> Admitted:
+        state, first = instead_of_next(state, _terminations(batch))
         admitted = Admitted(state)
+        admitted.inputs += first
         admitted.refusal = self._services.acceptance.waits(state)
         # Other deliveries of one message share its fate: none may be completed while it is still answerable (P5).
         firsts = {} if trigger is None else {trigger.message.id: trigger}
@@ -176,6 +190,8 @@ class Admission:
                 self._enter(admitted, state, item)
         if self._is_entity:
             await self._complete(admitted, state)
+        if admitted.inputs and not state.ledger.turns and not isinstance(admitted.inputs[0], ExecutionStarted):
+            admitted.inputs.insert(0, start_of(state) if self._is_entity else beginning_of(state.row))
         return admitted
 
     async def _enter_in_order(self, admitted: Admitted, state: SessionState, item: Item) -> None:
@@ -194,8 +210,6 @@ class Admission:
             for item in behind:
                 await self._enter_in_order(admitted, state, item)
         admitted.early += admitted.behind
-        if admitted.inputs and state.ledger.turns == 0:
-            admitted.inputs.insert(0, start_of(state))
 
     async def _is_repeat(self, state: SessionState, item: Item) -> bool:
         return item.repeated or await may_be_repeat(self._services, state, item.message)
@@ -253,7 +267,9 @@ class Admission:
                 admitted.dropped.append(item)
                 return
         due = _due_of(item.message)
-        if due is not None and due - self._services.clock() > _EARLY_TIMER:
+        is_early = due is not None and due - self._services.clock() > _EARLY_TIMER
+        # What an entity is asked behind its termination is for the one that is made anew.
+        if is_early or (self._is_entity and admitted.is_ending):
             admitted.early.append(item)
         else:
             admitted.accept(item, event)
@@ -283,6 +299,10 @@ def _due_of(message: Message) -> datetime | None:
             return message.due
         case _:
             return None
+
+
+def _terminations(batch: Sequence[Item]) -> list[Message]:
+    return [item.message for item in batch if isinstance(item.message.body, Terminate)]
 
 
 def _starts_alone(starting: Item, batch: Sequence[Item]) -> bool:

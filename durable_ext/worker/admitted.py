@@ -18,6 +18,7 @@ from durable_ext.records.messages import (
     StartExecution,
     Terminate,
 )
+from durable_ext.replay.ending import is_ending
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.items import Item
 from durable_ext.worker.state import SessionState
@@ -72,8 +73,12 @@ class Admitted:
         """Whether the item has to wait for a worker that has the code; to terminate an instance needs none."""
         if self.refusal is None or self.state is None:
             return False
-        may_end = self.state.ledger.turns and self.state.ledger.ended is None
-        return not (may_end and isinstance(item.message.body, Terminate))
+        return self.state.ledger.ended is not None or not isinstance(item.message.body, Terminate)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether what was accepted so far terminates the instance."""
+        return is_ending(self.inputs)
 
     def accept(self, item: Item, event: Input) -> None:
         """Let the item take part, unless another of the batch answers the same decision."""

@@ -1,4 +1,4 @@
-"""What a turn comes to: the code of an orchestration or an entity is run, unless something speaks against it."""
+"""What a turn comes to: by a termination or a refusal alone, or by what the code decides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from durable_ext.records.events import Input
+from durable_ext.replay.ending import is_ending
 from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.turn import TurnResult, run_turn
 from durable_ext.worker.acceptance import closed
@@ -20,7 +21,9 @@ _MOMENT = timedelta(seconds=1)
 async def decide(
     services: Services, state: SessionState, inputs: Sequence[Input], now: datetime, trigger: Item
 ) -> TurnResult:
-    """Run the code of an instance. Raises StorageError and NonDeterminismError."""
+    """The events of the next turn. Raises StorageError, and NonDeterminismError when code and history part (R3)."""
+    if is_ending(inputs):
+        return await services.terminations.decide(state, inputs)
     refusal = services.acceptance.refusal(state, inputs)
     if refusal is not None:
         return closed(inputs, refusal)

@@ -161,8 +161,9 @@ class Notices:
 
 
 def _changes(turn: Turn) -> Iterator[tuple[RuntimeStatus, str]]:
-    # The first turn of an execution that follows a continue-as-new has no message: it goes on.
-    if turn.number == 0 and turn.message_ids:
+    # The first turn of an execution that follows a continue-as-new has no message: it goes on. What is terminated in
+    # its first turn has never run.
+    if turn.number == 0 and turn.message_ids and not isinstance(turn.events[-1], ExecutionTerminated):
         yield RuntimeStatus.RUNNING, ""
     match turn.events[-1] if turn.events else None:
         case ExecutionCompleted():

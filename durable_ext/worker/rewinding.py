@@ -11,6 +11,7 @@ from durable_ext.records.events import Event, ExecutionStarted, Input
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.messages import FinishChild, Message, StartExecution
 from durable_ext.records.turns import expanded
+from durable_ext.replay.ending import is_ending
 from durable_ext.replay.inputs import is_child
 from durable_ext.replay.rewinding import rewound
 from durable_ext.worker.acceptance import closed
@@ -24,11 +25,12 @@ async def opening(
 ) -> tuple[tuple[Event, ...], Sequence[Input]]:
     """What turn 0 of a rewound execution begins with, and the inputs that are left; the code is then in `state`.
 
-    Nothing, and all inputs, for any other turn. Without the history that is to be kept it fails at once. Raises
-    StorageError, and NonDeterminismError when the code no longer fits that history (R3).
+    Nothing, and all inputs, for any other turn, and when it is terminated before it has begun. Without the history
+    that is to be kept it fails at once. Raises StorageError, and NonDeterminismError when the code no longer fits that
+    history (R3).
     """
     rewinds, started = state.row.rewinds, inputs[0] if inputs else None
-    if state.ledger.turns or rewinds is None or not isinstance(started, ExecutionStarted):
+    if state.ledger.turns or rewinds is None or not isinstance(started, ExecutionStarted) or is_ending(inputs):
         return (), inputs
     turns = await services.catalog.history(state.execution.instance_id, rewinds.execution_id)
     if not turns:

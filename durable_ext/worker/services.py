@@ -19,6 +19,7 @@ from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.projection import Projector
 from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.state import Loader
+from durable_ext.worker.terminations import Terminations
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     projector: Projector
     heartbeat: Heartbeat
     withdrawals: Withdrawals
+    terminations: Terminations
     affinities: Affinities
     notices: Notices
     mishaps: Mishaps

@@ -22,6 +22,7 @@ from durable_ext.replay.ledger import Ledger
 from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.outbox import successor
 from durable_ext.replay.turn import replay
+from durable_ext.worker.entities.restoring import restored
 from durable_ext.worker.offload import load_turns
 from durable_ext.worker.orchestrator_log import emit
 from durable_ext.worker.payload_store import PayloadStore
@@ -156,10 +157,7 @@ class Loader:
         """Whether a start may be begun without a look at storage (P9): its first turn's insert is the check."""
         body = message.body
         return (
-            isinstance(body, StartExecution)
-            and bool(body.row_etag)
-            and not repeated
-            and now - (message.due or message.sent_at) < _FRESH
+            isinstance(body, StartExecution) and bool(body.row_etag) and not repeated and now - message.sent_at < _FRESH
         )
 
     def fresh(self, start: StartExecution) -> SessionState:
@@ -167,23 +165,8 @@ class Loader:
         return SessionState(start.execution, _row_of(start, start.execution, None), start.row_etag)
 
     async def load(self, instance_id: str) -> SessionState | Absent:
-        """The state as storage has it, or what is there instead. Raises StorageError, also for a damaged history."""
-        loaded = await self._provider.load(instance_id)
-        if not loaded.turns:
-            return Absent(loaded.stored, loaded.buried)
-        row = None if loaded.stored is None else loaded.stored.row
-        _check_whole(instance_id, loaded.turns)
-        lag = [turn for turn in loaded.turns if row is None or _position(turn) > row.position]
-        projected = project(row, lag) or row
-        if projected is None:
-            raise StorageError(f"the history of instance {instance_id!r} does not begin with its start")
-        state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
-        state.row_lags = bool(lag)
-        state.was_purged = bool(loaded.buried)
-        state.before.knows_since = loaded.turns[0].time
-        for turn in loaded.turns:
-            state.ledger.record(turn)
-        return state
+        """As `load_state`."""
+        return await load_state(self._provider, instance_id)
 
     async def begin(self, start: StartExecution, absent: Absent) -> SessionState | None:
         """The state for a start that looked at the row first, or None when it is superseded (P9).
@@ -244,7 +227,7 @@ class Loader:
     async def revive(self, state: SessionState, turns: Sequence[Turn]) -> LiveExecution | LiveEntity:
         """The code, replayed to where history is. Raises NonDeterminismError (R3)."""
         if is_entity(state.execution.instance_id):
-            return await self._restore(state.execution, turns)
+            return await restored(self._payloads, state.execution, turns)
         live = self.begun(state)
         try:
             replay(live, await load_turns(self._payloads, expanded(turns)))
@@ -253,14 +236,28 @@ class Loader:
             raise
         return live
 
-    async def _restore(self, execution: Execution, turns: Sequence[Turn]) -> LiveEntity:
-        """An entity as history has it: nothing is replayed."""
-        entity = LiveEntity(execution)
-        for turn in turns:
-            started = turn.events[0] if turn.events else None
-            snapshot = started.input if isinstance(started, ExecutionStarted) else None
-            entity.restore(turn.events, None if snapshot is None else (await self._payloads.get(snapshot)).data)
-        return entity
+
+async def load_state(provider: Provider, instance_id: str) -> SessionState | Absent:
+    """The state as storage has it, or what is there instead. Raises StorageError, also for a damaged history."""
+    loaded = await provider.load(instance_id)
+    if not loaded.turns:
+        return Absent(loaded.stored, loaded.buried)
+    row = None if loaded.stored is None else loaded.stored.row
+    _check_whole(instance_id, loaded.turns)
+    lag = [turn for turn in loaded.turns if row is None or _position(turn) > row.position]
+    try:
+        projected = project(row, lag) or row
+        if projected is None or not isinstance(loaded.turns[0].events[0], ExecutionStarted):
+            raise StorageError(f"the history of instance {instance_id!r} does not begin with its start")
+        state = SessionState(loaded.turns[0].execution, projected, "" if loaded.stored is None else loaded.stored.etag)
+        for turn in loaded.turns:
+            state.ledger.record(turn)
+    except LookupError as error:
+        raise StorageError(f"the history of instance {instance_id!r} contradicts itself: {error!r}") from error
+    state.row_lags = bool(lag)
+    state.was_purged = bool(loaded.buried)
+    state.before.knows_since = loaded.turns[0].time
+    return state
 
 
 def _row_of(start: StartExecution, execution: Execution, stored: VersionedRow | None) -> InstanceRow:

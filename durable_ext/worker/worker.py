@@ -46,6 +46,7 @@ from durable_ext.worker.settings import WorkerSettings
 from durable_ext.worker.signals import Signals
 from durable_ext.worker.state import Loader
 from durable_ext.worker.telemetry import Level, Reading
+from durable_ext.worker.terminations import Terminations
 
 logger = logging.getLogger("durable_ext.worker")
 
@@ -83,6 +84,7 @@ class Worker:
             projector=Projector(provider, signals),
             heartbeat=heartbeat,
             affinities=Affinities(provider, clock, settings, process_id, mishaps),
+            terminations=Terminations(provider, catalog, payloads, clock),
             withdrawals=Withdrawals(provider, clock, settings.own_lease / 2, mishaps),
             notices=Notices(settings.lifecycle),
             mishaps=mishaps,

@@ -185,8 +185,8 @@ def test_suspended_timer_fires_after_resume() -> None:
     run(test)
 
 
-def test_termination_in_one_batch_with_an_event_that_continues_as_new() -> None:
-    """It is meant for the instance: the execution that follows takes it."""
+def test_termination_in_one_batch_with_an_event_ends_the_instance_before_its_code_sees_the_event() -> None:
+    """The code, which would continue as new, may be what cannot be run any more."""
 
     async def test(hub: Hub) -> None:
         process = hub.process(app())
@@ -198,7 +198,7 @@ def test_termination_in_one_batch_with_an_event_that_continues_as_new() -> None:
         await hub.settle(process)
         row = await hub.row("x")
         assert row.status is RuntimeStatus.TERMINATED
-        assert row.execution.generation == 1
+        assert row.execution.generation == 0
         assert await hub.left() == []
         await hub.check("x")
 

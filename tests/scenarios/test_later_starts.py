@@ -9,7 +9,6 @@ import msgspec
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
-from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.messages import Delivery, RaiseEvent, StartExecution
 from durable_ext.testing.virtual_time import START
 from durable_ext.worker.client import StartOptions, start_message
@@ -116,24 +115,6 @@ def test_event_for_a_scheduled_instance_waits_until_it_starts() -> None:
         await hub.settle(process)
         assert await hub.output("x") == 1
         assert await hub.left() == []
-
-    run(test)
-
-
-def test_scheduled_instance_is_terminated_when_it_starts() -> None:
-    """Hole 34: it stays pending until then."""
-
-    async def test(hub: Hub) -> None:
-        process = hub.process(app())
-        at = START + timedelta(days=8)
-        await process.client.start("once", instance_id="x", options=StartOptions(start_at=at))
-        await process.client.terminate("x", "not wanted")
-        await hub.settle(process)
-        assert await hub.status("x") is RuntimeStatus.PENDING
-        await hub.clock.sleep(timedelta(days=8, seconds=1).total_seconds())
-        await hub.settle(process)
-        assert await hub.status("x") is RuntimeStatus.TERMINATED
-        await hub.check("x")
 
     run(test)
 
