@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from durable_ext.authoring.activity_progress import ActivityProgress
     from durable_ext.records.failures import Failure
-    from durable_ext.records.instance import InstanceRow, RuntimeStatus
+    from durable_ext.records.instance import InstanceRow, RuntimeStatus, Stuck
 
 
 class InstanceStatus:
@@ -78,6 +78,12 @@ class InstanceStatus:
     def failure(self) -> Failure | None:
         """Why the instance failed; None unless it did."""
         return self.row.failure
+
+    @property
+    def stuck(self) -> Stuck | None:
+        """Since when and why it does not go on although it has not ended, and which message in quarantine it was; None
+        unless that is so."""
+        return self.row.stuck
 
     @property
     def input(self) -> Any:

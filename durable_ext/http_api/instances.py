@@ -24,15 +24,17 @@ from durable_ext.http_api.pages import (
 from durable_ext.http_api.queries import flag
 from durable_ext.http_api.refusals import RETRY_SECONDS, Refusal
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.worker.client.forcing import Forced
 
 # What a query string is made of, percent signs included.
 _AS_SENT = "%&=+,:;/?@!$'()*[]{}~"
 
 
 class Purged(msgspec.Struct, frozen=True, rename="camel"):
-    """How many instances were purged."""
+    """How many instances were purged; by force, also what was met and done."""
 
     instances_deleted: int
+    forced: Forced | msgspec.UnsetType = msgspec.UNSET
 
 
 async def get_instance(call: Call) -> Response:
@@ -93,7 +95,8 @@ def _same_url(call: Call, instance_id: str) -> str:
 
 async def list_instances(call: Call) -> Response:
     """One page of instances; the header names where the next one begins."""
-    where = queries.instance_filter(call.query)
+    stuck = flag(call.query, "stuck", False)
+    where = msgspec.structs.replace(queries.instance_filter(call.query), stuck=stuck)
     limit = queries.page_size(call.query)
     with_input = flag(call.query, "showInput", True)
     continuation = opened(call.request.headers.get(CONTINUATION, ""))
@@ -110,9 +113,15 @@ async def list_instances(call: Call) -> Response:
 
 
 async def purge_instance(call: Call) -> Response:
-    """Delete an ended instance with its history."""
+    """Delete an ended instance with its history; with `force` any instance."""
     instance_id = call.instance_id
+    by_force = flag(call.query, "force", False)
     client = await call.client()
+    if by_force:
+        forced = await client.purge_by_force(instance_id)
+        if forced is None:
+            raise InstanceNotFoundError(f"no instance has the id {instance_id!r}")
+        return json_response(Purged(1, forced))
     try:
         purged = await client.purge(instance_id)
     except InstanceStateError as error:

@@ -125,7 +125,11 @@ ROUTES: tuple[Endpoint, ...] = (
         instances.list_instances,
         "List instances, a page at a time.",
         {200: Answer("A page of instances, which may be short.", "StatusList"), 400: _BAD},
-        (_FROM, _TO, _STATUSES, _PREFIX, _SHOW_INPUT, _TOP, _CONTINUE),
+        (
+            *(_FROM, _TO, _STATUSES, _PREFIX),
+            _flag("stuck", False, "Only instances that are stuck: a message of theirs is in quarantine."),
+            *(_SHOW_INPUT, _TOP, _CONTINUE),
+        ),
     ),
     Endpoint(
         "DELETE",
@@ -162,6 +166,7 @@ ROUTES: tuple[Endpoint, ...] = (
         instances.purge_instance,
         "Purge an ended instance.",
         {200: _PURGED, 400: _BAD, 404: _UNKNOWN, 412: Answer("The instance has not ended.", "Problem")},
+        (_flag("force", False, "Terminate it first if it has not ended, whatever its state, and say what was done."),),
     ),
     Endpoint(
         "POST",

@@ -13,7 +13,7 @@ from durable_ext.authoring.payload import NULL
 from durable_ext.authoring.status import InstanceStatus
 from durable_ext.http_api.history import HistoryEvent, to_history
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import InstanceRow, RuntimeStatus
+from durable_ext.records.instance import InstanceRow, RuntimeStatus, Stuck
 from durable_ext.records.payloads import Payload
 from durable_ext.worker.client import Client
 
@@ -44,6 +44,14 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     progress: msgspec.Raw
 
 
+class StuckView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Since when and why an instance does not go on, and the message in quarantine that could not be processed."""
+
+    since: str
+    reason: str
+    message_id: str
+
+
 class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One instance, with the field names of Durable Functions. Times are ISO 8601 in whole seconds, UTC, with a Z."""
 
@@ -58,6 +66,7 @@ class StatusView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     history_events: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     failure: FailureView | msgspec.UnsetType = msgspec.UNSET
     activity_progress: list[ProgressView] | msgspec.UnsetType = msgspec.UNSET
+    stuck: StuckView | msgspec.UnsetType = msgspec.UNSET
 
 
 def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET) -> StatusView:
@@ -74,7 +83,12 @@ def view(status: InstanceStatus, history: list[dict[str, Any]] | msgspec.UnsetTy
         last_updated_time=seconds(row.updated_at),
         history_events=history,
         failure=msgspec.UNSET if row.failure is None else _failure_view(row.failure),
+        stuck=msgspec.UNSET if row.stuck is None else _stuck_view(row.stuck),
     )
+
+
+def _stuck_view(stuck: Stuck) -> StuckView:
+    return StuckView(since=seconds(stuck.since), reason=stuck.reason, message_id=stuck.message_id)
 
 
 def _failure_view(failure: Failure) -> FailureView:

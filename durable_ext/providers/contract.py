@@ -57,6 +57,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     An instance that has not ended was not completed at any time. `entities`: True for entities only, False for
     orchestrations only, None for both. `parent`: children of this instance, whichever execution of it started them.
+    `stuck`: only those that are stuck.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
@@ -71,6 +72,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     entities: bool | None = None
     parent: str = ""
+    stuck: bool = False
 
     def __post_init__(self) -> None:
         for name in _TIMES:

@@ -84,13 +84,24 @@ class FirstEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     input: Payload
 
 
+class Stuck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """An instance that does not go on: a message of it was given up, and is in quarantine under `message_id` (P11).
+
+    `since` is when the first one was, `reason` why the last one was. The next turn that is committed ends it.
+    """
+
+    since: datetime
+    reason: str
+    message_id: str = ""
+
+
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The Instances row: a projection of history (P8) that also arbitrates starts (P9).
 
     `turn` is the last turn the row reflects, -1 before the first. Times are aware UTC. While the instance is Pending,
     `previous` is the execution whose place it takes, `rewinds` is set if it was rewound, `first_event` if it starts
     with one, `trace` if its start was traced: a start sent again has to carry them (P9). `status_changes` counts how
-    often the custom status was set.
+    often the custom status was set. `stuck` is no part of the projection: who gives a message up writes it.
     """
 
     execution: Execution
@@ -113,6 +124,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     status_changes: int = 0
     first_event: FirstEvent | None = None
     trace: TraceContext | None = None
+    stuck: Stuck | None = None
 
     @property
     def instance_id(self) -> str:

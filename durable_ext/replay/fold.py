@@ -35,7 +35,7 @@ def project(row: InstanceRow | None, turns: Iterable[Turn]) -> InstanceRow | Non
 
 def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     changes: dict[str, Any] = {"status": _status_before(row, turn)}
-    said = 0
+    said, stuck = 0, None if row is None else row.stuck
     for _, event in placed(turn):
         if type(event) in _UNSEEN:
             continue
@@ -48,6 +48,10 @@ def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
         return None
     if said:
         changes["status_changes"] = row.status_changes + said
+    if stuck is not None:
+        # A turn from before shows later than the mark when the row lagged.
+        goes_on = turn.time > stuck.since or changes["status"].is_terminal
+        changes["stuck"] = None if goes_on else stuck
     return msgspec.structs.replace(row, execution=turn.execution, turn=turn.number, updated_at=turn.time, **changes)
 
 

@@ -79,6 +79,7 @@ class Admission:
                 admitted = None
         if admitted is None:
             admitted = await self._admit_anew(batch, trigger)
+        admitted.deal_with()
         await self._put_off(admitted)
         return admitted
 

@@ -75,6 +75,12 @@ class Admitted:
             return False
         return self.state.ledger.ended is not None or not isinstance(item.message.body, Terminate)
 
+    def deal_with(self) -> None:
+        """Tell the state what needs no turn."""
+        if self.state is not None:
+            for item in (*self.dropped, *self.over, *(repair.item for repair in self.repairs)):
+                self.state.dealt_with(item.message.id)
+
     @property
     def is_ending(self) -> bool:
         """Whether what was accepted so far terminates the instance."""

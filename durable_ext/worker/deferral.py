@@ -10,6 +10,7 @@ import msgspec
 from durable_ext.errors import InstanceExistsError
 from durable_ext.records.codec import encode_messages
 from durable_ext.records.failures import failure_from
+from durable_ext.records.instance import Stuck
 from durable_ext.records.messages import FinishChild, FireTimer, Message, Quarantined, RunOperation, StartExecution
 from durable_ext.worker.items import Item
 from durable_ext.worker.services import Services
@@ -27,6 +28,8 @@ NOT_SERVED_FOR = timedelta(seconds=5)
 HELD_ELSEWHERE_FOR = timedelta(seconds=5)
 # About an hour and a half of waiting for a cause that never comes, an hour for a worker that never does.
 _MOST_DEFERRALS = 100
+# A row says no more of it; the whole is in quarantine.
+_LONGEST_REASON = 1000
 # So many messages that are put off are remembered, at the least, before those are forgotten that have come back.
 _LEAST_NOTED = 1000
 # What became of a child's start that came more than once: who claims its answer first.
@@ -77,7 +80,9 @@ class Deferral:
             await self._services.provider.send([msgspec.structs.replace(message, due=known, resent=True)])
             return
         if self.is_worn_out(message):
-            await self.quarantine(message, reason, message.deferrals, item.queue)
+            # A message without a cause says nothing about its instance, which may well go on.
+            give_up = self._keep if reason is _NO_CAUSE else self.quarantine
+            await give_up(message, reason, message.deferrals, item.queue)
             return
         self._services.settings.telemetry.count(Counted.PUT_OFF, type(body).__name__)
         await self._send_later(message, self._services.clock() + min(_pause(message.deferrals), longest))
@@ -130,7 +135,13 @@ class Deferral:
         return True
 
     async def quarantine(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
-        """Keep a message where the catalog lists it (P11); when it is replayed it is a repeat (P6)."""
+        """Keep a message that its instance needs, and have the row say that the instance is stuck (P11)."""
+        await self._keep(message, reason, attempts, queue, stack)
+        stuck = Stuck(since=self._services.clock(), reason=reason[:_LONGEST_REASON], message_id=message.id)
+        await self._services.projector.mark(message.instance_id, stuck)
+
+    async def _keep(self, message: Message, reason: str, attempts: int, queue: str, stack: str = "") -> None:
+        """Keep a message where the catalog lists it; when it is replayed it is a repeat (P6)."""
         self._services.settings.telemetry.count(Counted.QUARANTINED, type(message.body).__name__)
         message = msgspec.structs.replace(message, resent=True, deferrals=0, failures=0, recoveries=0, due=None)
         await self._services.provider.quarantine(

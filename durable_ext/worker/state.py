@@ -99,6 +99,12 @@ class SessionState:
         self.row = project(self.row, (turn,)) or self.row
         self.row_lags = True
 
+    def dealt_with(self, message_id: str) -> None:
+        """A message was found to need no turn. If the instance was stuck on it, it is so no more."""
+        if self.row.stuck is not None and self.row.stuck.message_id == message_id:
+            self.row = msgspec.structs.replace(self.row, stuck=None)
+            self.row_lags = True
+
     def next_time(self, now: datetime) -> datetime:
         """The time of the next turn: time never runs backwards for the code, whatever clocks do."""
         last = self.not_before if self.ledger.last_turn is None else self.ledger.last_turn.time

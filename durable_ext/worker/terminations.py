@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import msgspec
 
 from durable_ext.errors import StorageError
-from durable_ext.providers.contract import Catalog, Clock, InstanceFilter, Provider, VersionedRow
+from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
 from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.ids import ending_execution_id, is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
@@ -22,12 +22,12 @@ from durable_ext.replay.ending import beginning_of, is_ending, up_to_end
 from durable_ext.replay.entity_turn import LiveEntity
 from durable_ext.replay.turn import TurnResult
 from durable_ext.worker.entities.restoring import restored
+from durable_ext.worker.lineage import children_by_row
 from durable_ext.worker.payload_store import PayloadStore
 from durable_ext.worker.state import Absent, SessionState
 
 logger = logging.getLogger("durable_ext.terminations")
 
-_PAGE = 200
 _GOES_ON = frozenset({RuntimeStatus.PENDING, RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})
 _NO_HISTORY = "its history is gone"
 
@@ -119,18 +119,10 @@ class Terminations:
         return _beginning(SessionState(execution, row, etag))
 
     async def children_of(self, row: InstanceRow) -> AsyncIterator[InstanceRow]:
-        """Children that go on and wait to tell this execution how they end, found by their rows: every row is read."""
-        where = InstanceFilter(statuses=_GOES_ON, entities=False)
-        continuation: str | None = None
-        while True:
-            page = await self._catalog.query(where, limit=_PAGE, continuation=continuation)
-            for found in page.rows:
-                parent = found.parent
-                if parent is not None and parent.execution_id == row.execution.execution_id:
-                    yield found
-            continuation = page.continuation
-            if continuation is None:
-                return
+        """Children that go on and wait to tell this execution how they end, found by their rows."""
+        async for found in children_by_row(self._catalog, row.instance_id, _GOES_ON):
+            if found.parent is not None and found.parent.execution_id == row.execution.execution_id:
+                yield found
 
     def _to_child(self, row: InstanceRow, child: InstanceRow, body: Terminate) -> Message:
         parent_execution = row.execution.execution_id

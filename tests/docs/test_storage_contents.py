@@ -89,7 +89,7 @@ def test_every_type_of_event_is_on_the_page() -> None:
 
 
 def test_where_things_are() -> None:
-    """The last row of an entity and of a schedule, and what a purge leaves."""
+    """The last row of an entity and of a schedule, and what two purges leave, of one that runs by force."""
     instances = [row for table, row in written().rows if table.endswith("Instances")]
     entity = [row for row in instances if row["PartitionKey"] == "@counter@one"][-1]
     summary = msgspec.json.decode(str(entity["CustomStatus"]))

@@ -12,7 +12,7 @@ import pytest
 
 from durable_ext.providers.azure_storage.client import Change, Entity, Receipt
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Rewinding, RuntimeStatus
+from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Rewinding, RuntimeStatus, Stuck
 from durable_ext.records.messages import Message, Quarantined, RaiseEvent
 from durable_ext.records.payloads import inline
 from durable_ext.records.trace import TraceContext
@@ -126,4 +126,5 @@ def _rich() -> InstanceRow:
         first_event=FirstEvent(name="hello", input=inline(msgspec.json.encode(LONG_TEXT))),
         rewinds=Rewinding(execution_id="e0", time=START),
         trace=TraceContext(parent="p"),
+        stuck=Stuck(since=START, reason="it parts from its history", message_id="m"),
     )

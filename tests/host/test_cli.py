@@ -10,11 +10,13 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from durable_ext.host.cli import main
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.sqlite import SqliteProvider
+from durable_ext.records.instance import Stuck
 from durable_ext.records.messages import Quarantined
 from durable_ext.records.payloads import inline
 from durable_ext.records.progress import Report
@@ -275,6 +277,47 @@ def test_purge(hub: Hub) -> None:
     assert hub.ok("purge", "a") == "1 purged\n"
     assert hub.json("purge", "--status", "Failed", "--created-from", "2000-01-01") == {"instancesDeleted": 1}
     assert [one["instanceId"] for one in hub.json("list")] == ["c"]
+
+
+def test_purge_by_force(hub: Hub) -> None:
+    """No host runs; what was started for later, and what nobody has begun, are both Pending."""
+    for instance_id in ("a", "b"):
+        hub.ok("start", "waits", "--id", instance_id)
+    assert hub.run("purge", "a")[0] == ExitCode.WRONG_STATE
+    assert "or purge it by force" in hub.errors
+    assert hub.ok("purge", "a", "--force") == "1 purged: it was Pending, and was terminated; told: nobody\n"
+    answer = hub.json("purge", "b", "--force")
+    assert (answer["instancesDeleted"], answer["forced"]) == (1, {"was": "Pending", "damage": "", "told": []})
+    assert hub.run("purge", "b", "--force")[0] == ExitCode.NOT_FOUND
+    assert hub.run("purge", "--status", "Failed", "--force")[0] == ExitCode.USAGE
+    hub.ended("doubled", "--id", "c", "--input", "1")
+    assert hub.ok("purge", "c", "--force") == "1 purged: it was Completed; told: nobody\n"
+
+
+def test_what_is_stuck(hub: Hub) -> None:
+    """Shown, marked in lists, and a filter."""
+
+    async def stick(store: SqliteProvider) -> None:
+        stored = await store.read_row("a")
+        assert stored is not None
+        stuck = Stuck(since=START, reason="it parts from its history", message_id="m")
+        await store.update_row(msgspec.structs.replace(stored.row, stuck=stuck), stored.etag)
+
+    for instance_id in ("a", "b"):
+        hub.ok("start", "waits", "--id", instance_id)
+    asyncio.run(hub.with_store(stick))
+    assert hub.json("status", "a")["stuck"] == {
+        "since": "2030-01-01T00:00:00.000Z",
+        "reason": "it parts from its history",
+        "messageId": "m",
+    }
+    assert hub.json("status", "b")["stuck"] is None
+    shown = hub.ok("status", "a")
+    assert "stuckSince         2030-01-01T00:00:00.000Z\n" in shown
+    assert "stuckOn            message m in quarantine: it parts from its history\n" in shown
+    assert "Pending, stuck" in hub.ok("list")
+    assert [one["instanceId"] for one in hub.json("list", "--stuck")] == ["a"]
+    assert hub.json("count", "--stuck") == {"Pending": 1}
 
 
 def test_quarantine(hub: Hub) -> None:

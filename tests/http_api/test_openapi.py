@@ -77,7 +77,7 @@ def test_answers_have_the_fields_they_say() -> None:
         "Index": ask(hub, "GET ").json(),
     }
     for name, answer in answers.items():
-        assert set(schema(name)["properties"]) - {"failure"} == set(answer)  # of failed instances only
+        assert set(schema(name)["properties"]) - {"failure", "stuck", "forced"} == set(answer)  # where they apply
         assert set(schema(name)["required"]) <= set(answer)
     assert set(schema("Problem")["required"]) == set(ask(hub, "GET instances/nobody").json())
 

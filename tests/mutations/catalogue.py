@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutations.endings import ENDING_MUTATIONS
 from tests.mutations.entities import ENTITY_MUTATIONS
 from tests.mutations.mutation import Mutation
 from tests.mutations.other_rules import OTHER_MUTATIONS
@@ -159,7 +160,7 @@ MUTATIONS = (
         "P8",
         "nobody notices that a row lags",
         _WORKER + "state.py",
-        "        state.row_lags = bool(lag)\n",
+        "    state.row_lags = bool(lag)\n",
         "",
         (_SCENARIOS + "test_rows.py",),
     ),
@@ -341,4 +342,5 @@ MUTATIONS = (
     ),
     *OTHER_MUTATIONS,
     *ENTITY_MUTATIONS,
+    *ENDING_MUTATIONS,
 )

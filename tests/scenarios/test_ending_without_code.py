@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +16,13 @@ from durable_ext.records.instance import RuntimeStatus
 from durable_ext.records.limits import TOMBSTONE_AGE
 from durable_ext.records.messages import StartExecution
 from durable_ext.records.versions import VersionFailure, VersionMatch
+from durable_ext.testing.faults import Fault
 from durable_ext.testing.histories import Verdict, check_history, fetch_history
 from durable_ext.testing.virtual_time import START
 from durable_ext.worker.client import StartOptions
 from durable_ext.worker.settings import WorkerSettings
 
+from .hub import failing
 from .quarantined import MOST
 from .two_stores import AnyHub, on_both, run_on
 
@@ -229,10 +233,42 @@ def test_a_late_start_of_what_was_terminated_and_purged_does_not_run_it(store: s
         assert await process.client.purge("x")
         await hub.clock.sleep(29 * 3600)
         assert await hub.store.sweep(hub.clock() - TOMBSTONE_AGE) == 1
-        await hub.clock.sleep(2 * 3600)
+        await hub.clock.sleep(3601)
         await process.handle(await hub.take_one(StartExecution))
         assert await hub.store.read_row("x") is None
         assert await hub.store.history("x") == ()
         assert await hub.left() == []
+
+    run_on(store, test)
+
+
+@on_both
+@pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
+@pytest.mark.parametrize("verb", ["send", "create_row", "append", "update_row"])
+def test_points_of_ending_a_damaged_instance(store: str, verb: str, fault: Fault) -> None:
+    """Each write of it fails, before or behind its effect, and its process dies: the next one goes on."""
+
+    async def test(hub: AnyHub) -> None:
+        await family(hub)
+        await spoil(hub, "a turn spoiled")
+        dying = hub.process(App().registry, plan=failing(verb, fault=fault))
+        await hub.process(App().registry).client.terminate("child", "in the way")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await dying.handle(*await hub.take())
+        await dying.kill()
+        await hub.leases_run_out()
+        again = hub.process(App().registry)
+        again.start()
+        await hub.clock.sleep(120)
+        assert await _statuses(hub) == {
+            "mother": RuntimeStatus.COMPLETED,
+            "child": _TERMINATED,
+            "grandchild": _TERMINATED,
+            "unnamed": _TERMINATED,
+            "detached": RuntimeStatus.RUNNING,
+        }
+        await hub.check("child")
+        assert await hub.store.list_quarantined() == []
 
     run_on(store, test)

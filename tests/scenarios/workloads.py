@@ -71,6 +71,13 @@ async def _purge_family(client: Client) -> None:
     await client.raise_event(_ID, "approval", "again")
 
 
+async def _purge_by_force(client: Client) -> None:
+    await pause(3)
+    assert await client.purge(_ID, force=True)
+    # A child that never comes is waited for so long by its termination.
+    await pause(600)
+
+
 async def _restart(client: Client) -> None:
     status = await client.wait_for_completion(_ID, _LONG)
     assert status.output == 3
@@ -186,6 +193,15 @@ SCENARIOS: dict[str, Scenario] = (
         "terminated with children": _scenario(
             orchestrator="endless", input=2, then=_terminate, status=RuntimeStatus.TERMINATED, expect={"left": 2}
         ),
+        "terminated before its time": _scenario(
+            orchestrator="chain",
+            input=0,
+            starts_after=timedelta(minutes=10),
+            then=_terminate,
+            status=RuntimeStatus.TERMINATED,
+            expect={"left": 2},
+        ),
+        "purged by force": _scenario(orchestrator="endless", input=2, then=_purge_by_force, status=None, expect=None),
         "detached": _scenario(orchestrator="sends_out", expect=[None, "silence"]),
         "purged": _scenario(orchestrator="chain", input=0, then=_purge, status=None, expect=None),
         "purged and started anew": _scenario(orchestrator="parent", input=2, then=_purge_family, expect="again"),

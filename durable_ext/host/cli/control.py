@@ -16,6 +16,7 @@ from durable_ext.host.cli import arguments
 from durable_ext.host.cli.filters import add_filter_options, counted, filter_of, is_given, matching
 from durable_ext.host.cli.input import add_json_options, given_json, read_json
 from durable_ext.host.cli.options import Commands, add_command
+from durable_ext.host.cli.terminal import one_line
 from durable_ext.host.cli.text import print_json
 from durable_ext.host.exit_codes import ExitCode
 from durable_ext.providers.contract import InstanceFilter
@@ -47,6 +48,7 @@ def add_commands(commands: Commands) -> None:
         "--older-than", metavar="DURATION", type=arguments.duration, help="ended longer ago than that, as 30d"
     )
     purge.add_argument("--recursive", action="store_true", help="their ended children as well")
+    purge.add_argument("--force", action="store_true", help="one by id that has not ended, too: it is terminated first")
     purge.add_argument("--dry-run", action="store_true", help="delete nothing: count what the filter takes, by status")
     add_filter_options(purge, tags=True)
 
@@ -91,6 +93,8 @@ async def _purge(options: argparse.Namespace, client: Client) -> int:
         raise InvalidInputError("purge takes an instance id, or a filter such as --status Completed")
     if not filtered:
         return await _purge_one(options, client)
+    if options.force:
+        raise InvalidInputError("--force takes one instance id, not a filter")
     where = ended_only(_older(options, client))
     if options.dry_run:
         found = await counted(client, where, options.tag)
@@ -106,9 +110,24 @@ async def _purge(options: argparse.Namespace, client: Client) -> int:
 async def _purge_one(options: argparse.Namespace, client: Client) -> int:
     if options.dry_run:
         raise InvalidInputError("--dry-run counts what a filter takes; for one instance ask for its status")
+    if options.force:
+        return await _purge_by_force(options, client)
     if not await client.purge(options.id, recursive=options.recursive):
         raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
     return _purged(options, 1)
+
+
+async def _purge_by_force(options: argparse.Namespace, client: Client) -> int:
+    forced = await client.purge_by_force(options.id, recursive=options.recursive)
+    if forced is None:
+        raise InstanceNotFoundError(f"no instance has the id {options.id!r}")
+    if options.json:
+        print_json({"instancesDeleted": 1, "forced": forced})
+        return ExitCode.OK
+    ended = "" if forced.was.is_terminal else ", and was terminated"
+    damage = f" without its history, which cannot be read: {forced.damage}" if forced.damage else ""
+    print(one_line(f"1 purged: it was {forced.was.value}{ended}{damage}; told: {', '.join(forced.told) or 'nobody'}"))
+    return ExitCode.OK
 
 
 async def _purge_tagged(options: argparse.Namespace, client: Client, where: InstanceFilter) -> int:

@@ -43,6 +43,9 @@ def add_filter_options(parser: argparse.ArgumentParser, *, tags: bool = False, e
         )
     if entities:
         group.add_argument("--entities", action="store_true", help="entities too")
+        group.add_argument(
+            "--stuck", action="store_true", help="a message of it is in quarantine, and it does not go on"
+        )
 
 
 def filter_of(options: argparse.Namespace) -> InstanceFilter:
@@ -54,6 +57,7 @@ def filter_of(options: argparse.Namespace) -> InstanceFilter:
         id_prefix=options.prefix,
         name=options.name,
         entities=None if getattr(options, "entities", True) else False,
+        stuck=getattr(options, "stuck", False),
         **times,
     )
 

@@ -17,6 +17,7 @@ from durable_ext.host.cli.text import (
     print_turns,
     progress_json,
     shortened,
+    shown_status,
     status_json,
     time_text,
     turn_json,
@@ -70,7 +71,7 @@ async def _follow(options: argparse.Namespace, client: Client) -> int:
             print_json(status_json(status))
         else:
             said = "" if status.custom_status is None else shortened(status.custom_status)
-            print(f"{time_text(status.last_updated_time)}  {status.runtime_status.value:<10}  {said}".rstrip())
+            print(f"{time_text(status.last_updated_time)}  {shown_status(status):<10}  {said}".rstrip())
         sys.stdout.flush()
     return ExitCode.OK
 
@@ -153,7 +154,7 @@ def _columns(status: InstanceStatus) -> tuple[str, ...]:
     return (
         status.instance_id,
         status.name,
-        status.runtime_status.value,
+        shown_status(status),
         time_text(status.created_time),
         time_text(status.last_updated_time),
     )

@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
 
 def status_json(status: InstanceStatus) -> dict[str, Any]:
     """An instance under the names of the management API, and what else there is to know."""
-    failure = status.failure
+    failure, stuck = status.failure, status.stuck
     return {
         "name": status.name,
         "instanceId": status.instance_id,
@@ -69,7 +69,13 @@ def status_json(status: InstanceStatus) -> dict[str, Any]:
         "version": status.version,
         "tags": status.tags or None,
         "parentInstanceId": status.parent_instance_id,
+        "stuck": None if stuck is None else {**msgspec.to_builtins(stuck), "since": time_text(stuck.since)},
     }
+
+
+def shown_status(status: InstanceStatus) -> str:
+    """The status as a table has it."""
+    return f"{status.runtime_status.value}{'' if status.stuck is None else ', stuck'}"
 
 
 def progress_json(status: InstanceStatus) -> list[dict[str, Any]]:
@@ -83,8 +89,13 @@ def progress_json(status: InstanceStatus) -> list[dict[str, Any]]:
 def print_status(status: InstanceStatus) -> None:
     """An instance, a line for each thing there is to know."""
     for title, value in status_json(status).items():
-        if value is not None and title != "failure":
+        if value is not None and title not in ("failure", "stuck"):
             print(f"{title:18} {shown(value)}")
+    if status.stuck is not None:
+        print(f"{'stuckSince':18} {time_text(status.stuck.since)}")
+        print(
+            f"{'stuckOn':18} message {one_line(status.stuck.message_id)} in quarantine: {one_line(status.stuck.reason)}"
+        )
     for said in progress_json(status):
         who = f"{one_line(said['name'])} ({said['taskId']})"
         print(f"{'progress':18} {who}: {shortened(said['progress'])} at {said['time']}")

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -36,6 +37,8 @@ _AFTER_SURROGATES = 0xE000
 
 
 _BEHIND_ENTITIES = chr(ord(ENTITY_MARK) + 1)
+# No time is earlier, so that whoever has the column is found.
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _ENTITIES = [Condition("PartitionKey", "ge", ENTITY_MARK), Condition("PartitionKey", "lt", _BEHIND_ENTITIES)]
 # In place of the first half of storage's own continuations, in which it cannot stand: go on with this row.
 _FROM_KEY = "^from"
@@ -117,6 +120,8 @@ def conditions_of(where: InstanceFilter) -> tuple[Condition, ...]:
     if where.parent:
         begin = rows.parent_text(where.parent)
         found += [Condition("ParentInstance", "ge", begin), Condition("ParentInstance", "lt", _after(begin))]
+    if where.stuck:
+        found.append(Condition("StuckSince", "ge", _EARLIEST))
     times = (
         ("CreatedTime", where.created_from, where.created_to),
         ("LastUpdatedTime", where.updated_from, where.updated_to),

@@ -17,7 +17,7 @@ from durable_ext.errors import StorageError
 from durable_ext.providers.azure_storage.client import Entity, Value
 from durable_ext.providers.azure_storage.names import escape, unescape
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus
+from durable_ext.records.instance import Execution, FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus, Stuck
 from durable_ext.records.limits import MAX_COLUMN_CHARACTERS
 from durable_ext.records.payloads import Payload, inline, stored
 from durable_ext.records.trace import TraceContext
@@ -65,6 +65,12 @@ def entity_of(row: InstanceRow, hub: str, url_of: Callable[[str], str]) -> Entit
         "CustomStatusVersion": row.status_changes or None,
     }
     entity |= {name: value for name, value in optional.items() if value is not None}
+    if row.stuck is not None:
+        entity |= {
+            "StuckSince": row.stuck.since,
+            "StuckReason": row.stuck.reason,
+            "StuckMessage": row.stuck.message_id,
+        }
     _add_payloads(entity, row, url_of)
     return entity
 
@@ -151,6 +157,7 @@ def row_of(entity: Entity, container: str) -> InstanceRow:
         first_event=_decoded(entity, "FirstEvent", _first_event),
         trace=_decoded(entity, "TraceContext", _trace),
         status_changes=int(str(entity.get("CustomStatusVersion", 0))),
+        stuck=_stuck(entity),
     )
 
 
@@ -168,6 +175,14 @@ def time_of(value: Value) -> datetime:
     if isinstance(value, datetime):
         return value
     return datetime.fromisoformat(str(value)).astimezone(UTC)
+
+
+def _stuck(entity: Entity) -> Stuck | None:
+    since = _optional_time(entity, "StuckSince")
+    if since is None:
+        return None
+    reason, message_id = str(entity.get("StuckReason", "")), str(entity.get("StuckMessage", ""))
+    return Stuck(since=since, reason=reason, message_id=message_id)
 
 
 def _optional_time(entity: Entity, name: str) -> datetime | None:

@@ -92,6 +92,8 @@ def _conditions(where: InstanceFilter) -> tuple[str, list[str | int]]:
         wanted.append(("json_extract(record, '$.version') = ?", (where.version,)))
     if where.parent:
         wanted.append(("json_extract(record, '$.parent.instanceId') = ?", (where.parent,)))
+    if where.stuck:
+        wanted.append(("json_extract(record, '$.stuck') IS NOT NULL", ()))
     if where.completed_from is not None or where.completed_to is not None:
         # The last thing that happens to an instance is its end.
         wanted.append((_ENDED, ()))

@@ -9,7 +9,7 @@ import pytest
 
 from durable_ext.errors import InvalidInputError
 from durable_ext.providers.contract import InstanceFilter
-from durable_ext.records.instance import InstanceRow, Parent, RuntimeStatus
+from durable_ext.records.instance import InstanceRow, Parent, RuntimeStatus, Stuck
 from durable_ext.testing.conformance.samples import ended, execution, many, row
 from durable_ext.testing.conformance.store import Conformance, Store, on_store
 
@@ -87,6 +87,22 @@ class CatalogConformance(Conformance):
             await _at(store, f"i{number}", now, now + number * _HOUR)
         assert await _ids(store, InstanceFilter(updated_from=now + _HOUR)) == ["i1", "i2"]
         assert await _ids(store, InstanceFilter(updated_from=now + _HOUR, updated_to=now + _HOUR)) == ["i1"]
+
+    @on_store
+    async def test_those_that_are_stuck(self, store: Store) -> None:
+        """Also together with another condition; a row that is replaced without the mark is not found any more."""
+        await _create(store, "a", "b")
+        stuck = Stuck(since=store.clock(), reason="why", message_id="m")
+        of = [execution(one) for one in ("c", "d")]
+        marked = [msgspec.structs.replace(row(one, store.clock()), stuck=stuck) for one in of]
+        etags = [await store.provider.create_row(one) for one in marked]
+        where = InstanceFilter(stuck=True)
+        assert await _ids(store, where) == ["c", "d"]
+        assert sum((await store.catalog.count(where)).values()) == 2
+        assert await _ids(store, InstanceFilter(stuck=True, id_prefix="d")) == ["d"]
+        assert await _ids(store, _ALL) == ["a", "b", "c", "d"]
+        await store.provider.update_row(msgspec.structs.replace(marked[0], stuck=None), etags[0])
+        assert await _ids(store, where) == ["d"]
 
     @on_store
     async def test_a_page_has_whole_rows(self, store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 from durable_ext.errors import InstanceExistsError, RowChangedError
 from durable_ext.providers.contract import Loaded
 from durable_ext.records.failures import Failure
-from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus
+from durable_ext.records.instance import FirstEvent, InstanceRow, Parent, Rewinding, RuntimeStatus, Stuck
 from durable_ext.records.messages import StartExecution
 from durable_ext.records.payloads import inline
 from durable_ext.records.trace import TraceContext
@@ -60,6 +60,7 @@ class RowConformance(Conformance):
             status_changes=3,
             trace=TraceContext(f"00-{'a' * 32}-{'b' * 16}-01", "vendor=one"),
             first_event=FirstEvent(name="héllo", input=inline(b'{"text": "' + b"x" * 40_000 + b'"}')),
+            stuck=Stuck(since=now, reason="it parts\nfrom 'ü' " + "x" * 1000, message_id="a-b-0"),
         )
         await store.provider.create_row(full)
         assert (await stored(store, _ID)).row == full

@@ -13,8 +13,8 @@ from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.events import ContinuedAsNew
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.replay.fold import project
-from durable_ext.worker.client.lineage import kept_executions
 from durable_ext.worker.client.reads import ReadingClient
+from durable_ext.worker.lineage import kept_executions
 
 _PAGE = 100
 _AT_ONCE = 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -14,8 +15,10 @@ from durable_ext.providers.contract import Catalog, InstanceFilter, VersionedRow
 from durable_ext.records.events import ChildScheduled
 from durable_ext.records.instance import TERMINAL, InstanceRow
 from durable_ext.records.turns import placed
-from durable_ext.worker.client.core import ClientCore
-from durable_ext.worker.client.lineage import kept_executions, previous_of
+from durable_ext.worker.client.forcing import Forced, ForcingClient
+from durable_ext.worker.lineage import children_by_row, kept_executions, previous_of
+
+logger = logging.getLogger("durable_ext.client")
 
 Item = TypeVar("Item")
 ReadRow = Callable[[str], Awaitable[VersionedRow | None]]
@@ -24,28 +27,59 @@ _PAGE = 100
 _AT_ONCE = 16
 
 
-class PurgingClient(ClientCore):
+class PurgingClient(ForcingClient):
     """Deletes ended instances."""
 
-    async def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
+    async def purge(self, instance_id: str, *, recursive: bool = False, force: bool = False) -> bool:
         """Delete an ended instance with its history and payloads (P10); False when there is none.
 
         `recursive`: the children of all its executions as well, the deepest first; those that have not ended and
-        detached ones stay. Where executions were pruned, storage looks through all rows for their children. Raises
-        InstanceStateError when it has not ended.
+        detached ones stay. Where executions were pruned, storage looks through all rows for their children. `force`: in
+        whatever state it is, as purge_by_force. Raises InstanceStateError when it has not ended.
         """
+        if force:
+            return await self.purge_by_force(instance_id, recursive=recursive) is not None
         stored = await self._row(instance_id)
         if stored is None:
             return False
         if not stored.row.status.is_terminal:
             raise InstanceStateError(
-                f"instance {instance_id!r} is {stored.row.status.value}; terminate it before purging it"
+                f"instance {instance_id!r} is {stored.row.status.value}; terminate it before purging it, "
+                "or purge it by force"
             )
         if recursive:
             await _Families(self.catalog, self._provider.read_row).purge(stored.row)
         else:
             await self.catalog.purge(stored.row, etag=stored.etag)
         return True
+
+    async def purge_by_force(self, instance_id: str, *, recursive: bool = False) -> Forced | None:
+        """Delete an instance in whatever state: running, stuck, damaged, not begun. What was done; None: there is none.
+
+        One that has not ended is terminated first, here, with nothing of its code: its parent and its children hear of
+        it as of any termination. No worker has to run. `recursive`: its children by force as well, the deepest first.
+        """
+        stored = await self._row(instance_id)
+        if stored is None:
+            return None
+        row, forced = await self._end_now(stored.row)
+        if row is None:
+            return forced
+        if recursive:
+            # By their rows: its history may be what cannot be read.
+            for child in [child async for child in children_by_row(self.catalog, row.instance_id)]:
+                await self.purge_by_force(child.instance_id, recursive=True)
+        await self.catalog.purge(row)
+        logger.warning(
+            "instance %s is purged by force: it was %s%s; told: %s",
+            *(
+                instance_id,
+                forced.was.value,
+                f", its history could not be read ({forced.damage})" * bool(forced.damage),
+            ),
+            ", ".join(forced.told) or "nobody",
+        )
+        return forced
 
     async def purge_older_than(
         self,
@@ -114,15 +148,7 @@ class _Families:
 
     async def _children_by_row(self, row: InstanceRow) -> list[str]:
         """The same where history is pruned: nothing but their own rows names them any more."""
-        where = InstanceFilter(parent=row.instance_id, statuses=TERMINAL)
-        found: list[str] = []
-        continuation: str | None = None
-        while True:
-            page = await self._catalog.query(where, limit=_PAGE, continuation=continuation)
-            found += [child.instance_id for child in page.rows]
-            continuation = page.continuation
-            if continuation is None:
-                return found
+        return [child.instance_id async for child in children_by_row(self._catalog, row.instance_id, TERMINAL)]
 
     async def _purge_child(self, parent: InstanceRow, instance_id: str) -> None:
         async with self._gate:
