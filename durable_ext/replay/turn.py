@@ -100,8 +100,10 @@ def _replay_turn(live: LiveExecution, turn: Turn) -> _Difference | None:
     for position, event in enumerate(turn.events):
         if isinstance(event, Input):
             _pass_over(asked, None)
-            if ends_unasked:
-                asked.clear()  # nobody ran the code for what came with the termination
+            if ends_unasked:  # nobody ran the code for what came with the termination
+                if live.finished:
+                    return None
+                asked.clear()
             if asked:
                 return _Difference(turn, position, None, asked[0])
             asked.extend(live.apply(event, turn.time))

@@ -132,6 +132,10 @@ def test_a_damaged_turn_is_a_storage_error() -> None:
     entity, _ = turn_rows.entity_of(turn())
     with pytest.raises(StorageError, match="order-1"):
         turn_rows.turn_of(entity | {"Events": '[{"type":"Unheard"}]'}, None)
+    with pytest.raises(StorageError, match="order-1"):
+        turn_rows.message_ids_of(entity | {"MessageIds": "[1"}, None)
+    with pytest.raises(StorageError, match="order-1"):
+        turn_rows.message_ids_of(entity, b"{}")
 
 
 def test_a_tombstone_keeps_the_key_and_no_content() -> None:

@@ -7,14 +7,15 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import httpx
-import pytest
 
 from durable_ext.http_api.app import create_app
 from durable_ext.providers.contract import InstanceFilter
 from durable_ext.records.instance import RuntimeStatus, Stuck
 from durable_ext.records.messages import FinishTask, Message, RaiseEvent
 from durable_ext.records.payloads import inline
-from durable_ext.worker.client import Client
+from durable_ext.records.versions import VersionFailure, VersionMatch
+from durable_ext.worker.client import Client, StartOptions
+from durable_ext.worker.settings import WorkerSettings
 
 from .hub import failing
 from .quarantined import MOST, App
@@ -109,7 +110,7 @@ def test_it_is_stuck_since_the_first_message_and_shows_the_last(store: str) -> N
 
 
 @on_both
-def test_http_says_it_and_lists_by_it(store: str) -> None:
+def test_http_says_it_lists_by_it_and_ends_it(store: str) -> None:
     async def test(hub: AnyHub) -> None:
         await _stick(hub)
         client = hub.process(App().registry).client
@@ -127,32 +128,57 @@ def test_http_says_it_and_lists_by_it(store: str) -> None:
             assert "stuck" not in (await http.get("/instances/y")).json()
             assert [one["instanceId"] for one in (await http.get("/instances?stuck=true")).json()] == ["x"]
             assert [one["instanceId"] for one in (await http.get("/instances")).json()] == ["x", "y"]
+            changed = hub.process(App(changed=True).registry, most_attempts=MOST)
+            changed.start()
+            assert (await http.post("/instances/x/terminate?reason=enough")).status_code == 202
+            await hub.clock.sleep(5)
+            ended = (await http.get("/instances/x")).json()
+            assert (ended["runtimeStatus"], ended["output"], "stuck" in ended) == ("Terminated", "enough", False)
 
     run_on(store, test)
 
 
 @on_both
-@pytest.mark.parametrize("why", ["its history cannot be read", "its start cannot be processed"])
-def test_what_cannot_be_read_or_started_is_stuck_too(store: str, why: str) -> None:
+def test_what_cannot_be_read_is_stuck_too(store: str) -> None:
     async def test(hub: AnyHub) -> None:
-        process = hub.process(App().registry, most_attempts=MOST)
-        if "start" in why:
-            await process.client.start("listen", {"not": "a number"}, instance_id="x")
-            broken = hub.process(App().registry, plan=failing("never"), most_attempts=MOST)
-            (delivery,) = await hub.take()
-            await broken.worker.process_poison(delivery)
-        else:
-            await process.client.start("listen", 2, instance_id="x")
-            await hub.settle(process)
-            await process.stop()
-            await hub.spoil("x", 0)
-            again = hub.process(App().registry, most_attempts=MOST)
-            again.start()
-            await again.client.raise_event("x", "go", 1)
-            await hub.clock.sleep(60)
+        process = hub.process(App().registry)
+        await process.client.start("listen", 2, instance_id="x")
+        await hub.settle(process)
+        await process.stop()
+        await hub.spoil("x", 0)
+        again = hub.process(App().registry, most_attempts=MOST)
+        again.start()
+        await again.client.raise_event("x", "go", 1)
+        await hub.clock.sleep(60)
         stuck = await _stuck(hub)
         assert stuck is not None
-        assert ("before it could say why" if "start" in why else "cannot be read") in stuck.reason
+        assert "cannot be read" in stuck.reason
+
+    run_on(store, test)
+
+
+@on_both
+def test_what_nobody_has_the_code_for_is_stuck_once_it_has_waited_for_long(store: str) -> None:
+    """Its start waits for an hour and a half for a worker of its version; until then it is Pending and nothing else."""
+
+    async def test(hub: AnyHub) -> None:
+        settings = WorkerSettings(
+            version="2.0", version_match=VersionMatch.STRICT, version_failure=VersionFailure.REJECT
+        )
+        process = hub.process(App().registry, settings=settings)
+        await process.client.start("listen", 2, instance_id="x", options=StartOptions(version="1.0"))
+        process.start()
+        await hub.clock.sleep(3600)
+        assert await _stuck(hub) is None
+        await hub.clock.sleep(2 * 3600)
+        stuck = await _stuck(hub)
+        assert stuck is not None
+        assert "pinned to version '1.0'" in stuck.reason
+        assert await hub.status("x") is RuntimeStatus.PENDING
+        await process.client.terminate("x", "nobody has it")
+        await hub.clock.sleep(5)
+        assert await hub.status("x") is RuntimeStatus.TERMINATED
+        assert await _stuck(hub) is None
 
     run_on(store, test)
 

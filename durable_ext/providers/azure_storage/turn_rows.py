@@ -73,7 +73,7 @@ def turn_of(entity: Entity, overflow: bytes | None) -> Turn:
             content = _overflow.decode(overflow)
             events, message_ids = content.events, content.message_ids
     except msgspec.DecodeError as error:
-        raise StorageError(f"a turn of {unescape(str(entity['PartitionKey']))!r} cannot be read: {error}") from error
+        raise _unreadable(entity, error) from error
     return Turn(
         execution=execution_of(entity),
         number=number_of(entity),
@@ -86,10 +86,13 @@ def turn_of(entity: Entity, overflow: bytes | None) -> Turn:
 
 
 def message_ids_of(entity: Entity, overflow: bytes | None) -> tuple[str, ...]:
-    """The ids of the messages that a turn consumed; its events need not be there."""
-    if overflow is not None:
-        return _overflow.decode(overflow).message_ids
-    return _ids.decode(str(entity["MessageIds"]))
+    """The ids of the messages that a turn consumed; its events need not be there. Raises StorageError."""
+    try:
+        if overflow is not None:
+            return _overflow.decode(overflow).message_ids
+        return _ids.decode(str(entity["MessageIds"]))
+    except msgspec.DecodeError as error:
+        raise _unreadable(entity, error) from error
 
 
 def execution_of(entity: Entity) -> Execution:
@@ -123,6 +126,10 @@ def first_tombstone(execution: Execution) -> Entity:
         "TurnNumber": 0,
         "IsTerminal": True,
     }
+
+
+def _unreadable(entity: Entity, error: Exception) -> StorageError:
+    return StorageError(f"a turn of {unescape(str(entity['PartitionKey']))!r} cannot be read: {error}")
 
 
 def _types(turn: Turn) -> str:
