@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
 
-from durable_ext.errors import StorageError
+from durable_ext.errors import PayloadError, StorageError
 from durable_ext.providers.contract import Catalog, Clock, Provider, VersionedRow
-from durable_ext.records.events import ExecutionStarted, Input
+from durable_ext.records.events import Event, ExecutionStarted, Input
 from durable_ext.records.ids import ending_execution_id, is_entity
 from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.messages import Message, Terminate
@@ -68,24 +68,22 @@ class Terminations:
         """The last turn of an instance that is terminated."""
         ending = up_to_end(inputs)
         if is_entity(state.execution.instance_id):
-            live = await self._entity(state)
-            return TurnResult(live.end(await self._with_snapshot(ending)), ())
+            return TurnResult(await self._end_of_entity(state, ending), ())
         state.drop()
         return TurnResult(ending, ())
 
-    async def _entity(self, state: SessionState) -> LiveEntity:
-        """The entity as far as it can be read: who waits for it is told."""
-        if isinstance(state.live, LiveEntity):
-            return state.live
+    async def _end_of_entity(self, state: SessionState, ending: Sequence[Input]) -> tuple[Event, ...]:
+        """The entity is read as far as it can be: who waits for it is told."""
+        live = state.live if isinstance(state.live, LiveEntity) else None
         try:
-            return await restored(self._payloads, state.execution, state.ledger.recorded)
-        except StorageError as error:
+            live = live or await restored(self._payloads, state.execution, state.ledger.recorded)
+            return live.end(await self._with_snapshot(ending))
+        except (StorageError, PayloadError) as error:  # a snapshot that is gone, or without its key
             if error.retryable:
                 raise
-            logger.warning(
-                "entity %s ends, and nobody can say who waits for it: %s", state.execution.instance_id, error
-            )
-            return LiveEntity(state.execution)
+            instance_id = state.execution.instance_id
+            logger.warning("entity %s ends, and nobody can say who waits for it: %s", instance_id, error)
+            return LiveEntity(state.execution).end([_without_snapshot(event) for event in ending])
 
     async def _with_snapshot(self, inputs: Sequence[Input]) -> Sequence[Input]:
         first = inputs[0]
@@ -144,6 +142,10 @@ def instead_of_next(state: SessionState, messages: Iterable[Message]) -> tuple[S
     if isinstance(inputs[0], ExecutionStarted):
         following.ledger.expect(inputs[0])
     return following, inputs
+
+
+def _without_snapshot(event: Input) -> Input:
+    return msgspec.structs.replace(event, input=None) if isinstance(event, ExecutionStarted) else event
 
 
 def _asked(row: InstanceRow, messages: Iterable[Message]) -> Terminate | None:

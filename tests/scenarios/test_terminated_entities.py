@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import EntityLockLostError, TaskFailedError
+from durable_ext.records.events import ExecutionStarted
 from durable_ext.records.instance import RuntimeStatus
+from durable_ext.records.payloads import stored
 from durable_ext.records.versions import VersionFailure
 from durable_ext.worker.settings import WorkerSettings
 
@@ -106,6 +109,29 @@ def test_what_comes_behind_a_termination_is_for_the_entity_made_anew(store: str)
         assert found is not None
         assert found.state == 2
         assert (await hub.row(_COUNTER)).execution.generation == 1
+
+    run_on(store, test)
+
+
+@on_both
+def test_an_entity_whose_snapshot_is_gone_is_terminated(store: str) -> None:
+    """Its execution began with a state that is in a blob, and the blob is gone."""
+
+    async def test(hub: AnyHub) -> None:
+        first = hub.process(app())
+        await first.client.signal_entity(_COUNTER, "add", 1)
+        await hub.settle(first)
+        await first.stop()
+        (turn,) = (await hub.store.load(_COUNTER)).turns
+        started, *rest = turn.events
+        assert isinstance(started, ExecutionStarted)
+        gone = msgspec.structs.replace(started, input=stored(f"{_COUNTER}/gone", 9))
+        await hub.mend((msgspec.structs.replace(turn, events=(gone, *rest)),))
+        second = hub.process(app(), most_attempts=MOST)
+        await second.client.terminate(_COUNTER, "broken")
+        await hub.settle(second)
+        assert (await hub.row(_COUNTER)).status is RuntimeStatus.TERMINATED
+        assert await hub.store.list_quarantined() == []
 
     run_on(store, test)
 

@@ -41,7 +41,9 @@ class CommandingClient(ClientCore):
     ) -> None:
         """End an instance, and its running children too. `output` is what its status shows; by default the reason.
 
-        Children have the reason only. Raises as raise_event, and PayloadError for an output that is not data.
+        Nothing of its code runs, and its history need not be readable. One that has not begun ends at once, an entity
+        loses its state. Children have the reason only. Raises as raise_event, and PayloadError for an output that is
+        not data.
         """
         why = check_reason(reason)
         await self._check_running(instance_id)
