@@ -21,6 +21,7 @@ from durable_ext.worker import watchdog as watched
 from durable_ext.worker.client import utc_now
 from durable_ext.worker.culprits import is_being_debugged
 from durable_ext.worker.heartbeat import Heartbeat
+from durable_ext.worker.mishaps import Mishaps
 from durable_ext.worker.stalls import MOST_STALLS
 from durable_ext.worker.watchdog import EXIT_CODE, Watchdog
 
@@ -183,10 +184,7 @@ async def _three_notes() -> None:
     await store.create_hub()
     now = [utc_now()]
 
-    async def nobody(*_: Any) -> None:
-        raise AssertionError("nothing is given up")
-
-    heartbeat = Heartbeat(store, "me", lambda: now[0], timedelta(seconds=15), nobody)
+    heartbeat = Heartbeat(store, "me", lambda: now[0], timedelta(seconds=15), Mishaps())
     stalls = heartbeat.stalls
 
     async def refused(work: str = "w", execution: str = "e") -> bool:
