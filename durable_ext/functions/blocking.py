@@ -171,6 +171,7 @@ class BlockingClient:
     resume = _Waiting(DurableClient.resume)
     rewind = _Waiting(DurableClient.rewind)
     purge = _Waiting(DurableClient.purge)
+    purge_by_force = _Waiting(DurableClient.purge_by_force)
     purge_matching = _Waiting(DurableClient.purge_matching)
     purge_older_than = _Waiting(DurableClient.purge_older_than)
     purge_instance_history = _Waiting(DurableClient.purge_instance_history)

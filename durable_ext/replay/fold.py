@@ -49,8 +49,8 @@ def _after(row: InstanceRow | None, turn: Turn) -> InstanceRow | None:
     if said:
         changes["status_changes"] = row.status_changes + said
     if stuck is not None:
-        # A turn from before shows later than the mark when the row lagged.
-        goes_on = turn.time > stuck.since or changes["status"].is_terminal
+        # A turn from before shows later than the mark when the row lagged. One that closes a trigger is no progress.
+        goes_on = (turn.time > stuck.since and turn.events) or changes["status"].is_terminal
         changes["stuck"] = None if goes_on else stuck
     return msgspec.structs.replace(row, execution=turn.execution, turn=turn.number, updated_at=turn.time, **changes)
 

@@ -87,7 +87,8 @@ def test_a_history_of_more_than_a_page(azurite: str) -> None:
 def test_any_id_works_everywhere(azurite: str, instance_id: str) -> None:
     async def main() -> None:
         async with opened(azurite) as provider:
-            record = row(instance_id)
+            payload = await provider.put_payload(instance_id, b'"long"')
+            record = row(instance_id, input=payload)
             etag = await provider.create_row(record)
             etag = await provider.update_row(record, etag)
             await provider.append(turn(of=record.execution))
@@ -95,7 +96,6 @@ def test_any_id_works_everywhere(azurite: str, instance_id: str) -> None:
             assert loaded.stored is not None
             assert (loaded.stored.row, loaded.stored.etag) == (record, etag)
             assert loaded.turns == (turn(of=record.execution),)
-            payload = await provider.put_payload(instance_id, b'"long"')
             assert await provider.get_payload(payload) == b'"long"'
             await provider.purge(record)
             with pytest.raises(StorageError):

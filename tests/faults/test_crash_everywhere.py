@@ -42,13 +42,14 @@ def test_an_order_survives_every_crash() -> None:
 
 def test_the_report_can_be_read() -> None:
     text = str(crash_everywhere(app, process_order, ORDER, events=APPROVAL, worlds=["cached"], ways=["before"]))
-    first, calls, runs, slowest = text.splitlines()
+    first, calls, runs, slowest, longest = text.splitlines()
     assert first.startswith("process_order: ")
     assert first.endswith(" survived")
     assert calls.startswith("storage calls without faults: ")
     assert "delete_message 2" in calls
     assert runs == "runs of one activity call at worst: charge 2, tell-the-customer 2"
     assert slowest.startswith("slowest recovery: ")
+    assert longest.startswith("longest wait for nothing: ")
 
 
 @pytest.mark.parametrize("store", ["azure", "sqlite"])

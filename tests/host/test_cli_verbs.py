@@ -313,6 +313,7 @@ COMMANDS: dict[str, str | None] = {
     "resume": "resume",
     "rewind": "rewind",
     "purge": "purge",
+    "purge_by_force": "purge",
     "purge_matching": "purge",
     "purge_older_than": "purge",
     "signal_entity": "entity signal",

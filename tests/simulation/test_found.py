@@ -162,7 +162,7 @@ def _a_rewind_in_the_middle_of_a_purge() -> Iterator[Case]:
     """One call of the purge takes long; meanwhile the instance is rewound."""
     (planned,) = broken().load
     planned = msgspec.structs.replace(planned, orders=(Order(at=4, kind="purge"),))
-    for call in range(7, 11):
+    for call in range(4, 9):
         yield quiet(0, planned, faults=(CallFault(line="outside", call=call, kind="delayed", seconds=25),))
 
 

@@ -107,8 +107,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_app_under_functions_tells_its_worker_and_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Made(SqliteProvider):
+        """A hub that a host has made, whoever asks first."""
+
+        async def check_hub(self) -> None:
+            await self.create_hub()
+
     def open_store(*_: object) -> SqliteProvider:
-        return SqliteProvider(":memory:")
+        return Made(":memory:")
 
     async def test() -> None:
         app = DFApp()
