@@ -277,6 +277,10 @@ class Provider(ABC):
         Oldest is what a receiver would get next. None when no message is visible. Cheap: one call, and no delivery.
         """
 
+    @abstractmethod
+    async def oldest_control(self, partition: int) -> datetime | None:
+        """The same of a control queue."""
+
 
 class Feed(ABC):
     """Where deliveries come from without a Functions trigger: long poll, batch, back-off."""

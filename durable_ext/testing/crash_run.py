@@ -44,7 +44,7 @@ _LOOKS_EVERY = 10.0
 _SETTLED_WITHIN = LEASE.total_seconds()
 # What dead and sleeping processes held has come back by then, and the janitor has had a look.
 _AFTERWARDS = 6 * LEASE
-# The janitor looks at rows that have lagged for five minutes.
+# The janitor looks at rows that have lagged for a minute, and at those of entities after five.
 _MENDED_WITHIN = timedelta(minutes=10)
 _LOOK_AGAIN = timedelta(minutes=1)
 _LONGEST_PAUSE = 60.0
@@ -167,10 +167,12 @@ class Run:
                 repeats=self._way.repeats,
                 doubled=self._setting.world == "doubled",
                 tidy_every=max(timedelta(minutes=1), self._scenario.within / _MOST_ROUNDS),
-                in_company=bool(self._neighbours),
+                in_company=bool(self._neighbours or self._processes),
             ),
         )
         self._processes.append(process)
+        for each in self._processes[:-1]:
+            each.in_company = True
         return process
 
     @property

@@ -62,7 +62,8 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Process:
     """One worker process: takes deliveries and deals with them, until it is stopped or killed.
 
-    `gate` is what its calls pass, by default those of its provider's verbs.
+    `gate` is what its calls pass, by default those of its provider's verbs. `in_company`: others get
+    their turn at the queues, as its settings say, or since another one works beside it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Process:
         self.provider = provider
         self.gate = gate or provider
         self.in_hand = 0
+        self.in_company = settings.in_company
         self._store = store
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +152,7 @@ class Process:
                     # As after a lease that ran out while its holder worked on.
                     again = msgspec.structs.replace(delivery, dequeue_count=delivery.dequeue_count + 1)
                     self._spawn(self._handle(again))
-            if self._settings.in_company:
+            if self.in_company:
                 # Who has taken something is behind others who wait; else it would be the same one each time.
                 await asyncio.sleep(_A_MOMENT)
 

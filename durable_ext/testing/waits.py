@@ -6,7 +6,7 @@ is gone has nobody either. Both come right after a while; this is for how long t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -68,8 +68,13 @@ class Waits:
         self._since: dict[str, datetime] = {}
         self._looked_at: datetime | None = None
 
-    async def look(self, now: datetime, queued: Iterable[Queued], living: Iterable[AtWork]) -> None:
-        """See what waits for nothing now. Raises StorageError."""
+    async def look(
+        self, now: datetime, queued: Iterable[Queued], living: Collection[AtWork], *, outage: bool = False
+    ) -> None:
+        """See what waits for nothing now. Time in which nobody lives, or storage is out, does not count.
+
+        Raises StorageError.
+        """
         in_hand = frozenset[str]().union(*(process.in_hand for process in living))
         coming: set[str] = set()
         found: list[str] = []
@@ -88,11 +93,14 @@ class Waits:
         for row in page.rows:
             if row.instance_id not in in_hand:
                 found += [f"{row.instance_id}: {what}" for what in await self._missed(row, seen)]
-        self._note(now, found)
+        self._note(now, found, counts=bool(living) and not outage)
 
-    def _note(self, now: datetime, found: Sequence[str]) -> None:
+    def _note(self, now: datetime, found: Sequence[str], *, counts: bool) -> None:
         # It may have begun right after the last look.
         before, self._looked_at = self._looked_at or now, now
+        if not counts:
+            self._since = {what: since + (now - before) for what, since in self._since.items()}
+            before = now
         self._since = {what: self._since.get(what, before) for what in found}
         for what, since in self._since.items():
             if now - since > self.longest:

@@ -40,6 +40,8 @@ logger = logging.getLogger("durable_ext.admission")
 
 # A timer this early is sent again; clocks of storage and worker may differ by less.
 _EARLY_TIMER = timedelta(seconds=1)
+# A start that is dealt with sooner has been in nobody else's hands: no lease is shorter.
+_AT_ONCE = timedelta(seconds=5)
 # A parent's termination may overtake the start of the child; after some minutes there was none.
 _MOST_WAITS_FOR_CHILD = 10
 
@@ -143,7 +145,7 @@ class Admission:
                 continue
             if isinstance(found, SessionState) and found.execution.execution_id == body.execution.execution_id:
                 continue
-            if item.repeated and await self._deferral.is_settled(item.message):
+            if self._may_have_run(item, found) and await self._deferral.is_settled(item.message):
                 continue
             child = asks_again(body, found)
             if child is not None:
@@ -161,6 +163,12 @@ class Admission:
             if state is not None:
                 begun = found = state
         return begun
+
+    def _may_have_run(self, item: Item, found: SessionState | Absent) -> bool:
+        """Whether another process may have dealt with a start: it came back, or its process stood still with it, and
+        another execution has begun."""
+        stood_still = self._services.clock() - (item.message.due or item.message.sent_at) > _AT_ONCE
+        return item.repeated or (stood_still and isinstance(found, SessionState))
 
     async def _end_purge(self, start: StartExecution, absent: Absent) -> None:
         """A start of a purged execution does not run. If its row is there, the purge did not come to its end, or a

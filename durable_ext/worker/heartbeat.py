@@ -28,11 +28,13 @@ from durable_ext.worker.stalls import Stalls
 logger = logging.getLogger("durable_ext.heartbeat")
 
 # What is held longer than this is written down; what is dealt with at once never is.
-_MOMENT = timedelta(seconds=1)
+MOMENT = timedelta(seconds=1)
 # So many beats left out before our eyes: the process is gone.
 _MISSED_BEATS = 3
 # A journal as old as this when it is first seen is a dead process's too, unless clocks are three beats apart.
 _STALE_BEATS = 4
+# A copy that was sent for a dead process: who gets it has it in its journal by then.
+_ON_ITS_WAY = timedelta(minutes=1)
 # What ended processes longer ago had other reasons.
 _REMEMBERED = timedelta(days=1)
 
@@ -60,6 +62,7 @@ class Heartbeat:
         self._written: frozenset[str] = frozenset()
         self._written_at: datetime | None = None
         self._others: dict[str, tuple[KeptJournal, datetime]] = {}
+        self._recovered: dict[str, datetime] = {}
         self._looked_at: datetime | None = None
         self._looking = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
@@ -88,17 +91,21 @@ class Heartbeat:
         """Ids of the messages that this process deals with."""
         return frozenset(message.id for held in self._held for message in held.messages)
 
-    async def holds(self, message_ids: Collection[str]) -> frozenset[str]:
-        """Which of these messages a living process deals with, this one included. Raises StorageError."""
-        await self._look(self._beat)
+    async def holds(self, message_ids: Collection[str], age: timedelta | None = None) -> frozenset[str]:
+        """Which of these messages a living process deals with, this one included, as of `age` ago at most, a beat else.
+
+        What was sent again for a dead process lately is dealt with, too. Raises StorageError.
+        """
+        await self._look(self._beat if age is None else age)
         now = self._clock()
         wanted = frozenset(message_ids)
         theirs = {message.id for message in self._messages_elsewhere(now)}
-        return wanted & (self.held_messages | theirs)
+        self._recovered = {key: at for key, at in self._recovered.items() if now - at < _ON_ITS_WAY}
+        return wanted & (self.held_messages | theirs | self._recovered.keys())
 
     async def living(self) -> frozenset[str]:
         """The other processes that hold messages and live. Raises StorageError."""
-        await self._look(_MOMENT)
+        await self._look(MOMENT)
         now = self._clock()
         return frozenset(key for key, (kept, seen_at) in self._others.items() if self._lives(kept, seen_at, now))
 
@@ -109,7 +116,7 @@ class Heartbeat:
         """
         if message.recoveries:
             return False
-        await self._look(_MOMENT)
+        await self._look(MOMENT)
         return any(other.recoveries and other.id == message.id for other in self._messages_elsewhere(self._clock()))
 
     async def watch(self) -> None:
@@ -143,7 +150,7 @@ class Heartbeat:
     async def _go_on(self) -> None:
         """One look at a time, while there is something to write down or to watch."""
         while self._has_reason_to_beat():
-            await asyncio.sleep(_MOMENT.total_seconds())
+            await asyncio.sleep(MOMENT.total_seconds())
             if not self._has_reason_to_beat():
                 return
             try:
@@ -159,7 +166,7 @@ class Heartbeat:
         """Write the journal when it says too little, or must show that this process lives; delete it at rest."""
         now = self._clock()
         messages = {message.id: message for held in self._held for message in held.messages}
-        lasting = {message.id for held in self._held if now - held.since >= _MOMENT for message in held.messages}
+        lasting = {message.id for held in self._held if now - held.since >= MOMENT for message in held.messages}
         is_due = self._written_at is not None and now - self._written_at >= self._beat
         if is_due and not messages:
             await self._provider.delete_journal(self._process_id)
@@ -228,6 +235,7 @@ class Heartbeat:
             await self._provider.send(copies)
         await self._provider.delete_journal(journal.process_id)
         self._others.pop(journal.process_id, None)
+        self._recovered |= {message.id: now for message in copies}
         logger.warning(
             "process %s is gone since %s; %d messages it held are sent again",
             journal.process_id,

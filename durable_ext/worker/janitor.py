@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from durable_ext.errors import StorageError
 from durable_ext.providers.contract import InstanceFilter
@@ -14,22 +16,31 @@ from durable_ext.records.instance import InstanceRow, RuntimeStatus
 from durable_ext.records.limits import MAX_DELIVERY_AGE, TOMBSTONE_AGE
 from durable_ext.worker.client import start_message
 from durable_ext.worker.entities.tidying import EntityTidying
+from durable_ext.worker.looks import AT_REST, Looks
 from durable_ext.worker.outstanding import Outstanding
 from durable_ext.worker.reminders import Reminders
 from durable_ext.worker.services import Services
-from durable_ext.worker.state import Absent
+from durable_ext.worker.state import Absent, SessionState
 from durable_ext.worker.telemetry import Level, Reading
 
 logger = logging.getLogger("durable_ext.janitor")
 
 # A start this old that nobody has begun was probably never sent; one in a long queue is only sent once more.
 _PENDING_AGE = timedelta(seconds=15)
-# A row this old may lag behind its history.
+# An entity's row this old may lag behind its history.
 _STALE_AGE = timedelta(minutes=5)
-# Instances looked at in one round, so that a round has a bound whatever the hub holds.
+# Rows of a page; also the histories read in one round, give or take a page, and the pages of a round: a round has a
+# bound whatever the hub holds.
 _MOST_PER_ROUND = 200
+_MOST_PAGES = 10
+# A storage that has refused so many calls of a chore is asked no more for now, then once more after a pause.
+_MOST_REFUSED = 3
+_PAUSE = timedelta(seconds=5)
 _SWEEP_INTERVAL = timedelta(hours=1)
 _PRUNE_INTERVAL = timedelta(days=1)
+
+
+Chore: TypeAlias = Callable[[datetime], Awaitable[None]]
 
 
 class Janitor:
@@ -39,6 +50,8 @@ class Janitor:
         self._services = services
         self._catalog = services.catalog
         self._starts = Reminders(_PENDING_AGE)
+        self._looks = Looks()
+        self._read = 0
         self._outstanding = Outstanding(services)
         self._pending_place: str | None = None
         self._running_place: str | None = None
@@ -51,20 +64,32 @@ class Janitor:
     async def tidy(self) -> None:
         """Dead processes (F2), starts (P9), rows (P8), debts (P6), tombstones and logs without a start (P3, P10).
 
+        What storage refuses keeps nothing else from being done, and is tried once more before the next round.
         Raises StorageError.
         """
-        now = self._services.clock()
         # Last: what only a gauge wants must not keep the round from anything.
         watch, starts, rows, entities = self._watch, self._send_starts, self._refresh_rows, self._refresh_entities
-        for chore in (watch, starts, rows, entities, self._sweep, self._look):
+        refused = await self._do((watch, starts, rows, entities, self._sweep, self._look))
+        if refused:
+            await asyncio.sleep(_PAUSE.total_seconds())
+            refused = await self._do(tuple(refused))
+        for error in refused.values():
+            raise error
+
+    async def _do(self, chores: Sequence[Chore]) -> dict[Chore, StorageError]:
+        """One after the other; those that storage refused, and may do later."""
+        refused: dict[Chore, StorageError] = {}
+        for chore in chores:
             try:
-                await chore(now)
+                await chore(self._services.clock())
             except StorageError as error:
                 if error.retryable:
-                    raise
-                logger.error("a part of this round failed: %s", error)
+                    refused[chore] = error
+                else:
+                    logger.error("a part of this round failed: %s", error)
             except Exception as error:  # noqa: BLE001 - what fails in one of them each time must not silence the others
                 self._services.mishaps.met("janitor", error)
+        return refused
 
     def readings(self) -> Iterable[Reading]:
         """How long the oldest work item of each queue served here waits, as of the last round."""
@@ -125,10 +150,17 @@ class Janitor:
     async def _refresh_rows(self, now: datetime) -> None:
         statuses = frozenset({RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED})
         where = InstanceFilter(statuses=statuses, entities=False)
-        page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
-        self._running_place = page.continuation
         self._pruned = {key: at for key, at in self._pruned.items() if now - at < _PRUNE_INTERVAL}
-        await self._each(page.rows, lambda row: self._refresh_row(row, now))
+        self._read = 0
+        try:
+            for _ in range(_MOST_PAGES):
+                page = await self._catalog.query(where, limit=_MOST_PER_ROUND, continuation=self._running_place)
+                self._running_place = page.continuation
+                await self._each(page.rows, lambda row: self._refresh_row(row, now))
+                if page.continuation is None or self._read >= _MOST_PER_ROUND:
+                    break
+        finally:
+            await self._outstanding.send()
 
     async def _refresh_entities(self, now: datetime) -> None:
         where = InstanceFilter(statuses=frozenset({RuntimeStatus.RUNNING}), updated_to=now - _STALE_AGE, entities=True)
@@ -142,15 +174,22 @@ class Janitor:
 
     async def _refresh_row(self, row: InstanceRow, now: datetime) -> None:
         await self._prune(row, now)
-        if row.updated_at > now - _STALE_AGE:
+        if not self._looks.is_due(row, now):
             return
+        self._read += 1
         found = await self._services.loader.load(row.instance_id)
-        if isinstance(found, Absent):
-            return
+        again = None if isinstance(found, Absent) else await self._see_to(found, now)
+        self._looks.looked(row, now, again)
+
+    async def _see_to(self, found: SessionState, now: datetime) -> datetime | None:
+        """Mend a row that lags, and see what the instance waits for; when to look again at the latest."""
+        last = found.ledger.last_turn
+        if found.row_lags and last is not None and now - last.time < AT_REST:
+            return last.time + AT_REST
         if found.row_lags:
             await self._services.projector.write(found.row, found.etag)
-            logger.info("instance %s: its row lagged behind history", row.instance_id)
-        await self._outstanding.send(found)
+            logger.info("instance %s: its row lagged behind history", found.execution.instance_id)
+        return await self._outstanding.look(found)
 
     async def _prune(self, row: InstanceRow, now: datetime) -> None:
         """Executions that continued as new go when no delivery can refer to them any more (P7)."""
@@ -163,13 +202,19 @@ class Janitor:
 
     async def _each(self, rows: Sequence[InstanceRow], tidy: Callable[[InstanceRow], Awaitable[None]]) -> None:
         """One after the other; an instance that cannot be read does not keep the others waiting (P11)."""
+        refused: list[StorageError] = []
         for row in rows:
             try:
                 await tidy(row)
             except StorageError as error:
-                if error.retryable:
-                    raise
-                logger.error("instance %s cannot be tidied: %s", row.instance_id, error)
+                if not error.retryable:
+                    logger.error("instance %s cannot be tidied: %s", row.instance_id, error)
+                    continue
+                refused.append(error)
+                if len(refused) >= _MOST_REFUSED:
+                    break
             except Exception as error:  # noqa: BLE001 - as above, whatever it was
                 logger.error("instance %s cannot be tidied: %s", row.instance_id, reason_of(error))
                 self._services.mishaps.met("janitor", error)
+        if refused:
+            raise refused[0]

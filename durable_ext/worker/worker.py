@@ -98,7 +98,8 @@ class Worker:
         services.activities.stalls = services.heartbeat.stalls
         self._deferral, self._company = Deferral(services), Company()
         self._giving_up, self._noted = GivingUp(services, self._deferral), NotedAttempts(services)
-        self._sessions, self._janitor, self._apart = Sessions(services), Janitor(services), OwnDeliveries(services)
+        self._sessions, self._apart = Sessions(services), OwnDeliveries(services)
+        self._janitor = Janitor(services)
 
     @property
     def process_id(self) -> str:

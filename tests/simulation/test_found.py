@@ -58,7 +58,7 @@ def test_that_case_still_falls_into_the_gap(monkeypatch: pytest.MonkeyPatch) -> 
         return None
 
     monkeypatch.setattr(earlier, "_check_is_current", trusts_memory)
-    monkeypatch.setattr(Outstanding, "send", trusts_memory)  # the janitor would mend it a quarter of an hour later
+    monkeypatch.setattr(Outstanding, "send", trusts_memory)  # the janitor would mend it a minute later
     assert any(play(case).wrong for case in _between_two_executions())
 
 

@@ -174,6 +174,9 @@ class AzureStorageProvider(Provider, Feed, Catalog):
     async def oldest_work(self, tag: str = "") -> datetime | None:
         return await self._queues.oldest(await self._queues.open_tag(tag))
 
+    async def oldest_control(self, partition: int) -> datetime | None:
+        return await self._queues.oldest(self.names.control[partition])
+
     # Feed
 
     async def receive_control(

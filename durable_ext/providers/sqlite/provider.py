@@ -189,6 +189,9 @@ class SqliteProvider(Provider, Feed, Catalog):
     async def oldest_work(self, tag: str = "") -> datetime | None:
         return await self._queues.oldest(work(tag))
 
+    async def oldest_control(self, partition: int) -> datetime | None:
+        return await self._queues.oldest(control(partition))
+
     # Feed
 
     async def next_visible(self) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Since when the next work item waits: seen without receiving it."""
+"""Since when the next message of a queue waits: seen without receiving it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from durable_ext.records.ids import partition_of
 from durable_ext.testing.conformance.samples import (
     AFTER_SHORT_LEASE,
     LEASE,
@@ -34,7 +35,7 @@ async def _is(store: Store, put: tuple[datetime, datetime]) -> bool:
 
 
 class BacklogConformance(Conformance):
-    """oldest_work."""
+    """oldest_work, oldest_control."""
 
     @on_store
     async def test_an_empty_queue_has_no_oldest(self, store: Store) -> None:
@@ -53,6 +54,25 @@ class BacklogConformance(Conformance):
             (delivery,) = await store.feed.receive_work(limit=1, lease=LEASE, wait=PATIENCE)
             await store.provider.complete(delivery)
         assert await store.provider.oldest_work() is None
+
+    @on_store
+    async def test_the_oldest_of_a_control_queue(self, store: Store) -> None:
+        async def oldest() -> dict[int, datetime]:
+            found = {each: await store.provider.oldest_control(each) for each in range(store.provider.partitions)}
+            return {each: at for each, at in found.items() if at is not None}
+
+        own = partition_of(_ID, store.provider.partitions)
+        before = store.clock()
+        await store.provider.send([work_item(_ID, 1, before)])
+        assert await oldest() == {}
+        await store.provider.send([message(_ID, 2, before)])
+        found = await oldest()
+        assert list(found) == [own]
+        assert before - _SECOND <= found[own] <= store.clock()
+        (delivery,) = await store.feed.receive_control(own, limit=4, lease=LEASE, wait=PATIENCE)
+        assert delivery.dequeue_count == 1
+        assert await oldest() == {}
+        await store.provider.complete(delivery)
 
     @on_store
     async def test_looking_is_no_delivery(self, store: Store) -> None:

@@ -26,6 +26,8 @@ _GRACE = timedelta(seconds=5)
 _BATCH = 16
 _SHORTEST_GAP = 60.0
 _LONGEST_GAP = 12 * 3600.0
+# A janitor is as busy as a real one until so many of its rounds went well and met nothing that stirs.
+_QUIET_ROUNDS = 10
 
 
 class Process:
@@ -161,22 +163,23 @@ class Process:
 
     async def _tidy(self) -> None:
         """The janitor, each minute while there is something to do; the longer all is quiet, the less often."""
-        gap = _SHORTEST_GAP
+        gap, quiet = _SHORTEST_GAP, 0
         while True:
             self._stirred.clear()
             await pause(_SHORTEST_GAP)
             try:
                 async with asyncio.timeout(gap - _SHORTEST_GAP):
                     await self._stirred.wait()
-                gap = _SHORTEST_GAP
+                gap, quiet = _SHORTEST_GAP, 0
             except TimeoutError:
-                gap = min(gap * 1.2, _LONGEST_GAP)
+                quiet += 1
+                gap = min(gap * 1.2, _LONGEST_GAP) if quiet > _QUIET_ROUNDS else _SHORTEST_GAP
             if self.line.is_stalled:
                 continue
             try:
                 await self.worker.tidy()
             except StorageError:
-                continue
+                gap, quiet = _SHORTEST_GAP, 0
 
 
 def _seconds(plan: ProcessPlan) -> timedelta:

@@ -48,6 +48,12 @@ class Weather:
         self._given = None if case.faults is None else {(fault.line, fault.call): fault for fault in case.faults}
         self._bursts = bursts(case.disturbances)
 
+    @property
+    def is_out(self) -> bool:
+        """Whether storage refuses most calls now."""
+        now = self._now()
+        return now < self._case.window and any(burst.at <= now < burst.at + burst.seconds for burst in self._bursts)
+
     def latency(self, noise: Random) -> float:
         """Seconds a call takes; one draw, whatever comes of it."""
         drawn = noise.random()
@@ -55,13 +61,11 @@ class Weather:
 
     def fault(self, line: str, number: int, call: str) -> CallFault | None:
         """What happens to a call."""
-        now = self._now()
-        if now >= self._case.window:
+        if self._now() >= self._case.window:
             return None
-        for burst in self._bursts:
-            if burst.at <= now < burst.at + burst.seconds and _is_throttled(line, number):
-                self.counts["throttled"] += 1
-                return CallFault(line=line, call=number, kind="throttled")
+        if self.is_out and _is_throttled(line, number):
+            self.counts["throttled"] += 1
+            return CallFault(line=line, call=number, kind="throttled")
         fault = self._draw(line, number, call) if self._given is None else self._given.get((line, number))
         if fault is not None:
             self.counts[fault.kind] += 1

@@ -40,8 +40,6 @@ _MOST_PER_ENTITY = 8
 # What waits for nothing is looked for so often, and for so long after things went wrong.
 _LOOKS_EVERY = 20.0
 _WATCHED_AFTERWARDS = 1200.0
-# Calls of the janitor fail here too: a round that is refused leaves what it should mend to the one a minute later.
-_LONGEST_WAIT = LONGEST_WAIT + timedelta(minutes=3)
 # Of one run.
 _MOST_CALLS = 30_000
 
@@ -117,7 +115,7 @@ class World:
     async def _look(self) -> list[str]:
         """What is wrong now that all is quiet; then again once the janitor has taken what is left of purges."""
         found = await wrong(self._remains())
-        if self._waits.longest > _LONGEST_WAIT:
+        if self._waits.longest > LONGEST_WAIT:
             found.append(f"for {self._waits.longest} this waited for nothing: {self._waits.what}")
         await pause(_UNTIL_SWEPT)
         entities = sum(is_entity(row.instance_id) for row in await rows_of(self._peek.catalog))
@@ -267,7 +265,9 @@ class World:
         while self._passed() < 2 * self.case.window + _WATCHED_AFTERWARDS:
             await pause(_LOOKS_EVERY)
             living = [process.worker for process in self._open() if process.takes]
-            await self._waits.look(self._clock(), await self._store.queued_messages(), living)
+            await self._waits.look(
+                self._clock(), await self._store.queued_messages(), living, outage=self._weather.is_out
+            )
 
     async def _under_way(self) -> str:
         await self._outside.resume_all()
