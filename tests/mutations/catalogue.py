@@ -168,8 +168,8 @@ MUTATIONS = (
         "P9",
         "the janitor leaves starts that were not sent",
         _WORKER + "janitor.py",
-        "for chore in (watch, starts, rows, entities,",
-        "for chore in (watch, rows, entities,",
+        "self._do((watch, starts, rows, entities,",
+        "self._do((watch, rows, entities,",
         (_SCENARIOS + "test_starts.py", _SCENARIOS + "test_later_starts.py"),
     ),
     Mutation(

@@ -79,8 +79,8 @@ ENTITY_MUTATIONS = (
         "P6",
         "a call of an entity that is gone is never sent again",
         _WORKER + "outstanding.py",
-        "            case FireTimer() | RunOperation() | RequestLock():\n",
-        "            case FireTimer():\n",
+        "            case FireTimer() | RunOperation() | RequestLock() | Resume():\n",
+        "            case FireTimer() | Resume():\n",
         ("tests/scenarios/test_lost_messages.py",),
     ),
     Mutation(

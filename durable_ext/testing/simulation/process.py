@@ -50,6 +50,7 @@ class Process:
             activity_slots=plan.slots,
             local_timer=_seconds(plan),
             work_tags=plan.work_tags,
+            most_attempts=_MOST_ATTEMPTS,
         )
         self.worker = Worker(reach.provider, reach.catalog, registry, settings=self._settings, clock=clock)
         if plan.adopts:
