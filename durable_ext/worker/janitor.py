@@ -189,7 +189,8 @@ class Janitor:
         if found.row_lags:
             await self._services.projector.write(found.row, found.etag)
             logger.info("instance %s: its row lagged behind history", found.execution.instance_id)
-        return await self._outstanding.look(found)
+        # Of one that is stuck what is missing lies in quarantine: its activities would run again for nothing.
+        return None if found.row.stuck is not None else await self._outstanding.look(found)
 
     async def _prune(self, row: InstanceRow, now: datetime) -> None:
         """Executions that continued as new go when no delivery can refer to them any more (P7)."""

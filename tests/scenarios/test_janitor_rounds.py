@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
 from durable_ext.errors import StorageError
+from durable_ext.records.instance import Stuck
 from durable_ext.testing.faults import Fault
 from durable_ext.worker.settings import WorkerSettings
 
@@ -19,12 +21,17 @@ from .hub import Hub, failing, run
 def _app() -> Registry:
     registry = Registry()
     registry.add_orchestrator(_listen, name="listen")
+    registry.add_orchestrator(_asks, name="asks")
     return registry
 
 
 async def _listen(ctx: OrchestrationContext) -> str:
     await ctx.wait_for_external_event("go")
     return "heard"
+
+
+async def _asks(ctx: OrchestrationContext) -> None:
+    await ctx.call_activity("elsewhere", placement="queue")
 
 
 async def _waiting(hub: Hub, count: int) -> Process:
@@ -115,3 +122,30 @@ def test_a_storage_that_refuses_everything_is_asked_few_things(refused: str) -> 
         assert process.provider.calls.count(refused) <= 8
 
     run(test)
+
+
+def test_what_a_stuck_instance_misses_is_not_sent_again() -> None:
+    """Its message lies in quarantine: its activity would run again for nothing. Once it goes on it is seen to."""
+
+    async def test(hub: Hub) -> None:
+        process = hub.process(_app())
+        await process.client.start("asks", instance_id="x")
+        await hub.settle_control(process)
+        (work,) = await hub.take()
+        await hub.store.complete(work)
+        await _mark(hub, Stuck(since=hub.clock(), reason="does not fit", message_id="m"))
+        for _ in range(5):
+            await hub.clock.sleep(60)
+            await process.worker.tidy()
+        assert await hub.take() == []
+        await _mark(hub, None)
+        await process.worker.tidy()
+        assert len(await hub.take()) == 1
+
+    run(test)
+
+
+async def _mark(hub: Hub, stuck: Stuck | None) -> None:
+    stored = await hub.store.read_row("x")
+    assert stored is not None
+    await hub.store.update_row(msgspec.structs.replace(stored.row, stuck=stuck), stored.etag)
