@@ -48,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         copies = _copies(Path(folder), options.jobs)
         _say("the tests pass as long as nothing is broken: ...\n")
-        whole = [pool.submit(_run, tests, copies) for tests in {mutation.tests for mutation in chosen}]
-        if any(done.result() != SURVIVED for done in whole):
-            _say("they do not, so they show nothing; make test\n")
+        whole = {pool.submit(_run, tests, copies): tests for tests in {mutation.tests for mutation in chosen}}
+        failed = [" ".join(tests) for done, tests in whole.items() if done.result() != SURVIVED]
+        if failed:
+            _say("\n".join(["they do not, so they show nothing; make test:", *failed, ""]))
             return 1
         tried = {pool.submit(_try, mutation, copies): mutation for mutation in chosen}
         for done in as_completed(tried):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from tests.mutations.bounds import BOUND_MUTATIONS
 from tests.mutations.endings import ENDING_MUTATIONS
 from tests.mutations.entities import ENTITY_MUTATIONS
 from tests.mutations.mutation import Mutation
 from tests.mutations.other_rules import OTHER_MUTATIONS
+from tests.mutations.purges import PURGE_MUTATIONS
+from tests.mutations.returned_triggers import RETURNED_MUTATIONS
 
 _AZURE = "durable_ext/providers/azure_storage/"
 _WORKER = "durable_ext/worker/"
@@ -38,10 +41,11 @@ MUTATIONS = (
     Mutation(
         "P2",
         "a process that lost a turn goes on as if it had won",
-        _WORKER + "session.py",
-        "        await self._services.provider.append(turn)\n",
-        "        try:\n            await self._services.provider.append(turn)\n"
-        "        except TurnLostError:\n            pass\n",
+        _WORKER + "committing.py",
+        "    await services.provider.append(turn)\n    state.record(turn)\n    with told",
+        "    from durable_ext.errors import TurnLostError\n\n"
+        "    try:\n        await services.provider.append(turn)\n"
+        "    except TurnLostError:\n        pass\n    state.record(turn)\n    with told",
         (_SCENARIOS + "test_interleavings.py", _SCENARIOS + "test_sessions.py"),
     ),
     Mutation(
@@ -55,24 +59,19 @@ MUTATIONS = (
     Mutation(
         "P3",
         "a turn may leave a gap behind it",
-        _WORKER + "session.py",
-        "            number=state.ledger.turns,\n",
-        "            number=2 * state.ledger.turns,\n",
+        _WORKER + "committing.py",
+        "        number=state.ledger.turns,\n        events=await",
+        "        number=2 * state.ledger.turns,\n        events=await",
         (_SCENARIOS + "test_debts.py", _SCENARIOS + "test_sessions.py"),
     ),
     Mutation(
         "P4",
         "what a turn asks for begins before the turn is committed",
-        _WORKER + "session.py",
-        "        await self._services.provider.append(turn)\n        state.record(turn)\n"
-        "        with told.committed(turn, state):\n            emit(state.row, result.logs)\n"
-        "        self._services.notices.committed(turn, state.row.name)\n"
-        "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n",
-        "        state.record(turn)\n"
-        "        with told.committed(turn, state):\n            emit(state.row, result.logs)\n"
-        "        self._services.notices.committed(turn, state.row.name)\n"
-        "        await self._after_commit(state, turn, [item for item in items if item is not trigger])\n"
-        "        await self._services.provider.append(turn)\n",
+        _WORKER + "committing.py",
+        "    await services.provider.append(turn)\n    state.record(turn)\n    with told",
+        "    import asyncio\n\n"
+        "    asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(services.provider.append(turn)))\n"
+        "    state.record(turn)\n    with told",
         (_SCENARIOS + "test_known_failures.py",),
     ),
     Mutation(
@@ -86,9 +85,9 @@ MUTATIONS = (
     Mutation(
         "P5",
         "the trigger is let go with its first turn",
-        _WORKER + "session.py",
-        "        state.record(turn)\n        with told",
-        "        state.record(turn)\n        trigger.settle()\n        with told",
+        _WORKER + "committing.py",
+        "    state.record(turn)\n    with told",
+        "    state.record(turn)\n    trigger.settle()\n    with told",
         (_SCENARIOS + "test_debts.py",),
     ),
     Mutation(
@@ -189,54 +188,6 @@ MUTATIONS = (
         (_SCENARIOS + "test_starts.py", "-k", "comes_free"),
     ),
     Mutation(
-        "P10",
-        "a purge leaves no tombstone",
-        _AZURE + "purging.py",
-        "        left = {key_of(entity) for entity in tombstones}\n",
-        "        left, changes = set(), list(map(key_of, tombstones))\n",
-        (_DOUBLE, "-k", "purge"),
-    ),
-    Mutation(
-        "P10",
-        "a purge trusts the row that it was given",
-        _AZURE + "purging.py",
-        "            if current is not None and current.execution != row.execution:\n                return\n",
-        "",
-        (_DOUBLE, "tests/storage_double/test_purges.py"),
-    ),
-    Mutation(
-        "P10",
-        "a purge deletes a payload that was written anew",
-        _AZURE + "blobs.py",
-        "blob.name, blob.etag)",
-        "blob.name)",
-        ("tests/storage_double/test_purges.py",),
-    ),
-    Mutation(
-        "P10",
-        "a purge takes the payload of a start under way",
-        _AZURE + "names.py",
-        'if owner else ""',
-        'if False else ""',
-        (_DOUBLE, "tests/storage_double/test_purges.py"),
-    ),
-    Mutation(
-        "P10",
-        "the children of earlier executions are forgotten",
-        _WORKER + "client/lineage.py",
-        "        previous = previous_of(turns)\n",
-        "        previous = None\n",
-        (_SCENARIOS + "test_purged_families.py",),
-    ),
-    Mutation(
-        "P10",
-        "a purge takes the payloads of neighbours",
-        _AZURE + "names.py",
-        'kept + "^4" * (len(escaped) - len(kept)) + "/" +',
-        'kept + "^4" * (len(escaped) - len(kept)) +',
-        (_DOUBLE,),
-    ),
-    Mutation(
         "P11",
         "what nobody can read is dropped",
         _WORKER + "worker.py",
@@ -274,6 +225,14 @@ MUTATIONS = (
         _WORKER + "attempts.py",
         "                await self._write(message, note)\n",
         "",
+        (_SCENARIOS + "test_worn_out.py",),
+    ),
+    Mutation(
+        "P11",
+        "what an operator replays has the attempts of before against it",
+        _WORKER + "attempts.py",
+        "        for note, _ in await self._of_others(message):\n",
+        "        for note, _ in ():\n",
         (_SCENARIOS + "test_worn_out.py",),
     ),
     Mutation(
@@ -340,7 +299,10 @@ MUTATIONS = (
         "        own = None\n        if own is None:\n            raise InstanceExistsError(",
         (_DOUBLE,),
     ),
+    *PURGE_MUTATIONS,
+    *RETURNED_MUTATIONS,
     *OTHER_MUTATIONS,
     *ENTITY_MUTATIONS,
     *ENDING_MUTATIONS,
+    *BOUND_MUTATIONS,
 )

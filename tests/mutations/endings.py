@@ -42,6 +42,14 @@ ENDING_MUTATIONS = (
     ),
     Mutation(
         "ending",
+        "a purge by force that dies behind its commit leaves nobody to settle it",
+        _WORKER + "client/forcing.py",
+        "        await self._provider.send([guard])\n",
+        "",
+        (_SCENARIOS + "test_purge_by_force.py", _SCENARIOS + "test_ending_without_code.py"),
+    ),
+    Mutation(
+        "ending",
         "a start begins without a look at its row however old it is",
         _WORKER + "state.py",
         "now - message.sent_at < _FRESH",

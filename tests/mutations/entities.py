@@ -29,6 +29,22 @@ ENTITY_MUTATIONS = (
     ),
     Mutation(
         "P12",
+        "a lock does not come behind what its holder sent before to its other entities",
+        _REPLAY + "order.py",
+        "            if before:\n",
+        "            if False:\n",
+        (*_ORDER, "tests/replay/test_entity_order.py"),
+    ),
+    Mutation(
+        "P12",
+        "a lock does not come behind what its holder sent before to its first entity",
+        _REPLAY + "order.py",
+        "        if last is not None:\n",
+        "        if last is not None and not isinstance(message.body, RequestLock):\n",
+        (*_ORDER, "tests/replay/test_entity_order.py"),
+    ),
+    Mutation(
+        "P12",
         "an entity waits for what it took in an execution long past",
         _WORKER + "entities/admission.py",
         " or message.sent_at - after_at > _REORDER_WINDOW:\n",
@@ -71,8 +87,8 @@ ENTITY_MUTATIONS = (
         "P5",
         "what joined a turn is settled although its trigger is lost",
         _WORKER + "session.py",
-        "            for item in joined if self._broken is None else ():\n",
-        "            for item in joined:\n",
+        "            for item in joined if self._broken is None and not closes else ():\n",
+        "            for item in joined if not closes else ():\n",
         ("tests/scenarios/test_lost_triggers.py",),
     ),
     Mutation(

@@ -15,8 +15,8 @@ OTHER_MUTATIONS = (
         "S2",
         "a session keeps what it knew after it lost a turn",
         _WORKER + "session.py",
-        "                self._forget()\n                for item in batch:\n",
-        "                for item in batch:\n",
+        "place_of(self.state)\n        self._forget()\n",
+        "place_of(self.state)\n",
         (_SCENARIOS + "test_interleavings.py", _SCENARIOS + "test_sessions.py"),
     ),
     Mutation(

@@ -11,7 +11,7 @@ import pytest
 
 from durable_ext.authoring.context import OrchestrationContext
 from durable_ext.authoring.registry import Registry
-from durable_ext.records.messages import Delivery, StartExecution
+from durable_ext.records.messages import Delivery, RaiseEvent, StartExecution
 from durable_ext.testing.injection import Fault
 from durable_ext.testing.processes import Process
 
@@ -27,7 +27,11 @@ def chain() -> Registry:
     async def three(ctx: OrchestrationContext) -> int:
         return await ctx.call_activity("act", await ctx.call_activity("act", await ctx.call_activity("act", 0)))
 
+    async def waits(ctx: OrchestrationContext) -> None:
+        await ctx.wait_for_external_event("go")
+
     made.add_activity(act, name="act")
+    made.add_orchestrator(waits, name="waits")
     made.add_orchestrator(three, name="chain")
     return made
 
@@ -88,6 +92,7 @@ def test_a_commit_after_its_trigger_was_settled_leaves_nothing_unsent(append: in
         await both.settles(await both.falls_asleep(), attempt)
         both.sleepy.gate.resume()
         await hub.clock.sleep(1)
+        assert both.appends == append, "it finds its trigger closed, and commits no more"
         if dies:
             await both.sleepy.kill()
         assert await both.ends(both.other, *(() if dies else (both.sleepy,))) < timedelta(minutes=2)
@@ -123,13 +128,31 @@ def test_a_commit_that_comes_through_before_the_trigger_is_settled_is_paid_for()
     _sleeps_in(2, test)
 
 
-def test_a_trigger_that_came_once_is_settled_without_a_closing_turn() -> None:
+def test_a_trigger_that_comes_back_beside_another_is_closed_too() -> None:
+    async def test(hub: Hub, both: Sleepy) -> None:
+        taken_over = await both.falls_asleep()
+        await both.other.client.raise_event("it", "whatever")
+        event = await hub.take_one(RaiseEvent)
+        await asyncio.gather(both.other.worker.process(event), both.settles(taken_over, 2))
+        await hub.store.complete(event)
+        turns = (await hub.store.load("it")).turns
+        assert [turn.trigger_id for turn in turns if turn.closes_trigger] == [taken_over.messages[0].id]
+        both.sleepy.gate.resume()
+        await hub.clock.sleep(1)
+        assert both.appends == 2, "it finds its trigger closed, and commits no more"
+        assert await both.ends(both.other) < timedelta(minutes=2)
+
+    _sleeps_in(2, test)
+
+
+def test_triggers_that_came_once_are_settled_without_closing_turns() -> None:
     async def test(hub: Hub) -> None:
         process = hub.process(chain())
-        await process.client.start("chain", instance_id="it")
+        await process.client.start("waits", instance_id="it")
         await hub.settle(process)
-        turns = (await hub.store.load("it")).turns
-        assert len(turns) == 4
-        assert not any(turn.closes_trigger for turn in turns)
+        assert [turn.closes_trigger for turn in (await hub.store.load("it")).turns] == [False]
+        await process.client.raise_event("it", "go")
+        await hub.settle(process)
+        assert [turn.closes_trigger for turn in (await hub.store.load("it")).turns] == [False, False]
 
     run(test)
