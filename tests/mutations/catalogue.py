@@ -28,7 +28,7 @@ MUTATIONS = (
         "            pass\n        try:\n            await self._client.insert_entity(self._table, entity)\n"
         "            if overflow is not None:\n"
         "                await self._blobs.put(str(entity[turn_rows.BLOB]), overflow)\n",
-        (_CRASHES, "-k", "long"),
+        (_CRASHES, "-k", "long and turns and cached"),
     ),
     Mutation(
         "P2",
