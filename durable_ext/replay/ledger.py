@@ -43,6 +43,7 @@ class Ledger:
         self._open: dict[int, tuple[Turn, int, Question]] = {}  # with the turn and the position in it
         self._answered: set[int] = set()
         self._cancelled: set[int] = set()  # these are among the answered too
+        self._given_over: set[int] = set()  # as are these
         self._withdrawn: dict[int, list[str]] = {}  # message ids by the number of the turn that withdraws them
         self._locks: dict[int, LockUse] = {}
         self._order = Order()
@@ -79,6 +80,10 @@ class Ledger:
         """Whether a committed turn names the message as its trigger, and none has closed it since."""
         return bool(self._turns_under(message_id))
 
+    def has_closed(self, message_id: str) -> bool:
+        """Whether the last committed turn that names the message as its trigger closed it."""
+        return self.has_trigger(message_id) and not self.has_open_trigger(message_id)
+
     def _turns_under(self, trigger_id: str) -> list[Turn]:
         """The turns that name this trigger, after the last that closed it: what those before owed was sent."""
         turns = [turn for turn in self._turns if turn.trigger_id == trigger_id]
@@ -99,15 +104,24 @@ class Ledger:
     def owed_under(self, trigger_id: str) -> tuple[Owed, ...]:
         """What the turns that name this trigger still owe: everything sent without a recorded outcome (P6).
 
-        And the starts of children, whatever came of them: one that was handed over here has nothing else that comes
-        back, and may have ended elsewhere before all was sent that its first turn had decided (S4).
+        And the starts of children and what entities were asked, whatever came of it: what was handed over here has
+        nothing else that comes back, and turns under it, also those after its answer, may not have sent all that they
+        had decided (S4). No timers of an execution that is over: nobody waits for them.
         """
         return tuple(
-            owed
-            for turn in self._turns_under(trigger_id)
-            for owed in self.owed_by(turn)
-            if owed.task_id not in self._answered or isinstance(owed.message.body, messages.StartExecution)
+            owed for turn in self._turns_under(trigger_id) for owed in self.owed_by(turn) if self._is_due(owed)
         )
+
+    def _is_due(self, owed: Owed) -> bool:
+        match owed.message.body:
+            case messages.StartExecution():
+                return True
+            case messages.RunOperation() | messages.RequestLock():
+                return owed.task_id not in self._given_over
+            case messages.FireTimer() if self.ended is not None:
+                return False
+            case _:
+                return owed.task_id not in self._answered
 
     def owed_of(self, turns: Iterable[Turn]) -> tuple[Owed, ...]:
         """What these recorded turns still owe."""
@@ -164,6 +178,7 @@ class Ledger:
     def give_over(self) -> None:
         """A rewind has asked anew for what has no outcome here: nobody waits for these answers any more."""
         self._answered.update(self._open)
+        self._given_over.update(self._open)
         self._open.clear()
 
     @property

@@ -27,7 +27,7 @@ from durable_ext.replay.live import LiveExecution
 from durable_ext.replay.outbox import Owed
 from durable_ext.worker.admitted import Admitted, Repair
 from durable_ext.worker.deferral import GUARDED_FOR, Deferral
-from durable_ext.worker.earlier import books_of, may_be_repeat
+from durable_ext.worker.earlier import books_under, may_be_repeat
 from durable_ext.worker.entities.admission import begin_entity, is_in_order, start_of
 from durable_ext.worker.entities.past import look_back
 from durable_ext.worker.items import Item
@@ -145,7 +145,7 @@ class Admission:
                 continue
             if isinstance(found, SessionState) and found.execution.execution_id == body.execution.execution_id:
                 continue
-            if self._may_have_run(item, found) and await self._deferral.is_settled(item.message):
+            if (item.repeated or _takes_over(body, found)) and await self._deferral.is_settled(item.message):
                 continue
             child = asks_again(body, found)
             if child is not None:
@@ -163,12 +163,6 @@ class Admission:
             if state is not None:
                 begun = found = state
         return begun
-
-    def _may_have_run(self, item: Item, found: SessionState | Absent) -> bool:
-        """Whether another process may have dealt with a start: it came back, or its process stood still with it, and
-        another execution has begun."""
-        stood_still = self._services.clock() - (item.message.due or item.message.sent_at) > _AT_ONCE
-        return item.repeated or (stood_still and isinstance(found, SessionState))
 
     async def _end_purge(self, start: StartExecution, absent: Absent) -> None:
         """A start of a purged execution does not run. If its row is there, the purge did not come to its end, or a
@@ -247,12 +241,13 @@ class Admission:
         if self._is_entity:
             past = await look_back(self._services, state, message.id, message.sent_at, asker_of(message))
             return Repair(item, past.owed, (), past.is_open and goes_on) if past.known else None
-        known_here = ledger.has_consumed(message.id) or ledger.has_trigger(message.id)
-        books = ledger if known_here else await books_of(self._services, state, message.id)
-        if books is None:
+        books = await books_under(self._services, state, message.id)
+        if not books:
             return None
-        owed = books.owed_under(message.id) + _report_again(message, ledger, message.id)
-        return Repair(item, owed, books.withdrawn_under(message.id), books.has_open_trigger(message.id) and goes_on)
+        owed = tuple(entry for one in books for entry in one.owed_under(message.id))
+        withdrawn = tuple(work_item for one in books for work_item in one.withdrawn_under(message.id))
+        is_open = goes_on and any(one.has_open_trigger(message.id) for one in books)
+        return Repair(item, owed + _report_again(message, ledger, message.id), withdrawn, is_open)
 
     def _enter(self, admitted: Admitted, state: SessionState, item: Item) -> None:
         match state.ledger.judge(item.message):
@@ -342,6 +337,12 @@ def _starts_later(message: Message, now: datetime) -> bool:
         and body.scheduled_start is not None
         and body.scheduled_start - now > _EARLY_TIMER
     )
+
+
+def _takes_over(start: StartExecution, found: SessionState | Absent) -> bool:
+    """Whether a child's start finds an id that others had or have. They may be what became of the child itself: whoever
+    brings the start may have slept while it ran, and went on as another execution."""
+    return not start.row_etag and (isinstance(found, SessionState) or found.stored is not None)
 
 
 def _as_absent(found: SessionState | Absent) -> Absent:

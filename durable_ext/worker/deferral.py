@@ -109,9 +109,14 @@ class Deferral:
             self._most_noted = max(_LEAST_NOTED, 2 * len(self._sent))
 
     async def refuse(self, message: Message, error: Exception) -> None:
-        """Tell the parent that its child cannot be started. Noted before it is told, so that no copy begins later."""
+        """Tell the parent that its child cannot be started. Noted before it is told, so that no copy begins later.
+
+        Unless it was started: then it is the child itself, or what it continued as, that has the id.
+        """
         body = message.body
         if not isinstance(body, StartExecution) or body.parent is None:
+            return
+        if message.id in await self._services.provider.consumed(message.instance_id):
             return
         await self._services.provider.claim(body.parent.instance_id, _refusal_of(message), _REFUSED)
         answer = Message(

@@ -6,7 +6,8 @@ Only repeated messages ask, and those that may be repeats although nothing marks
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 
 from durable_ext.errors import TurnLostError
 from durable_ext.records.ids import is_entity
@@ -21,26 +22,35 @@ from durable_ext.worker.state import SessionState
 _FARTHEST = 50
 
 
-async def books_of(services: Services, state: SessionState, message_id: str) -> Ledger | None:
-    """The books of the earlier execution that consumed a message; None when none did.
+async def books_under(services: Services, state: SessionState, message_id: str) -> Sequence[Ledger]:
+    """The books of the executions that had to do with a message, the oldest first: the one that consumed it, and those
+    that went on under it as their trigger. None when no execution consumed it.
 
+    An execution that continued as new may still owe something when the next one is committed under the same trigger.
     A message consumed by an execution too long past, or pruned, owes nothing: the books are then empty.
     Raises StorageError, and TurnLostError when a turn that `state` does not know consumed it: load anew and ask again.
     """
-    previous = state.previous
-    if previous is None or message_id not in await services.provider.consumed(state.execution.instance_id):
-        return None
-    first = state.ledger.recorded[:1]
+    current = state.ledger
+    found = deque([current] if current.has_consumed(message_id) or current.has_trigger(message_id) else [])
+    if current.has_consumed(message_id) or current.has_closed(message_id) or state.previous is None:
+        return found
+    if not found and message_id not in await services.provider.consumed(state.execution.instance_id):
+        return found
+    first = current.recorded[:1]
     # A rewind asks anew for what was open, in its first turn.
     after = rewound_in(first[0]) if first else state.row.rewinds
     async for ledger in executions_before(services, state):
-        if ledger.has_consumed(message_id):
+        if ledger.has_consumed(message_id) or ledger.has_trigger(message_id):
             if after is not None:
                 ledger.give_over()
-            return ledger
+            found.appendleft(ledger)
+        if ledger.has_consumed(message_id) or ledger.has_closed(message_id):
+            return found
         after = rewound_in(ledger.recorded[0]) or after
-    await _check_is_current(services, state, message_id)
-    return Ledger(state.execution)
+    if not found:
+        await _check_is_current(services, state, message_id)
+        found.append(Ledger(state.execution))
+    return found
 
 
 async def executions_before(services: Services, state: SessionState) -> AsyncIterator[Ledger]:

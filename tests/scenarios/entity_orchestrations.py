@@ -173,6 +173,17 @@ async def telling(ctx: OrchestrationContext) -> list[Any]:
     return [told, notes]
 
 
+async def telling_behind_a_call(ctx: OrchestrationContext) -> list[list[str]]:
+    """An entity at rest in memory answers a call, and is signalled before its session rests again."""
+    ledger = EntityId("ledger", "it")
+    await ctx.call_entity(ledger, Ledger.note, "first")
+    await asyncio.sleep(120)
+    await ctx.call_entity(ledger, Ledger.note, "second")
+    ctx.signal_entity(ledger, Ledger.pass_on, "third")
+    await asyncio.sleep(300)
+    return [await ctx.call_entity(one, Ledger.notes) for one in (ledger, EntityId("ledger", "all"))]
+
+
 async def told(ctx: OrchestrationContext, text: str) -> None:
     ctx.send_event("it", "told", text)
 
@@ -213,6 +224,7 @@ def registry() -> Registry:
     found.add_activity(nothing)
     for orchestrator in (
         calls, generator_calls, signals, in_order, transfer, transfers, impatient_lock, holding, failing, telling, told,
+        telling_behind_a_call,
         later, hoarding, dropping,
     ):  # fmt: skip
         found.add_orchestrator(orchestrator)

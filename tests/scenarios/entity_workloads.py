@@ -51,6 +51,9 @@ ENTITIES: dict[str, Scenario] = {
     ),
     "an operation that fails": _scenario(orchestrator="failing", expect=["no such luck", 3, []]),
     "an entity that tells others": _scenario(orchestrator="telling", expect=["hello", ["hello"]]),
+    "an entity that tells others behind a call": _scenario(
+        orchestrator="telling_behind_a_call", expect=[["first", "second", "third"], ["third"]]
+    ),
     "signals for later": _scenario(orchestrator="later", expect=[[], ["at ten", "at twenty"]]),
     "an entity with several executions": _scenario(orchestrator="hoarding", input=30_000, expect=12),
     "state deleted": _scenario(orchestrator="dropping", expect=[0]),

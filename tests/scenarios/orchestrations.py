@@ -137,6 +137,25 @@ async def eternal(ctx: OrchestrationContext, seen: list[str]) -> list[str] | Non
     return None
 
 
+async def has_one_that_goes_on(ctx: OrchestrationContext, other: str) -> str | None:
+    return await ctx.call_sub_orchestrator(goes_on, [other, 2], instance_id="going on")
+
+
+async def goes_on(ctx: OrchestrationContext, input_: list[Any]) -> str | None:
+    """Tells another something in the last turn of each execution; the last one takes its time."""
+    other, left = input_
+    ctx.send_event(other, "tick", left)
+    if left:
+        ctx.continue_as_new([other, left - 1])
+        return None
+    await asyncio.sleep(90)
+    return "told"
+
+
+async def hears(ctx: OrchestrationContext, times: int) -> list[int]:
+    return sorted([await ctx.wait_for_external_event("tick") for _ in range(times)])
+
+
 async def talker(ctx: OrchestrationContext, other: str) -> str:
     ctx.send_event(other, "approval", "from a friend")
     await asyncio.sleep(90)
@@ -345,6 +364,9 @@ def registry(converter: Converter | None = None) -> Registry:
             greeted,
             eternal,
             talker,
+            has_one_that_goes_on,
+            goes_on,
+            hears,
             passing_on,
             forgetful,
             sends_out,

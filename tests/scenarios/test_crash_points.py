@@ -46,12 +46,18 @@ def test_every_crash_point(name: str, world: World, record_property: Any) -> Non
         ("terminated with children", "azure cached overtaken 3"),
         ("rewound with a child", "sqlite cached stalled 6"),
         ("session of activities", "sqlite doubled belated 8"),
+        ("child that tells and goes on", "sqlite cached before 8"),
+        ("child that tells and goes on", "sqlite cached stalled 4"),
+        ("child that tells and goes on", "sqlite cached stalled 5"),
+        ("an entity that tells others behind a call", "sqlite cached before 19"),
     ],
 )
 def test_points_that_were_not_survived_once(name: str, point: str) -> None:
     """Copies of work items that went round for ever; copies that multiplied; an answer of an entity that was owed by
-    a turn committed after its trigger was lost; a termination that came together with the start of the child; a child
-    that began again, because its start stood still in its process while another one ran and rewound it; two processes,
-    one of which got all messages, while the other held the affinity."""
+    a turn committed after its trigger was lost; a termination that came together with the start of the child.
+
+    A start that slept while the child ran, which began it anew, or told the parent that its id was taken; an event of
+    an execution whose next one was committed before it was sent; what an entity decided after it had answered; two
+    processes, one of which got all messages, while the other held the affinity."""
     report = try_points(SCENARIOS[name], Plans(only=point))
     assert report.all_survived, str(report)

@@ -33,6 +33,15 @@ async def _is_heard_beside(client: Client) -> None:
     assert status.output == "heard"
 
 
+async def _hears_beside(client: Client) -> None:
+    await client.start("hears", 3, instance_id="beside")
+
+
+async def _heard_all_beside(client: Client) -> None:
+    status = await client.wait_for_completion("beside", _LONG)
+    assert status.output == [0, 1, 2]
+
+
 async def _hold(client: Client) -> None:
     await client.start("holding", instance_id="held")
     await client.wait_for_start("held", _LONG)
@@ -170,6 +179,13 @@ SCENARIOS: dict[str, Scenario] = (
             expect=["a", "b", "c"],
         ),
         "event to another": _scenario(orchestrator="talker", input="beside", first=_beside, expect="sent"),
+        "child that tells and goes on": _scenario(
+            orchestrator="has_one_that_goes_on",
+            input="beside",
+            first=_hears_beside,
+            then=_heard_all_beside,
+            expect="told",
+        ),
         "event passed on": _scenario(
             orchestrator="passing_on",
             input="beside",

@@ -24,10 +24,10 @@ def _without_debts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_books(*_: Any) -> None:
-        return None
+    async def no_books(*_: Any) -> tuple[()]:
+        return ()
 
-    monkeypatch.setattr(admission, "books_of", no_books)
+    monkeypatch.setattr(admission, "books_under", no_books)
 
 
 def _first_failing(first: int, most: int) -> tuple[Case, Outcome]:
