@@ -12,6 +12,7 @@ from durable_ext.errors import DurableError, InstanceExistsError, StorageError
 from durable_ext.providers.contract import VersionedRow
 from durable_ext.records.events import ExecutionStarted, Input
 from durable_ext.records.ids import is_entity
+from durable_ext.records.instance import InstanceRow
 from durable_ext.records.messages import (
     FinishChild,
     FireTimer,
@@ -145,7 +146,9 @@ class Admission:
                 continue
             if isinstance(found, SessionState) and found.execution.execution_id == body.execution.execution_id:
                 continue
-            if (item.repeated or _takes_over(body, found)) and await self._deferral.is_settled(item.message):
+            is_held = _is_held(body, found)
+            is_old = item.repeated or _takes_over(body, found)
+            if is_old and await self._deferral.is_settled(item.message, is_held=is_held):
                 continue
             child = asks_again(body, found)
             if child is not None:
@@ -342,7 +345,19 @@ def _starts_later(message: Message, now: datetime) -> bool:
 def _takes_over(start: StartExecution, found: SessionState | Absent) -> bool:
     """Whether a child's start finds an id that others had or have. They may be what became of the child itself: whoever
     brings the start may have slept while it ran, and went on as another execution."""
-    return not start.row_etag and (isinstance(found, SessionState) or found.stored is not None)
+    return not start.row_etag and _row_in(found) is not None
+
+
+def _is_held(start: StartExecution, found: SessionState | Absent) -> bool:
+    """Whether an instance that goes on has the id, in another execution."""
+    row = _row_in(found)
+    return row is not None and row.execution.execution_id != start.execution.execution_id and not row.status.is_terminal
+
+
+def _row_in(found: SessionState | Absent) -> InstanceRow | None:
+    if isinstance(found, SessionState):
+        return found.row
+    return None if found.stored is None else found.stored.row
 
 
 def _as_absent(found: SessionState | Absent) -> Absent:

@@ -128,13 +128,16 @@ class Deferral:
         )
         await self._services.provider.send([answer])
 
-    async def is_settled(self, message: Message) -> bool:
-        """Whether this start ran under an id that was taken over since, or was refused; the parent is told again."""
+    async def is_settled(self, message: Message, *, is_held: bool) -> bool:
+        """Whether this start ran under an id that was taken over since, or was refused; the parent is told again.
+
+        While another instance has the id (`is_held`) nobody claims to begin: the start is about to be refused.
+        """
         body, provider = message.body, self._services.provider
         if message.id in await provider.consumed(message.instance_id):
             return True
         parent = body.parent if isinstance(body, StartExecution) else None
-        if parent is None or await provider.claim(parent.instance_id, _refusal_of(message), _BEGUN):
+        if parent is None or is_held or await provider.claim(parent.instance_id, _refusal_of(message), _BEGUN):
             return False
         await self.refuse(message, InstanceExistsError(f"the id {message.instance_id!r} belonged to another instance"))
         return True
