@@ -89,11 +89,7 @@ ENTITY_MUTATIONS = (
         _WORKER + "session.py",
         "            for item in joined if self._broken is None and not closes else ():\n",
         "            for item in joined if not closes else ():\n",
-        (
-            "tests/scenarios/test_lost_triggers.py",
-            "tests/scenarios/test_interleavings.py",
-            "tests/scenarios/test_affinities.py",
-        ),
+        ("tests/scenarios/test_lost_triggers.py",),
     ),
     Mutation(
         "P6",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -110,5 +111,38 @@ def test_an_event_of_a_turn_that_comes_through_late_is_sent() -> None:
         await hub.settle(second)
         assert await hub.output("y") == "tell them"
         await hub.check("x")
+
+    run(test)
+
+
+def test_what_joined_a_turn_comes_back_when_the_trigger_is_lost_while_it_is_committed() -> None:
+    """The trigger's new holder may have looked before this turn was there: whatever joined it makes it repaired."""
+
+    async def test(hub: Hub) -> None:
+        app, gate = Registry(), Gate()
+        app.add_orchestrator(relays)
+
+        async def work(_: None) -> None:
+            await gate.wait()
+
+        app.add_activity(work)
+        process = hub.process(app)
+        await process.client.start("relays", instance_id="x")
+        start = await hub.take_one(StartExecution)
+        trigger = asyncio.create_task(process.handle(start))
+        await hub.clock.sleep(1)
+        append = process.provider.append
+
+        async def loses_its_trigger(turn: Turn) -> None:
+            await append(turn)
+            trigger.cancel()
+            await hub.clock.sleep(0.1)
+
+        setattr(process.provider, "append", loses_its_trigger)  # noqa: B010 - a verb of this very object
+        await process.client.raise_event("x", "noise")
+        event = await hub.take_one(RaiseEvent)
+        await process.handle(event)
+        await hub.leases_run_out()
+        assert event.messages[0] in [delivery.messages[0] for delivery in await hub.take()]
 
     run(test)
