@@ -68,8 +68,8 @@ ENDING_MUTATIONS = (
         "stuck",
         "a turn from before the mark ends it",
         "durable_ext/replay/fold.py",
-        "turn.time > stuck.since or ",
-        "True or ",
+        "turn.time > stuck.since and turn.events",
+        "turn.events",
         (_SCENARIOS + "test_stuck.py",),
     ),
 )
