@@ -302,7 +302,7 @@ def test_a_start_whose_first_turn_was_the_last_thing_a_process_did() -> None:
     run(test)
 
 
-@pytest.mark.parametrize(("placement", "runs"), [("local", 9), ("queue", 7)])
+@pytest.mark.parametrize(("placement", "runs"), [("local", 10), ("queue", 7)])
 def test_an_activity_that_kills_its_process_becomes_a_failed_task(placement: Placement, runs: int) -> None:
     """As one that eats all memory does. Where it ran beside its orchestration twice, it goes by queue, alone; there it
     runs twice as it is, and five times under a note. The start that was hidden for ten minutes runs it once more."""
