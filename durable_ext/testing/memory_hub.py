@@ -95,21 +95,26 @@ class AzureHub(MemoryHub):
     """On the Azure provider over a storage account in memory."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self._double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
+        self.double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
         self._processes = 0
-        super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self._double), clock)
+        super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self.double), clock)
 
     async def next_visible(self) -> datetime | None:
-        return self._double.next_visible()
+        return self.double.next_visible()
 
     async def queued(self) -> Sequence[Queued]:
-        return await self._double.queued_messages()
+        return await self.double.queued_messages()
+
+    @property
+    def has_many_processes(self) -> bool:
+        """Whether more than one was made."""
+        return self._processes > 1
 
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
-        client = FaultyStorageClient(self._double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
+        client = FaultyStorageClient(self.double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
         self._processes += 1
-        chance = Random(self._processes) if settings.in_company else None  # noqa: S311 - the same in each run
-        store = _Waiting(self._double, client, self.clock, chance)
+        chance = Random(self._processes)  # noqa: S311 - the same in each run
+        store = _Waiting(self, client, chance, in_company=settings.in_company)
         provider = FaultyProvider(store)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
         worker = Worker(provider, store, registry, settings=settings.for_worker, clock=self.clock)
         return Process(store, worker, provider, settings, client)
@@ -118,12 +123,11 @@ class AzureHub(MemoryHub):
 class _Waiting(AzureStorageProvider):
     """Asks for messages when there are some, and asks again when storage fails."""
 
-    def __init__(
-        self, double: StorageDouble, client: FaultyStorageClient, clock: VirtualClock, chance: Random | None
-    ) -> None:
-        super().__init__("", "Hub", 1, clock=clock, client=client)
-        self._double = double
+    def __init__(self, hub: AzureHub, client: FaultyStorageClient, chance: Random, *, in_company: bool) -> None:
+        super().__init__("", "Hub", 1, clock=hub.clock, client=client)
+        self._hub = hub
         self._chance = chance
+        self._in_company = in_company
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
@@ -141,8 +145,9 @@ class _Waiting(AzureStorageProvider):
 
     async def _receive(self, queue: str, receive: Callable[[], Awaitable[Sequence[Delivery]]]) -> Sequence[Delivery]:
         while True:
-            await self._double.arrival(queue)
-            if self._chance is not None:
+            await self._hub.double.arrival(queue)
+            if self._in_company or self._hub.has_many_processes:
+                # Chance decides who is first, so that it is not the same one each time.
                 await asyncio.sleep(self._chance.random() * _A_MOMENT)
             try:
                 found = await receive()

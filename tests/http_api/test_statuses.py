@@ -204,8 +204,10 @@ def test_an_unexpected_error(request_line: str, error: Exception, caplog: pytest
 
 def test_the_log_does_not_repeat_the_query(caplog: pytest.LogCaptureFixture) -> None:
     ask(create_app(refusing_client(ZeroDivisionError())), "GET instances/x?code=secret-key")
-    assert "GET instances/{id} failed" in caplog.text
-    assert "secret-key" not in caplog.text
+    records = [record for record in caplog.records if record.name.startswith("durable_ext")]
+    ours = "\n".join(map(caplog.handler.format, records))
+    assert "GET instances/{id} failed" in ours
+    assert "secret-key" not in ours
 
 
 def test_a_refused_start_carries_what_old_clients_read() -> None:

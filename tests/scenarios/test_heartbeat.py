@@ -305,7 +305,8 @@ def test_a_start_whose_first_turn_was_the_last_thing_a_process_did() -> None:
 @pytest.mark.parametrize(("placement", "runs"), [("local", 10), ("queue", 7)])
 def test_an_activity_that_kills_its_process_becomes_a_failed_task(placement: Placement, runs: int) -> None:
     """As one that eats all memory does. Where it ran beside its orchestration twice, it goes by queue, alone; there it
-    runs twice as it is, and five times under a note. The start that was hidden for ten minutes runs it once more."""
+    runs twice as it is, and five times under a note. The start that was hidden for ten minutes runs it once more, if it
+    comes before the task has failed."""
 
     async def test(hub: Hub) -> None:
         app = App(hub, placement=placement)
@@ -325,7 +326,7 @@ def test_an_activity_that_kills_its_process_becomes_a_failed_task(placement: Pla
             await hub.clock.sleep(60)
             await janitor.worker.tidy()
         assert await hub.status("order-0") is RuntimeStatus.FAILED
-        assert app.runs == {"order-0": runs}
+        assert app.runs["order-0"] in (runs, runs - (placement == "local"))
         assert await hub.store.list_quarantined() == []
 
     run(test)
