@@ -96,7 +96,7 @@ class AzureHub(MemoryHub):
 
     def __init__(self, clock: VirtualClock) -> None:
         self.double = StorageDouble(clock, page_rows=_PAGE_ROWS, page_blobs=_PAGE_BLOBS)
-        self._processes = 0
+        self._stores: list[_Waiting] = []
         super().__init__(AzureStorageProvider("", "Hub", 1, clock=clock, client=self.double), clock)
 
     async def next_visible(self) -> datetime | None:
@@ -105,16 +105,13 @@ class AzureHub(MemoryHub):
     async def queued(self) -> Sequence[Queued]:
         return await self.double.queued_messages()
 
-    @property
-    def has_many_processes(self) -> bool:
-        """Whether more than one was made."""
-        return self._processes > 1
-
     def process(self, registry: Registry, settings: ProcessSettings) -> Process:
         client = FaultyStorageClient(self.double, settings.plan, repeats=settings.repeats)  # pyright: ignore[reportAbstractUsage] - its calls are made at run time
-        self._processes += 1
-        chance = Random(self._processes)  # noqa: S311 - the same in each run
-        store = _Waiting(self, client, chance, in_company=settings.in_company)
+        store = _Waiting(self, client, Random(len(self._stores)))  # noqa: S311 - the same in each run
+        self._stores.append(store)
+        if settings.in_company:
+            for each in self._stores:
+                each.in_company = True
         provider = FaultyProvider(store)  # pyright: ignore[reportAbstractUsage] - its verbs are made at run time
         worker = Worker(provider, store, registry, settings=settings.for_worker, clock=self.clock)
         return Process(store, worker, provider, settings, client)
@@ -123,11 +120,11 @@ class AzureHub(MemoryHub):
 class _Waiting(AzureStorageProvider):
     """Asks for messages when there are some, and asks again when storage fails."""
 
-    def __init__(self, hub: AzureHub, client: FaultyStorageClient, chance: Random, *, in_company: bool) -> None:
+    def __init__(self, hub: AzureHub, client: FaultyStorageClient, chance: Random) -> None:
         super().__init__("", "Hub", 1, clock=hub.clock, client=client)
+        self.in_company = False
         self._hub = hub
         self._chance = chance
-        self._in_company = in_company
 
     async def receive_control(
         self, partition: int, *, limit: int, lease: timedelta, wait: timedelta
@@ -146,7 +143,7 @@ class _Waiting(AzureStorageProvider):
     async def _receive(self, queue: str, receive: Callable[[], Awaitable[Sequence[Delivery]]]) -> Sequence[Delivery]:
         while True:
             await self._hub.double.arrival(queue)
-            if self._in_company or self._hub.has_many_processes:
+            if self.in_company:
                 # Chance decides who is first, so that it is not the same one each time.
                 await asyncio.sleep(self._chance.random() * _A_MOMENT)
             try:
