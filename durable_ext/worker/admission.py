@@ -41,8 +41,6 @@ logger = logging.getLogger("durable_ext.admission")
 
 # A timer this early is sent again; clocks of storage and worker may differ by less.
 _EARLY_TIMER = timedelta(seconds=1)
-# A start that is dealt with sooner has been in nobody else's hands: no lease is shorter.
-_AT_ONCE = timedelta(seconds=5)
 # A parent's termination may overtake the start of the child; after some minutes there was none.
 _MOST_WAITS_FOR_CHILD = 10
 
